@@ -1,0 +1,22 @@
+/* answer.h — what `tables`, `describe`, `ddl` and `status` have in common: output and session are opened, one function
+ * answers, everything is closed and the first error reported.
+ */
+#ifndef CLI_ANSWER_H
+#define CLI_ANSWER_H
+
+#include "cli.h"
+#include "codeanatomy/codeanatomy.h"
+#include "output.h"
+#include "store.h"
+
+/* Write the answer to `out`. Returns a ca_status. */
+typedef int (*answer_fn)(ca_session *s, const struct output *out, ca_cancel *cancel, void *data, struct ca_error *err);
+
+/* Returns an exit code. `repository` may be NULL. The session is read-only. */
+int answer_run(struct cli *cli, const struct store_flags *store, const struct output_flags *output,
+               const char *repository, answer_fn fn, void *data);
+
+/* A ca_text_fn that appends to a GString. */
+void answer_take_text(void *data, const char *text, size_t n_bytes);
+
+#endif

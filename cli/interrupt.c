@@ -1,0 +1,106 @@
+/* interrupt.c — see interrupt.h. Signals are a property of the process, so this is the one file with state of its own.
+ */
+#include "interrupt.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "cli.h"
+
+enum mode { MODE_OUTSIDE, MODE_CALL, MODE_PROMPT };
+
+/* wake_fd   the end that the handler writes to
+ * mode      what a signal means now
+ * mode_before  what it was when a call began
+ * n_seen    signals since the last prompt or call
+ * token     what to fire, NULL outside begin .. end; guarded by the lock */
+static int wake_fd = -1;
+static int mode_before = MODE_OUTSIDE;
+static volatile sig_atomic_t n_seen;
+static volatile sig_atomic_t mode = MODE_OUTSIDE;
+static GMutex lock;
+static ca_cancel *token;
+
+static void on_signal(int number G_GNUC_UNUSED)
+{
+    int saved = errno;
+    n_seen = n_seen + 1;
+    if (mode == MODE_OUTSIDE || (mode == MODE_CALL && n_seen > 1))
+        _exit(CLI_INTERRUPTED);
+    /* A full pipe holds a wake-up already, so a write that fails loses nothing. */
+    ssize_t ignored = write(wake_fd, "", 1);
+    (void)ignored;
+    errno = saved;
+}
+
+static void *watch(void *data)
+{
+    int fd = GPOINTER_TO_INT(data);
+    char byte;
+    for (;;) {
+        ssize_t n = read(fd, &byte, 1);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return NULL;
+        g_mutex_lock(&lock);
+        if (token != NULL)
+            ca_cancel_fire(token);
+        g_mutex_unlock(&lock);
+    }
+}
+
+int interrupt_install(struct ca_error *err)
+{
+    int fds[2];
+    if (pipe2(fds, O_CLOEXEC) != 0)
+        return cli_fail_errno(err, CA_ERR_IO, errno, "cannot watch for signals");
+    fcntl(fds[1], F_SETFL, O_NONBLOCK);
+    wake_fd = fds[1];
+    g_thread_unref(g_thread_new("signals", watch, GINT_TO_POINTER(fds[0])));
+
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    return CA_OK;
+}
+
+ca_cancel *interrupt_begin(void)
+{
+    ca_cancel *fresh = ca_cancel_new();
+    g_mutex_lock(&lock);
+    token = fresh;
+    g_mutex_unlock(&lock);
+    mode_before = mode;
+    mode = MODE_CALL;
+    if (n_seen > 0) /* between the prompt and here */
+        ca_cancel_fire(fresh);
+    return fresh;
+}
+
+void interrupt_end(void)
+{
+    mode = mode_before;
+    n_seen = 0;
+    g_mutex_lock(&lock);
+    ca_cancel *old = token;
+    token = NULL;
+    g_mutex_unlock(&lock);
+    ca_cancel_free(old);
+}
+
+bool interrupt_seen(void)
+{
+    return n_seen > 0;
+}
+
+void interrupt_at_prompt(void)
+{
+    mode = MODE_PROMPT;
+    n_seen = 0;
+}

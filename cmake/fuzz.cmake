@@ -1,0 +1,11 @@
+# Each tests/fuzz/*.c is a libFuzzer program of that name in build/fuzz/fuzz/.
+file(GLOB fuzz_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/fuzz/*.c)
+foreach(source IN LISTS fuzz_sources)
+    cmake_path(GET source STEM name)
+    add_executable(${name} ${source})
+    target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include ${CA_GEN_DIR})
+    target_link_libraries(${name} PRIVATE ca_flags ca_link_flags ca_everything ca::glib ca::fyaml ca::nanoarrow ca::treesitter)
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    add_dependencies(${name} ca_generated_headers)
+    set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
+endforeach()

@@ -1,0 +1,213 @@
+/* codeanatomy/codeanatomy.h — the public C ABI of codeanatomy.
+ *
+ * Point it at a Python repository, build its tables, ask questions in SQL:
+ *
+ *     ca_session *s = NULL;
+ *     struct ca_error err = {0};
+ *     struct ca_session_options o = {.size = sizeof o, .store = "repo/.codeanatomy"};
+ *     if (ca_session_open(&o, &s, &err) != CA_OK)
+ *         fprintf(stderr, "%s\n", err.message);
+ *     struct ArrowArrayStream rows;
+ *     if (ca_query(s, "SELECT path, status FROM file_layers_v1", NULL, NULL, &rows, &err) == CA_OK) { ...; rows.release(&rows); }
+ *     ca_session_close(s);
+ *
+ * Results are Arrow C streams (the structs are in codeanatomy/arrow.h) or formatted text written to a file descriptor.
+ * Plain C11; no type of another library appears here.
+ *
+ * Invariants
+ *   1. One session has one schema authority: its DataFusion session. Every name resolves through it.
+ *   2. A session reads one published run, chosen when it opens (ca_session_refresh moves on).
+ *   3. The library never prints and never exits. Messages come through ca_error and the log callback.
+ * Threads: a session may be used from any thread, one call at a time, unless a function says otherwise; ca_cancel_fire from
+ * any thread. Two sessions are independent.
+ * Structs with `size` first: set it to sizeof the struct; zero the rest for defaults. New fields are only ever appended.
+ */
+#ifndef CODEANATOMY_H
+#define CODEANATOMY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "codeanatomy/arrow.h"
+#include "codeanatomy/error.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct ca_session ca_session;
+typedef struct ca_cancel ca_cancel;
+
+/* Text handed out piece by piece; borrowed for the call. */
+typedef void (*ca_text_fn)(void *data, const char *text, size_t n_bytes);
+
+/* ---- versions and logging ------------------------------------------------------------------------------------- */
+
+/* Version of this library, "0.1.0". Static. */
+const char *ca_version(void);
+
+/* Versions of library, engine, storage, Arrow, grammar as a JSON object. */
+void ca_versions(ca_text_fn sink, void *data);
+
+/* level: 1 error .. 5 trace; fields is a JSON object of the event's keys. Any thread may call it. Process-wide. */
+typedef void (*ca_log_fn)(void *data, int level, const char *message, const char *fields);
+void ca_log_set(ca_log_fn fn, void *data, int max_level);
+
+/* ---- sessions ------------------------------------------------------------------------------------------------- */
+
+/* store      the store's directory; NULL: the built-in contracts alone, every dataset empty
+ * datasets   a directory with contracts and models of the user's own (datasets/<stage>/NAME.yaml), or NULL
+ * run        run id to read; NULL: the newest published one
+ * profile    small, medium, large, auto (NULL: auto): memory limit, spill, partitions, batch size
+ * preset     schema_hardening (NULL) or arrow_performance
+ * read_only  refuse every statement that changes anything
+ * settings   extra engine settings, `datafusion.*`, as "key=value" strings
+ */
+struct ca_session_options {
+    size_t size;
+    const char *store;
+    const char *datasets;
+    const char *run;
+    const char *profile;
+    const char *preset;
+    int read_only;
+    const char *const *settings;
+    size_t n_settings;
+};
+
+int ca_session_open(const struct ca_session_options *options, ca_session **ret, struct ca_error *err);
+void ca_session_close(ca_session *s);
+
+/* Look for a newer published run and read that from now on. */
+int ca_session_refresh(ca_session *s, struct ca_error *err);
+
+ca_cancel *ca_cancel_new(void);
+void ca_cancel_fire(ca_cancel *c);
+void ca_cancel_free(ca_cancel *c);
+
+/* ---- queries -------------------------------------------------------------------------------------------------- */
+
+/* Typed parameters: a struct array of one row; field "x" binds $x, fields "1", "2" bind $1, $2. Borrowed. */
+struct ca_params {
+    const struct ArrowSchema *schema;
+    const struct ArrowArray *array;
+};
+
+/* Run one statement. *ret is the caller's; rows are computed as they are read. params and cancel may be NULL. */
+int ca_query(ca_session *s, const char *sql, const struct ca_params *params, ca_cancel *cancel,
+                    struct ArrowArrayStream *ret, struct ca_error *err);
+
+/* The same, formatted (table, json, ndjson, csv, tsv, arrow, parquet) and written to `fd`. `width` limits a table's columns,
+ * 0: unlimited. ret_rows may be NULL. */
+int ca_query_write(ca_session *s, const char *sql, const struct ca_params *params, ca_cancel *cancel,
+                          const char *format, int fd, unsigned width, int64_t *ret_rows, struct ca_error *err);
+
+/* Split text into statements, comments and semicolons taken off: one call of `sink` a statement. */
+int ca_sql_split(const char *sql, ca_text_fn sink, void *data, struct ca_error *err);
+
+/* ---- the catalog ---------------------------------------------------------------------------------------------- */
+
+/* The schema of a dataset or view ("ast_nodes", "codeintel.public.ast_nodes"), of a handle ("dataset://ast_files_v1@1") or
+ * of a query that is not run. One resolver for everything. */
+int ca_resolve_schema(ca_session *s, const char *name_or_query, struct ArrowSchema *ret, struct ca_error *err);
+
+/* Helpers over information_schema and registry; each gives rows, so that nobody writes this SQL by hand.
+ *   tables     schema, name, kind, version, rows, health, doc
+ *   columns    of one dataset or (NULL) all: nested paths and defaults included
+ *   views      name, schema, SQL;  routines: name, signature, doc;  settings: name, value, default
+ *   describe   columns of a name, view or query
+ */
+int ca_tables(ca_session *s, struct ArrowArrayStream *ret, struct ca_error *err);
+int ca_columns(ca_session *s, const char *dataset, struct ArrowArrayStream *ret, struct ca_error *err);
+int ca_views(ca_session *s, struct ArrowArrayStream *ret, struct ca_error *err);
+int ca_routines(ca_session *s, struct ArrowArrayStream *ret, struct ca_error *err);
+int ca_settings(ca_session *s, struct ArrowArrayStream *ret, struct ca_error *err);
+int ca_describe(ca_session *s, const char *name_or_query, struct ArrowArrayStream *ret, struct ca_error *err);
+
+/* Any of these streams, formatted. Takes the stream. */
+int ca_stream_write(struct ArrowArrayStream *rows, const char *format, int fd, unsigned width, int64_t *ret_rows,
+                           struct ca_error *err);
+
+/* Deterministic DDL of one dataset or view, or of all (name NULL). */
+int ca_ddl(ca_session *s, const char *name, ca_text_fn sink, void *data, struct ca_error *err);
+
+/* ---- building ------------------------------------------------------------------------------------------------- */
+
+/* Progress of a build; called from the building thread or a worker's, never two at once.
+ *   stage     "scan", "extract", "normalize", "relate", "graph", "check", "publish"
+ *   n_done, n_total   files or models of the stage; n_total 0: not known
+ *   n_rows    rows written so far in the whole build
+ */
+struct ca_progress {
+    const char *stage;
+    int64_t n_done;
+    int64_t n_total;
+    int64_t n_rows;
+    int64_t elapsed_ns;
+};
+typedef void (*ca_progress_fn)(void *data, const struct ca_progress *progress);
+
+/* repository   directory of the Python repository
+ * store        NULL: what the project file says, else REPO/.codeanatomy
+ * name         repository name in every id; NULL: project file, else "repo"
+ * python       interpreter; NULL: project file, else python3
+ * n_workers    interpreter processes and parser threads; 0: one a core
+ * source_roots, include, exclude, layers   NULL: project file, else found / everything
+ * datasets, profile, preset, settings  as in ca_session_options
+ */
+struct ca_build_options {
+    size_t size;
+    const char *repository;
+    const char *store;
+    const char *name;
+    const char *python;
+    unsigned n_workers;
+    const char *const *source_roots;
+    size_t n_source_roots;
+    const char *const *include;
+    size_t n_include;
+    const char *const *exclude;
+    size_t n_exclude;
+    const char *const *layers;
+    size_t n_layers;
+    const char *datasets;
+    const char *profile;
+    const char *preset;
+    const char *const *settings;
+    size_t n_settings;
+    ca_progress_fn progress;
+    void *progress_data;
+    ca_cancel *cancel;
+};
+
+/* What a build did. run_id and store are NUL-terminated, cut never (a longer store path fails the build). */
+struct ca_build_result {
+    size_t size;
+    char run_id[64];
+    char store[4096];
+    int64_t n_files;
+    int64_t n_failed_layers; /* (file, layer) pairs with status failed */
+    int64_t n_rows;
+    int64_t n_bytes;
+    int64_t elapsed_ns;
+    int is_reproducible; /* 0 when a watchdog or memory limit decided something */
+};
+
+/* Build a repository into its store and publish the run. On failure the last published state is untouched and readable. */
+int ca_build(const struct ca_build_options *options, struct ca_build_result *ret, struct ca_error *err);
+
+/* The store that a build of `repository` would use, and that its queries read: project file, else REPO/.codeanatomy. */
+int ca_store_path(const char *repository, ca_text_fn sink, void *data, struct ca_error *err);
+
+/* The manifest of the session's run as JSON (docs/manifest.schema.json). CA_ERR_NOT_FOUND when nothing is published. */
+int ca_manifest(ca_session *s, ca_text_fn sink, void *data, struct ca_error *err);
+
+/* Where every setting comes from and whether each part works (store, interpreter, worker, limits): one line a finding through
+ * `sink`, "ok|warn|fail<TAB>subject<TAB>text". Returns CA_OK when it could look, whatever it found. */
+int ca_doctor(const char *repository, const struct ca_build_options *options, ca_text_fn sink, void *data,
+                     struct ca_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

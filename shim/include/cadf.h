@@ -1,0 +1,304 @@
+/* cadf.h — the C door to DataFusion and delta-rs.
+ *
+ * Few, wide doors; no dataset name, no policy. Everything that crosses is plain C, Arrow C Data or Arrow C Stream.
+ * Only src/engine includes this header.
+ *
+ *   session ──query──▶ ArrowArrayStream          catalog callbacks (C) ──table()──▶ providers (Rust)
+ *      └─────write──▶ Delta commit                C stream tables, C scalar functions ──▶ plans
+ *
+ * Invariants
+ *   1. Every entry catches panics and turns them into CADF_ERR_PANIC with the panic's text.
+ *   2. A failing call changes nothing the caller gave; the first error wins; text is cut visibly at the buffer's end.
+ *   3. Arrow structs are moved: after a call that *takes* one, its release is NULL, also on failure.
+ *   4. Callbacks may be called from any thread of the session's runtime, several at once; they must not call back into
+ *      the same session and must not block on it.
+ *   5. No string is returned that the caller must free: text comes through `cadf_text_fn` sinks, borrowed for the call.
+ * Threads: a session may be used by any thread, several at once. A cancel token may be fired from any thread.
+ */
+#ifndef CADF_H
+#define CADF_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct ArrowSchema;
+struct ArrowArray;
+struct ArrowArrayStream;
+
+enum cadf_status {
+    CADF_OK = 0,
+    CADF_ERR_INVALID = 1,   /* argument, unknown setting, bad identifier */
+    CADF_ERR_SYNTAX = 2,    /* SQL does not parse */
+    CADF_ERR_PLAN = 3,      /* SQL does not plan: unknown table or column, type error */
+    CADF_ERR_EXECUTION = 4, /* failed while running */
+    CADF_ERR_RESOURCES = 5, /* memory pool or spill limit reached */
+    CADF_ERR_CANCELED = 6,
+    CADF_ERR_REFUSED = 7,   /* read-only session: DDL, DML, COPY, SET */
+    CADF_ERR_NOT_FOUND = 8, /* table or version not there */
+    CADF_ERR_CONFLICT = 9,  /* another writer committed first, or the application transaction was already committed */
+    CADF_ERR_IO = 10,       /* object store: permission, disk full, missing file */
+    CADF_ERR_GATE = 11,     /* the write gate refused a batch: schema differs, null where NOT NULL; names the field path */
+    CADF_ERR_PANIC = 12,
+};
+
+struct cadf_error {
+    int32_t code;
+    char text[4096];
+};
+
+typedef void (*cadf_text_fn)(void *data, const char *text, size_t n_bytes);
+
+/* ---- logging ------------------------------------------------------------------------------------------------- */
+
+/* level: 1 error, 2 warn, 3 info, 4 debug, 5 trace. Process-wide, set once; later calls replace the sink. */
+typedef void (*cadf_log_fn)(void *data, int32_t level, const char *target, const char *text, size_t n_bytes);
+void cadf_log_set(cadf_log_fn fn, void *data, int32_t max_level);
+
+/* Versions as a JSON object: {"datafusion": "55.2.0", "deltalake": "1.1.3", "arrow": "59.3.2", "cadf": "0.1.0"} */
+void cadf_versions(cadf_text_fn sink, void *data);
+
+/* ---- catalog: answers come from C ----------------------------------------------------------------------------- */
+
+enum cadf_table_kind {
+    CADF_TABLE_EMPTY = 0,  /* zero rows of `schema` */
+    CADF_TABLE_DELTA = 1,  /* Delta table at `location`, read at `version` (-1: newest), presented as `schema` */
+    CADF_TABLE_VIEW = 2,   /* `sql`, planned when first used; its columns must equal `schema` unless schema.release is NULL */
+    CADF_TABLE_STREAM = 3, /* rows from `stream` callbacks */
+    CADF_TABLE_LISTING = 4, /* files: `location`, `format` (parquet csv ndjson arrow avro), `options` */
+};
+
+/* A source of rows in C. `open` gives one stream for a partition with just the columns `projection` (indices into the
+ * schema, in that order; n_projection may be 0: row counts only). `drop` is called once, when the last user is gone. */
+struct cadf_stream_source {
+    void *data;
+    size_t n_partitions;
+    int32_t (*open)(void *data, size_t partition, const size_t *projection, size_t n_projection,
+                    struct ArrowArrayStream *ret, struct cadf_error *err);
+    void (*drop)(void *data);
+};
+
+/* What the catalog callback answers about one table. The shim zeroes it, the callback fills it; pointers are borrowed
+ * until `release_def` is called; `schema` and `stream` are moved out.
+ *   predicate   NULL, or an SQL boolean expression over the table's columns that every scan applies (file buckets)
+ *   proved_not_null  when 0, the provider relaxes NOT NULL everywhere in `schema`: nothing unproved reaches the optimizer
+ *   failure     NULL, or why this table cannot be read: it stays listed, planning a query on it fails with this text
+ */
+struct cadf_table_def {
+    int32_t kind;
+    struct ArrowSchema *schema; /* points to caller-provided storage; release == NULL when absent */
+    const char *sql;
+    const char *location;
+    int64_t version;
+    const char *format;
+    const char *const *option_keys;
+    const char *const *option_values;
+    size_t n_options;
+    const char *predicate;
+    int32_t proved_not_null;
+    const char *failure;
+    struct cadf_stream_source stream;
+    void *private_data; /* the callback's, for release_def */
+};
+
+typedef void (*cadf_name_fn)(void *sink, const char *name, int32_t is_view);
+
+/* epoch         a number that changes whenever any answer may change; providers are cached per epoch
+ * schema_names  calls `emit` once a schema; table_names once a table of the schema; no I/O in either
+ * table         CADF_OK with *ret filled, CADF_ERR_NOT_FOUND, or another status with *err
+ * committed     SQL INSERT into a Delta table of this catalog made `version`; the host re-pins and moves its epoch
+ *
+ * INSERT INTO / INSERT OVERWRITE reach the same write gate as cadf_delta_write_query; the UPDATE and DELETE hooks always
+ * refuse (DataFusion hands them a filter rebuilt from the optimized plan, which may have lost the predicate).
+ */
+struct cadf_catalog {
+    void *data;
+    const char *name;
+    const char *default_schema;
+    uint64_t (*epoch)(void *data);
+    void (*schema_names)(void *data, cadf_name_fn emit, void *sink);
+    void (*table_names)(void *data, const char *schema, cadf_name_fn emit, void *sink);
+    int32_t (*table)(void *data, const char *schema, const char *table, struct cadf_table_def *ret,
+                     struct cadf_error *err);
+    void (*release_def)(void *data, struct cadf_table_def *def);
+    void (*committed)(void *data, const char *schema, const char *table, int64_t version);
+};
+
+/* ---- session -------------------------------------------------------------------------------------------------- */
+
+typedef struct cadf_session cadf_session;
+typedef struct cadf_cancel cadf_cancel;
+
+/* setting_keys/values   `datafusion.*` configuration and `datafusion.runtime.*`; an unknown key is CADF_ERR_INVALID
+ * memory_limit_bytes    0: unbounded. spill_dir NULL: the system's temporary directory
+ * n_threads             of the runtime, 0: one a core
+ * catalog               NULL, or the default catalog, answered from C; copied, `data` must outlive the session
+ */
+struct cadf_options {
+    const char *const *setting_keys;
+    const char *const *setting_values;
+    size_t n_settings;
+    uint64_t memory_limit_bytes;
+    const char *spill_dir;
+    uint64_t spill_limit_bytes;
+    uint32_t n_threads;
+    int32_t read_only;
+    const struct cadf_catalog *catalog;
+};
+
+int32_t cadf_session_open(const struct cadf_options *options, cadf_session **ret, struct cadf_error *err);
+void cadf_session_close(cadf_session *s);
+
+cadf_cancel *cadf_cancel_new(void);
+void cadf_cancel_fire(cadf_cancel *c); /* any thread, idempotent */
+void cadf_cancel_free(cadf_cancel *c);
+
+/* ---- queries -------------------------------------------------------------------------------------------------- */
+
+/* Typed parameters: a struct array of length 1; a field named "x" binds $x, fields named "1", "2" bind $1, $2.
+ * Borrowed. NULL: none. */
+struct cadf_params {
+    const struct ArrowSchema *schema;
+    const struct ArrowArray *array;
+};
+
+/* Plan and start one statement; rows come from *ret (owned by the caller, works on any one thread at a time, after
+ * cadf_session_close too). Statements without rows give an empty stream. `cancel` may be NULL.
+ * In a read-only session DDL, DML, COPY and SET are CADF_ERR_REFUSED. */
+int32_t cadf_query(cadf_session *s, const char *sql, size_t n_sql_bytes, const struct cadf_params *params,
+                   cadf_cancel *cancel, struct ArrowArrayStream *ret, struct cadf_error *err);
+
+/* Split text into its statements: `sink` is called with each one's text, comments and `;` stripped at the ends. */
+int32_t cadf_split(const char *sql, size_t n_sql_bytes, cadf_text_fn sink, void *data, struct cadf_error *err);
+
+/* The schema of an unexecuted query; takes nothing, runs nothing. */
+int32_t cadf_query_schema(cadf_session *s, const char *sql, size_t n_sql_bytes, struct ArrowSchema *ret,
+                          struct cadf_error *err);
+
+/* The schema of a registered table as its provider states it. */
+int32_t cadf_table_schema(cadf_session *s, const char *schema, const char *table, struct ArrowSchema *ret,
+                          struct cadf_error *err);
+
+/* The tables that the query's plan reads, views looked through when `through_views`: one call of `sink` a table,
+ * "catalog.schema.table", sorted, each once. */
+int32_t cadf_query_tables(cadf_session *s, const char *sql, size_t n_sql_bytes, int32_t through_views,
+                          cadf_text_fn sink, void *data, struct cadf_error *err);
+
+/* The logical plan (optimized or not) as indented text. */
+int32_t cadf_query_plan(cadf_session *s, const char *sql, size_t n_sql_bytes, int32_t optimized, cadf_text_fn sink,
+                        void *data, struct cadf_error *err);
+
+/* Write the rows of a stream to `fd` as table, json, ndjson, csv, tsv, arrow or parquet. Takes the stream.
+ * `width` limits a table's columns (0: unlimited). ret_rows may be NULL. */
+int32_t cadf_stream_write(struct ArrowArrayStream *stream, const char *format, int fd, uint32_t width,
+                          int64_t *ret_rows, struct cadf_error *err);
+
+/* ---- registration --------------------------------------------------------------------------------------------- */
+
+/* Register rows from C under a bare name in the session's private schema "memory" of catalog "session". Takes both. */
+int32_t cadf_register_stream(cadf_session *s, const char *table, struct ArrowSchema *schema,
+                             const struct cadf_stream_source *source, struct cadf_error *err);
+int32_t cadf_deregister(cadf_session *s, const char *table, struct cadf_error *err);
+
+/* A scalar function in C over Arrow arrays: n_args arrays of n_rows each (scalars are expanded), one array back.
+ * return_type depends on nothing but the declared types. volatility: 0 immutable, 1 stable, 2 volatile.
+ * doc, syntax, and the argument names are shown by information_schema.routines / parameters and SHOW FUNCTIONS. */
+struct cadf_scalar_function {
+    const char *name;
+    const struct ArrowSchema *const *arg_types; /* borrowed for the call */
+    const char *const *arg_names;
+    size_t n_args;
+    const struct ArrowSchema *return_type; /* borrowed for the call */
+    int32_t volatility;
+    const char *doc;
+    const char *syntax;
+    void *data;
+    int32_t (*call)(void *data, const struct ArrowArray *const *args, size_t n_args, int64_t n_rows,
+                    struct ArrowArray *ret, struct cadf_error *err);
+};
+int32_t cadf_register_function(cadf_session *s, const struct cadf_scalar_function *fn, struct cadf_error *err);
+
+/* ---- Delta ---------------------------------------------------------------------------------------------------- */
+
+enum cadf_write_mode { CADF_WRITE_APPEND = 0, CADF_WRITE_OVERWRITE = 1 };
+
+/* location           directory or URL of the table
+ * schema             what the gate demands of every batch: names, order, types and nullability, nested included;
+ *                    list items named "element" in storage compare equal to "item". Borrowed
+ * partition_by       column names
+ * app_id, app_version  application transaction: a repeated (app_id, app_version) is CADF_ERR_CONFLICT, nothing written.
+ *                    app_id NULL: none
+ * metadata_*         commit metadata
+ * row_group_bytes    0: the library's default; target_file_bytes likewise; compression "zstd(3)", "snappy", ... NULL: zstd(3)
+ */
+struct cadf_write {
+    const char *location;
+    const struct ArrowSchema *schema;
+    int32_t mode;
+    const char *const *partition_by;
+    size_t n_partition_by;
+    const char *app_id;
+    int64_t app_version;
+    const char *const *metadata_keys;
+    const char *const *metadata_values;
+    size_t n_metadata;
+    const char *const *property_keys; /* table properties, used at creation */
+    const char *const *property_values;
+    size_t n_properties;
+    uint64_t row_group_bytes;
+    uint64_t target_file_bytes;
+    const char *compression;
+    const char *const *statistics_columns;
+    size_t n_statistics_columns;
+};
+
+/* version   the table's version after the commit; n_rows, n_files, n_bytes: what this commit added */
+struct cadf_written {
+    int64_t version;
+    int64_t n_rows;
+    int64_t n_files;
+    int64_t n_bytes;
+};
+
+/* Make an empty table; CADF_ERR_CONFLICT when there is one. */
+int32_t cadf_delta_create(cadf_session *s, const struct cadf_write *write, struct cadf_written *ret,
+                          struct cadf_error *err);
+
+/* Run `sql` (params may be NULL) through the gate into the table, which is created when absent. One commit, streaming. */
+int32_t cadf_delta_write_query(cadf_session *s, const struct cadf_write *write, const char *sql, size_t n_sql_bytes,
+                               const struct cadf_params *params, cadf_cancel *cancel, struct cadf_written *ret,
+                               struct cadf_error *err);
+
+/* The same for rows that come from C. Takes the stream. */
+int32_t cadf_delta_write_stream(cadf_session *s, const struct cadf_write *write, struct ArrowArrayStream *stream,
+                                cadf_cancel *cancel, struct cadf_written *ret, struct cadf_error *err);
+
+/* SQL DELETE and UPDATE through the storage library, from the unoptimized predicate text. ret_rows: rows touched. */
+int32_t cadf_delta_delete(cadf_session *s, const char *location, const char *predicate, int64_t *ret_rows,
+                          int64_t *ret_version, struct cadf_error *err);
+int32_t cadf_delta_update(cadf_session *s, const char *location, const char *predicate, const char *const *columns,
+                          const char *const *expressions, size_t n_columns, int64_t *ret_rows, int64_t *ret_version,
+                          struct cadf_error *err);
+
+/* Newest version, or CADF_ERR_NOT_FOUND. */
+int32_t cadf_delta_version(cadf_session *s, const char *location, int64_t *ret_version, struct cadf_error *err);
+
+/* The Arrow schema that is stored at a version (-1: newest). */
+int32_t cadf_delta_schema(cadf_session *s, const char *location, int64_t version, struct ArrowSchema *ret,
+                          struct cadf_error *err);
+
+/* The commits, newest first, as a JSON array of objects through `sink`. limit 0: all. */
+int32_t cadf_delta_history(cadf_session *s, const char *location, int64_t limit, cadf_text_fn sink, void *data,
+                           struct cadf_error *err);
+
+/* Remove files that no version >= keep_from_version needs. ret_files: how many went. */
+int32_t cadf_delta_vacuum(cadf_session *s, const char *location, int64_t keep_from_version, int64_t *ret_files,
+                          struct cadf_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

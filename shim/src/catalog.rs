@@ -1,0 +1,388 @@
+//! catalog.rs — the host's catalog: every answer comes from C, none costs I/O.
+//!
+//! Providers are kept for one epoch of the host. A table that cannot be had is still listed and has a provider, so that one
+//! broken table does not break `information_schema` (DataFusion opens every table there); using it fails with its reason.
+//!
+//! Names in the default schema that the host does not know are looked up in the session's private schema
+//! (`session.memory`), and `CREATE TABLE` / `CREATE VIEW` with a bare name land there.
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::{CStr, CString, c_char, c_void};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow::datatypes::{Schema, SchemaRef};
+use arrow::ffi::FFI_ArrowSchema;
+use async_trait::async_trait;
+use datafusion::catalog::{CatalogProvider, SchemaProvider, TableProvider};
+use datafusion::common::Result;
+use datafusion::logical_expr::TableType;
+use tokio::sync::OnceCell;
+
+use crate::error::{CError, Failure, Outcome, Status};
+use crate::ffi::schema_of;
+use crate::listing::Listing;
+use crate::memory::MemorySchema;
+use crate::session::Shared;
+use crate::stream::{CStreamSource, StreamSource, StreamTable};
+use crate::table::{ContractTable, Storage};
+use crate::text;
+use crate::view::View;
+
+type NameFn = unsafe extern "C" fn(*mut c_void, *const c_char, i32);
+
+/// `struct cadf_table_def`.
+#[repr(C)]
+pub struct CTableDef {
+    pub kind: i32,
+    pub schema: *mut FFI_ArrowSchema,
+    pub sql: *const c_char,
+    pub location: *const c_char,
+    pub version: i64,
+    pub format: *const c_char,
+    pub option_keys: *const *const c_char,
+    pub option_values: *const *const c_char,
+    pub n_options: usize,
+    pub predicate: *const c_char,
+    pub proved_not_null: i32,
+    pub failure: *const c_char,
+    pub stream: CStreamSource,
+    pub private_data: *mut c_void,
+}
+
+/// `struct cadf_catalog`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct CCatalog {
+    pub data: *mut c_void,
+    pub name: *const c_char,
+    pub default_schema: *const c_char,
+    pub epoch: Option<unsafe extern "C" fn(*mut c_void) -> u64>,
+    pub schema_names: Option<unsafe extern "C" fn(*mut c_void, NameFn, *mut c_void)>,
+    pub table_names: Option<unsafe extern "C" fn(*mut c_void, *const c_char, NameFn, *mut c_void)>,
+    pub table: Option<
+        unsafe extern "C" fn(*mut c_void, *const c_char, *const c_char, *mut CTableDef, *mut CError) -> i32,
+    >,
+    pub release_def: Option<unsafe extern "C" fn(*mut c_void, *mut CTableDef)>,
+    pub committed: Option<unsafe extern "C" fn(*mut c_void, *const c_char, *const c_char, i64)>,
+}
+
+/// What is told to the host after SQL wrote to one of its tables.
+#[derive(Clone)]
+pub struct Committed {
+    host: Arc<Host>,
+    schema: String,
+    table: String,
+}
+
+impl fmt::Debug for Committed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Committed({}.{})", self.schema, self.table)
+    }
+}
+
+impl Committed {
+    pub fn report(&self, version: u64) {
+        let (Some(call), Ok(schema), Ok(table)) =
+            (self.host.calls.committed, CString::new(self.schema.as_str()), CString::new(self.table.as_str()))
+        else {
+            return;
+        };
+        // SAFETY: as documented for `struct cadf_catalog`.
+        unsafe { call(self.host.calls.data, schema.as_ptr(), table.as_ptr(), i64::try_from(version).unwrap_or(-1)) };
+    }
+}
+
+/// The callbacks, copied.
+pub struct Host {
+    calls: CCatalog,
+}
+
+// SAFETY: the header says that callbacks are called from any thread.
+unsafe impl Send for Host {}
+unsafe impl Sync for Host {}
+
+extern "C" fn collect_name(sink: *mut c_void, name: *const c_char, is_view: i32) {
+    if sink.is_null() || name.is_null() {
+        return;
+    }
+    // SAFETY: `sink` is the Vec that was handed out for the duration of the call.
+    let names = unsafe { &mut *sink.cast::<Vec<(String, bool)>>() };
+    // SAFETY: names are NUL-terminated.
+    names.push((unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned(), is_view != 0));
+}
+
+impl Host {
+    pub fn epoch(&self) -> u64 {
+        // SAFETY: as documented for `struct cadf_catalog`.
+        self.calls.epoch.map_or(0, |call| unsafe { call(self.calls.data) })
+    }
+
+    fn schema_names(&self) -> Vec<String> {
+        let mut names: Vec<(String, bool)> = Vec::new();
+        if let Some(call) = self.calls.schema_names {
+            // SAFETY: the sink lives for the call.
+            unsafe { call(self.calls.data, collect_name, std::ptr::from_mut(&mut names).cast()) };
+        }
+        names.into_iter().map(|(name, _)| name).collect()
+    }
+
+    fn table_names(&self, schema: &str) -> BTreeMap<String, bool> {
+        let mut names: Vec<(String, bool)> = Vec::new();
+        if let (Some(call), Ok(schema)) = (self.calls.table_names, CString::new(schema)) {
+            // SAFETY: the sink and the name live for the call.
+            unsafe { call(self.calls.data, schema.as_ptr(), collect_name, std::ptr::from_mut(&mut names).cast()) };
+        }
+        names.into_iter().collect()
+    }
+}
+
+struct Cache {
+    epoch: u64,
+    names: HashMap<String, Arc<BTreeMap<String, bool>>>,
+    tables: HashMap<(String, String), Arc<dyn TableProvider>>,
+}
+
+/// The default catalog of a session.
+pub struct HostCatalog {
+    host: Arc<Host>,
+    pub name: String,
+    pub default_schema: String,
+    shared: Arc<Shared>,
+    memory: Arc<MemorySchema>,
+    cache: Mutex<Cache>,
+}
+
+impl fmt::Debug for HostCatalog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HostCatalog({})", self.name)
+    }
+}
+
+impl HostCatalog {
+    pub fn new(calls: &CCatalog, shared: Arc<Shared>, memory: Arc<MemorySchema>) -> Outcome<HostCatalog> {
+        let name = text::required(calls.name, "the catalog's name")?;
+        let default_schema = text::required(calls.default_schema, "the catalog's default schema")?;
+        if calls.table.is_none() || calls.table_names.is_none() || calls.schema_names.is_none() {
+            return Err(Failure::invalid(format!("catalog '{name}' lacks a callback")));
+        }
+        let host = Arc::new(Host { calls: *calls });
+        let cache = Cache { epoch: host.epoch(), names: HashMap::new(), tables: HashMap::new() };
+        Ok(HostCatalog { host, name, default_schema, shared, memory, cache: Mutex::new(cache) })
+    }
+
+    pub fn host(&self) -> Arc<Host> {
+        Arc::clone(&self.host)
+    }
+
+    fn with_cache<T>(&self, use_it: impl FnOnce(&mut Cache) -> T) -> T {
+        let epoch = self.host.epoch();
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        if cache.epoch != epoch {
+            *cache = Cache { epoch, names: HashMap::new(), tables: HashMap::new() };
+        }
+        use_it(&mut cache)
+    }
+
+    pub fn names(&self, schema: &str) -> Arc<BTreeMap<String, bool>> {
+        if let Some(names) = self.with_cache(|c| c.names.get(schema).cloned()) {
+            return names;
+        }
+        let names = Arc::new(self.host.table_names(schema));
+        self.with_cache(|c| c.names.insert(schema.to_owned(), Arc::clone(&names)));
+        names
+    }
+
+    /// The provider of a table; two threads may make it at once, and the first one stays.
+    pub fn provider(&self, schema: &str, table: &str) -> Option<Arc<dyn TableProvider>> {
+        let key = (schema.to_owned(), table.to_owned());
+        let (epoch, found) = self.with_cache(|c| (c.epoch, c.tables.get(&key).cloned()));
+        if found.is_some() {
+            return found;
+        }
+        let made = self.make(schema, table)?;
+        Some(self.with_cache(|c| {
+            if c.epoch == epoch { Arc::clone(c.tables.entry(key).or_insert(made)) } else { made }
+        }))
+    }
+
+    fn make(&self, schema: &str, table: &str) -> Option<Arc<dyn TableProvider>> {
+        let name = format!("{schema}.{table}");
+        let (Some(call), Ok(c_schema), Ok(c_table)) = (self.host.calls.table, CString::new(schema), CString::new(table))
+        else {
+            return None;
+        };
+        let mut arrow_schema = FFI_ArrowSchema::empty();
+        let mut def = CTableDef {
+            kind: 0,
+            schema: &mut arrow_schema,
+            sql: std::ptr::null(),
+            location: std::ptr::null(),
+            version: -1,
+            format: std::ptr::null(),
+            option_keys: std::ptr::null(),
+            option_values: std::ptr::null(),
+            n_options: 0,
+            predicate: std::ptr::null(),
+            proved_not_null: 0,
+            failure: std::ptr::null(),
+            stream: CStreamSource::empty(),
+            private_data: std::ptr::null_mut(),
+        };
+        let mut err = CError::empty();
+        // SAFETY: as documented for `struct cadf_catalog`.
+        let code = unsafe { call(self.host.calls.data, c_schema.as_ptr(), c_table.as_ptr(), &mut def, &mut err) };
+        if code == Status::NotFound as i32 {
+            return None;
+        }
+        if code != 0 {
+            let text = err.message();
+            let text = if text.is_empty() { format!("status {code}") } else { text };
+            return Some(Arc::new(ContractTable::broken(name, Arc::new(Schema::empty()), text)));
+        }
+        let made = self.interpret(schema, table, &name, &mut def, &arrow_schema);
+        if let Some(release) = self.host.calls.release_def {
+            // SAFETY: the callback's own struct goes back to it; what it lent is copied by now.
+            unsafe { release(self.host.calls.data, &mut def) };
+        }
+        Some(match made {
+            Ok(provider) => provider,
+            Err(failure) => {
+                let declared = schema_of(&arrow_schema, "schema").unwrap_or_else(|_| Arc::new(Schema::empty()));
+                Arc::new(ContractTable::broken(name, declared, failure.text))
+            }
+        })
+    }
+
+    fn interpret(
+        &self,
+        schema: &str,
+        table: &str,
+        name: &str,
+        def: &mut CTableDef,
+        arrow_schema: &FFI_ArrowSchema,
+    ) -> Outcome<Arc<dyn TableProvider>> {
+        // Owned from here on, so that it is dropped on every way out.
+        let moved = std::mem::replace(&mut def.stream, CStreamSource::empty());
+        let has_stream = moved.open.is_some() || moved.drop.is_some();
+        let stream = if has_stream { Some(StreamSource::take(moved, name)) } else { None };
+
+        let declared: Option<SchemaRef> = if crate::ffi::is_released(arrow_schema) {
+            None
+        } else {
+            Some(schema_of(arrow_schema, "schema")?)
+        };
+        let proved = def.proved_not_null != 0;
+        if let Some(why) = text::optional(def.failure, "failure")? {
+            let declared = declared.unwrap_or_else(|| Arc::new(Schema::empty()));
+            return Ok(Arc::new(ContractTable::broken(name.to_owned(), declared, why)));
+        }
+        let predicate = text::optional(def.predicate, "predicate")?;
+        let options = text::pairs(def.option_keys, def.option_values, def.n_options, "options")?;
+        if def.kind == 2 {
+            let sql = text::required(def.sql, "sql")?;
+            return Ok(Arc::new(View::new(name.to_owned(), sql, declared, proved, Arc::clone(&self.shared))));
+        }
+        let declared = declared.ok_or_else(|| Failure::invalid("the schema is missing"))?;
+        let committed =
+            Committed { host: Arc::clone(&self.host), schema: schema.to_owned(), table: table.to_owned() };
+        let storage = match def.kind {
+            0 => Storage::Empty,
+            1 => Storage::Delta {
+                location: text::required(def.location, "location")?,
+                version: u64::try_from(def.version).ok(),
+                opened: OnceCell::new(),
+            },
+            3 => {
+                let source = stream.ok_or_else(|| Failure::invalid("the stream is missing"))??;
+                Storage::Stream(StreamTable::new(Arc::new(source), Arc::clone(&declared)))
+            }
+            4 => Storage::Listing {
+                listing: Listing {
+                    location: text::required(def.location, "location")?,
+                    format: text::required(def.format, "format")?,
+                    options,
+                    schema: Arc::clone(&declared),
+                },
+                opened: OnceCell::new(),
+            },
+            other => return Err(Failure::invalid(format!("table kind {other} is unknown"))),
+        };
+        Ok(Arc::new(ContractTable::new(name.to_owned(), declared, proved, storage, predicate, Some(committed))))
+    }
+}
+
+impl CatalogProvider for HostCatalog {
+    fn schema_names(&self) -> Vec<String> {
+        self.host.schema_names()
+    }
+
+    fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
+        if !self.host.schema_names().iter().any(|n| n == name) {
+            return None;
+        }
+        // A provider is a name and a way to the catalog; it holds nothing that could grow old.
+        self.shared.catalog().map(|catalog| {
+            Arc::new(HostSchema { is_default: name == self.default_schema, name: name.to_owned(), catalog })
+                as Arc<dyn SchemaProvider>
+        })
+    }
+}
+
+pub struct HostSchema {
+    name: String,
+    is_default: bool,
+    catalog: Arc<HostCatalog>,
+}
+
+impl fmt::Debug for HostSchema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HostSchema({})", self.name)
+    }
+}
+
+#[async_trait]
+impl SchemaProvider for HostSchema {
+    fn table_names(&self) -> Vec<String> {
+        self.catalog.names(&self.name).keys().cloned().collect()
+    }
+
+    async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        if let Some(provider) = self.catalog.provider(&self.name, name) {
+            return Ok(Some(provider));
+        }
+        if self.is_default { self.catalog.memory.table(name).await } else { Ok(None) }
+    }
+
+    /// From the list of names: nothing is opened, no view is planned.
+    async fn table_type(&self, name: &str) -> Result<Option<TableType>> {
+        if let Some(is_view) = self.catalog.names(&self.name).get(name) {
+            return Ok(Some(if *is_view { TableType::View } else { TableType::Base }));
+        }
+        if self.is_default { self.catalog.memory.table_type(name).await } else { Ok(None) }
+    }
+
+    fn register_table(&self, name: String, table: Arc<dyn TableProvider>) -> Result<Option<Arc<dyn TableProvider>>> {
+        if !self.is_default {
+            let text = format!("schema '{}' belongs to the catalog: nothing can be registered in it", self.name);
+            return Err(Failure::new(Status::Refused, text).into_engine());
+        }
+        if self.catalog.names(&self.name).contains_key(&name) {
+            let text = format!("table '{}.{name}' belongs to the catalog", self.name);
+            return Err(Failure::new(Status::Refused, text).into_engine());
+        }
+        self.catalog.memory.register_table(name, table)
+    }
+
+    fn deregister_table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        if self.catalog.names(&self.name).contains_key(name) {
+            let text = format!("table '{}.{name}' belongs to the catalog", self.name);
+            return Err(Failure::new(Status::Refused, text).into_engine());
+        }
+        if self.is_default { self.catalog.memory.deregister_table(name) } else { Ok(None) }
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        self.catalog.names(&self.name).contains_key(name)
+            || (self.is_default && self.catalog.memory.table_exist(name))
+    }
+}

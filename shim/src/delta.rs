@@ -1,0 +1,260 @@
+//! delta.rs — Delta tables: open, create, and what is asked of them besides reading and writing rows.
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use datafusion::catalog::TableProvider;
+use datafusion::execution::SessionState;
+use deltalake_core::delta_datafusion::{DeltaScanConfig, DeltaScanNext, SessionFallbackPolicy};
+use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel;
+use deltalake_core::kernel::transaction::CommitProperties;
+use deltalake_core::kernel::{StructType, Version};
+use deltalake_core::operations::create::CreateBuilder;
+use deltalake_core::{DeltaTable, DeltaTableBuilder, DeltaTableError};
+use futures::TryStreamExt;
+use url::Url;
+
+use crate::error::{Failure, Outcome, Status};
+use crate::schema::stored;
+use crate::session::Core;
+use crate::write::WriteOptions;
+
+/// What a batch of bundle rows should weigh in memory, and what a compressed byte becomes there, roughly.
+const BATCH_BYTES: u64 = 16 << 20;
+const EXPANSION: u64 = 6;
+const MIN_BATCH_ROWS: u64 = 4;
+const MAX_BATCH_ROWS: u64 = 8192;
+
+/// A table at one version, ready to be scanned by any number of plans.
+#[derive(Debug)]
+pub struct OpenTable {
+    pub provider: Arc<dyn TableProvider>,
+    /// Rows a batch, so that a batch stays near `BATCH_BYTES`; None when the log does not say how many rows there are.
+    pub batch_rows: Option<usize>,
+    table: DeltaTable,
+}
+
+impl OpenTable {
+    /// Make the table's object store known to the session; idempotent.
+    pub fn register(&self, state: &SessionState) -> Outcome<()> {
+        Ok(self.table.update_datafusion_session(state)?)
+    }
+}
+
+/// A directory or URL as delta-rs wants it. A local directory need not exist.
+pub fn location_url(location: &str) -> Outcome<Url> {
+    let invalid = |why: String| Failure::invalid(format!("location '{location}': {why}"));
+    if location.is_empty() {
+        return Err(Failure::invalid("a location is empty"));
+    }
+    if location.contains("://") {
+        return Url::parse(location).map_err(|e| invalid(e.to_string()));
+    }
+    let path = std::path::absolute(PathBuf::from(location)).map_err(|e| invalid(e.to_string()))?;
+    // Symbolic links are resolved as far as the path exists: delta-rs compares roots by their real paths.
+    let path = path.canonicalize().unwrap_or(path);
+    Url::from_directory_path(&path).map_err(|()| invalid("is not a path".to_owned()))
+}
+
+fn builder(location: &str) -> Outcome<DeltaTableBuilder> {
+    Ok(DeltaTableBuilder::from_url(location_url(location)?)?)
+}
+
+fn describe(error: DeltaTableError, location: &str) -> Failure {
+    Failure::from(error).context(format!("Delta table '{location}'"))
+}
+
+/// The table at a version (None: newest).
+pub async fn load(location: &str, version: Option<Version>) -> Outcome<DeltaTable> {
+    let mut builder = builder(location)?;
+    if let Some(version) = version {
+        builder = builder.with_version(version);
+    }
+    match builder.load().await {
+        Ok(table) => Ok(table),
+        Err(error) => {
+            let mut failure = describe(error, location);
+            // The kernel has one error for "no log" and for others; the directory says which it is.
+            if !matches!(failure.status, Status::NotFound | Status::Io) && !exists(location).await? {
+                failure.status = Status::NotFound;
+            } else if version.is_some() && failure.text.contains("version") {
+                failure.status = Status::NotFound;
+            }
+            Err(failure)
+        }
+    }
+}
+
+/// Whether there is a Delta log.
+pub async fn exists(location: &str) -> Outcome<bool> {
+    let store = builder(location)?.build_storage()?;
+    store.is_delta_table_location().await.map_err(|e| describe(e, location))
+}
+
+/// The newest version when there is a table, else a table that is not created yet.
+pub async fn load_or_new(location: &str) -> Outcome<DeltaTable> {
+    if exists(location).await? {
+        return load(location, None).await;
+    }
+    let url = location_url(location)?;
+    if let Ok(path) = url.to_file_path() {
+        std::fs::create_dir_all(&path).map_err(|e| Failure::new(Status::Io, format!("make '{location}': {e}")))?;
+    }
+    Ok(builder(location)?.build()?)
+}
+
+pub async fn open(state: &SessionState, location: &str, version: Option<Version>) -> Outcome<OpenTable> {
+    let table = load(location, version).await?;
+    let snapshot = table.snapshot()?.snapshot().clone();
+    let (mut n_rows, mut n_bytes, mut known) = (0u64, 0u64, true);
+    for file in snapshot.log_data().iter() {
+        match file.num_records() {
+            Some(rows) => n_rows += rows as u64,
+            None => known = false,
+        }
+        n_bytes += u64::try_from(file.size()).unwrap_or(0);
+    }
+    let batch_rows = (known && n_rows > 0).then(|| {
+        let row_bytes = (n_bytes.saturating_mul(EXPANSION) / n_rows).max(1);
+        (BATCH_BYTES / row_bytes).clamp(MIN_BATCH_ROWS, MAX_BATCH_ROWS) as usize
+    });
+    // Partition values as plain columns, not as dictionaries: the contract's type, without a cast.
+    let config = DeltaScanConfig::new_from_session(state).with_wrap_partition_values(false);
+    let provider = DeltaScanNext::new(Arc::new(snapshot), config).map_err(Failure::planning)?;
+    let open = OpenTable { provider: Arc::new(provider), batch_rows, table };
+    open.register(state)?;
+    Ok(open)
+}
+
+/// Log cleanup is off: which versions stay is the store's decision, and its expiry would cut change ranges.
+pub fn commit_properties() -> CommitProperties {
+    CommitProperties::default().with_cleanup_expired_logs(Some(false))
+}
+
+pub fn table_properties(options: &WriteOptions) -> HashMap<String, Option<String>> {
+    let mut properties: HashMap<String, Option<String>> =
+        options.properties.iter().map(|(k, v)| (k.clone(), Some(v.clone()))).collect();
+    if !options.statistics_columns.is_empty() {
+        properties
+            .insert("delta.dataSkippingStatsColumns".to_owned(), Some(options.statistics_columns.join(",")));
+    }
+    properties
+}
+
+pub async fn create(options: &WriteOptions) -> Outcome<Version> {
+    let location = &options.location;
+    if exists(location).await? {
+        return Err(Failure::new(Status::Conflict, format!("there is a Delta table at '{location}' already")));
+    }
+    let table = load_or_new(location).await?;
+    let columns: StructType = stored(&options.schema)?
+        .as_ref()
+        .try_into_kernel()
+        .map_err(|e| Failure::new(Status::Gate, format!("Delta table '{location}': {e}")))?;
+    let created = CreateBuilder::new()
+        .with_log_store(table.log_store())
+        .with_columns(columns.fields().cloned())
+        .with_partition_columns(options.partition_by.clone())
+        .with_configuration(table_properties(options))
+        .with_commit_properties(options.commit_properties())
+        .await
+        .map_err(|e| {
+            let mut failure = describe(e, location);
+            if failure.text.contains("already exists") {
+                failure.status = Status::Conflict;
+            }
+            failure
+        })?;
+    Ok(created.version().unwrap_or(0))
+}
+
+pub async fn version(location: &str) -> Outcome<Version> {
+    if !exists(location).await? {
+        return Err(Failure::new(Status::NotFound, format!("no Delta table at '{location}'")));
+    }
+    let table = load(location, None).await?;
+    table.version().ok_or_else(|| Failure::new(Status::NotFound, format!("no Delta table at '{location}'")))
+}
+
+pub async fn schema(location: &str, version: Option<Version>) -> Outcome<SchemaRef> {
+    let table = load(location, version).await?;
+    Ok(table.snapshot()?.snapshot().arrow_schema())
+}
+
+/// Newest first, as a JSON array of objects.
+pub async fn history(location: &str, limit: Option<usize>) -> Outcome<String> {
+    let table = load(location, None).await?;
+    let newest = table.version().unwrap_or(0);
+    let commits: Vec<_> = table.history(limit).try_collect().await.map_err(|e| describe(e, location))?;
+    let mut out = Vec::with_capacity(commits.len());
+    for (i, commit) in commits.iter().enumerate() {
+        let mut value = serde_json::to_value(commit)
+            .map_err(|e| Failure::new(Status::Execution, format!("Delta table '{location}': {e}")))?;
+        if let Some(object) = value.as_object_mut() {
+            // A commit does not know its own number; the log is dense and newest first.
+            object.entry("version").or_insert_with(|| (newest.saturating_sub(i as u64)).into());
+        }
+        out.push(value);
+    }
+    Ok(serde_json::Value::Array(out).to_string())
+}
+
+/// Only files that the log itself calls removed are candidates: a file nobody mentions may belong to a running writer.
+pub async fn vacuum(location: &str, keep_from: Version) -> Outcome<usize> {
+    let table = load(location, None).await?;
+    let newest = table.version().unwrap_or(0);
+    let keep: Vec<Version> = (keep_from..=newest).collect();
+    if keep.is_empty() {
+        return Err(Failure::new(
+            Status::NotFound,
+            format!("Delta table '{location}': version {keep_from} is after the newest, {newest}"),
+        ));
+    }
+    let (_, metrics) = table
+        .vacuum()
+        .with_retention_period(chrono::Duration::zero())
+        .with_enforce_retention_duration(false)
+        .with_keep_versions(&keep)
+        .with_commit_properties(commit_properties())
+        .await
+        .map_err(|e| describe(e, location))?;
+    Ok(metrics.files_deleted.len())
+}
+
+/// Rows touched (-1 where the library cannot say) and the version after.
+pub async fn delete(core: &Core, location: &str, predicate: &str) -> Outcome<(i64, Version)> {
+    let table = load(location, None).await?;
+    let (table, metrics) = table
+        .delete()
+        .with_predicate(predicate)
+        .with_session_state(Arc::new(core.state()))
+        .with_session_fallback_policy(SessionFallbackPolicy::RequireSessionState)
+        .with_commit_properties(commit_properties())
+        .await
+        .map_err(|e| describe(e, location))?;
+    let rows = metrics.num_deleted_rows.map_or(-1, |n| n as i64);
+    Ok((rows, table.version().unwrap_or(0)))
+}
+
+pub async fn update(
+    core: &Core,
+    location: &str,
+    predicate: Option<&str>,
+    assignments: Vec<(String, String)>,
+) -> Outcome<(i64, Version)> {
+    let table = load(location, None).await?;
+    let mut builder = table
+        .update()
+        .with_session_state(Arc::new(core.state()))
+        .with_session_fallback_policy(SessionFallbackPolicy::RequireSessionState)
+        .with_commit_properties(commit_properties());
+    if let Some(predicate) = predicate {
+        builder = builder.with_predicate(predicate);
+    }
+    for (column, expression) in assignments {
+        builder = builder.with_update(column, expression);
+    }
+    let (table, metrics) = builder.await.map_err(|e| describe(e, location))?;
+    Ok((metrics.num_updated_rows as i64, table.version().unwrap_or(0)))
+}

@@ -1,0 +1,100 @@
+//! factory.rs — `CREATE EXTERNAL TABLE`: what is declared counts, and nothing of it is believed unproved.
+//!
+//! DataFusion hands a declared NOT NULL, key or order to the optimizer without a look at the data, and delta-rs' own factory
+//! ignores declared columns. Here declared columns are compared with the table and presented as they were declared.
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider, TableProviderFactory};
+use datafusion::common::{Constraints, Result};
+use datafusion::datasource::listing_table_factory::ListingTableFactory;
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::CreateExternalTable;
+
+use crate::delta;
+use crate::error::{Failure, Outcome, Status};
+use crate::schema::{difference, stored};
+use crate::table::{ContractTable, Storage};
+
+const DELTA_NAMES: [&str; 3] = ["DELTA", "DELTATABLE", "DELTALAKE"];
+const FILE_NAMES: [&str; 6] = ["PARQUET", "CSV", "JSON", "NDJSON", "ARROW", "AVRO"];
+
+pub fn register(state: &mut SessionState) {
+    let factories = state.table_factories_mut();
+    for name in DELTA_NAMES {
+        factories.insert(name.to_owned(), Arc::new(DeltaFactory));
+    }
+    for name in FILE_NAMES {
+        factories.insert(name.to_owned(), Arc::new(FileFactory));
+    }
+}
+
+#[derive(Debug)]
+struct DeltaFactory;
+
+#[async_trait]
+impl TableProviderFactory for DeltaFactory {
+    async fn create(&self, _: &dyn Session, cmd: &CreateExternalTable) -> Result<Arc<dyn TableProvider>> {
+        match create_delta(cmd).await {
+            Ok(table) => Ok(Arc::new(table)),
+            Err(failure) => Err(failure.context(format!("table '{}'", cmd.name)).into_engine()),
+        }
+    }
+}
+
+async fn create_delta(cmd: &CreateExternalTable) -> Outcome<ContractTable> {
+    let plan_error = |text: String| Failure::new(Status::Plan, text);
+    let [location] = cmd.locations.as_slice() else {
+        return Err(plan_error(format!("a Delta table has one location, not {}", cmd.locations.len())));
+    };
+    if cmd.unbounded {
+        return Err(plan_error("a Delta table is not unbounded".to_owned()));
+    }
+    if let Some(option) = cmd.options.keys().min() {
+        return Err(plan_error(format!("option '{option}' is unknown for a Delta table")));
+    }
+    let declared = Arc::clone(cmd.schema.inner());
+    let exists = delta::exists(location).await?;
+    if !exists && declared.fields().is_empty() {
+        return Err(Failure::new(Status::NotFound, format!("no Delta table at '{location}', and no columns declared")));
+    }
+    let declared = if exists {
+        let have = delta::schema(location, None).await?;
+        if declared.fields().is_empty() {
+            have
+        } else {
+            let want = stored(&declared)?;
+            if let Some(text) = difference(&have, &want) {
+                return Err(plan_error(format!("the Delta table at '{location}' is another: {text}")));
+            }
+            declared
+        }
+    } else {
+        stored(&declared)?;
+        declared
+    };
+    let storage = Storage::LiveDelta { location: location.clone(), partition_by: cmd.table_partition_cols.clone() };
+    let table = ContractTable::new(cmd.name.to_string(), declared, false, storage, None, None);
+    Ok(table.with_defaults(cmd.column_defaults.clone()))
+}
+
+#[derive(Debug)]
+struct FileFactory;
+
+#[async_trait]
+impl TableProviderFactory for FileFactory {
+    async fn create(&self, state: &dyn Session, cmd: &CreateExternalTable) -> Result<Arc<dyn TableProvider>> {
+        let plain = CreateExternalTable {
+            constraints: Constraints::default(),
+            order_exprs: Vec::new(),
+            column_defaults: HashMap::new(),
+            ..cmd.clone()
+        };
+        let files = ListingTableFactory::new().create(state, &plain).await?;
+        let schema = files.schema();
+        let table =
+            ContractTable::new(cmd.name.to_string(), schema, false, Storage::Files(files), None, None);
+        Ok(Arc::new(table.with_defaults(cmd.column_defaults.clone())))
+    }
+}

@@ -1,0 +1,772 @@
+//! cadf — the C door to DataFusion and delta-rs; the interface and its invariants are in include/cadf.h.
+//!
+//! ```text
+//! lib      the doors: argument checks, panic guard           error, log, text, ffi   the border itself
+//! session  one DataFusion session, planning                  runtime                 threads and cancel tokens
+//! catalog  tables answered from C      memory  the session's own      factory  CREATE EXTERNAL TABLE
+//! table    a contract over storage     view    SQL, planned at use    stream, listing, delta  the storages
+//! present  the plan node above storage                       gate, write             no row past its contract
+//! query    statement → stream          plan    what it reads          function, output
+//! ```
+//! Each door is a C function that does nothing but convert its arguments and run one function of a module inside `guard`.
+#![deny(unsafe_op_in_unsafe_fn)]
+#![allow(clippy::missing_safety_doc)] // the contract of every door is in cadf.h
+
+mod catalog;
+mod delta;
+mod error;
+mod factory;
+mod ffi;
+mod function;
+mod gate;
+mod listing;
+mod log;
+mod memory;
+mod output;
+mod plan;
+mod present;
+mod query;
+mod runtime;
+mod schema;
+mod session;
+mod stream;
+mod table;
+mod text;
+mod view;
+mod write;
+
+use std::ffi::{c_char, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use arrow::datatypes::DataType;
+use arrow::ffi::{FFI_ArrowArray, FFI_ArrowSchema};
+use arrow::ffi_stream::FFI_ArrowArrayStream;
+use datafusion::common::ParamValues;
+
+use crate::catalog::CCatalog;
+use crate::error::{CError, Failure, Outcome, Status, panic_text, store};
+use crate::ffi::Incoming;
+use crate::function::CScalarFunction;
+use crate::runtime::Cancel;
+use crate::session::{Core, Options};
+use crate::stream::{CStreamSource, StreamSource, StreamTable};
+use crate::text::{Sink, TextFn};
+use crate::write::{Rows, WriteOptions, Written};
+
+/// Run a door's work; nothing unwinds into C.
+fn guard(err: *mut CError, work: impl FnOnce() -> Outcome<()>) -> i32 {
+    let failure = match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(Ok(())) => return Status::Ok as i32,
+        Ok(Err(failure)) => failure,
+        Err(payload) => Failure::new(Status::Panic, format!("panic: {}", panic_text(payload.as_ref()))),
+    };
+    store(err, &failure);
+    failure.status as i32
+}
+
+/// `struct cadf_session`.
+pub struct Session {
+    core: Arc<Core>,
+}
+
+/// `struct cadf_cancel`.
+pub struct CancelToken {
+    cancel: Cancel,
+}
+
+fn core_of(session: *const Session) -> Outcome<Arc<Core>> {
+    if session.is_null() {
+        return Err(Failure::invalid("the session is missing"));
+    }
+    // SAFETY: a handle that cadf_session_open gave and cadf_session_close did not take back.
+    Ok(Arc::clone(&unsafe { &*session }.core))
+}
+
+fn cancel_of(cancel: *const CancelToken) -> Option<Cancel> {
+    if cancel.is_null() {
+        return None;
+    }
+    // SAFETY: a live handle of cadf_cancel_new.
+    Some(unsafe { &*cancel }.cancel.clone())
+}
+
+fn put<T>(ret: *mut T, value: T, what: &str) -> Outcome<()> {
+    if ret.is_null() {
+        return Err(Failure::invalid(format!("{what} is missing")));
+    }
+    // SAFETY: storage of the caller without a value in it.
+    unsafe { std::ptr::write(ret, value) };
+    Ok(())
+}
+
+fn put_if<T>(ret: *mut T, value: T) {
+    if !ret.is_null() {
+        // SAFETY: storage of the caller without a value in it.
+        unsafe { std::ptr::write(ret, value) };
+    }
+}
+
+fn need<T>(ret: *const T, what: &str) -> Outcome<()> {
+    if ret.is_null() { Err(Failure::invalid(format!("{what} is missing"))) } else { Ok(()) }
+}
+
+// ---- logging ------------------------------------------------------------------------------------------------------
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cadf_log_set(call: Option<log::LogFn>, data: *mut c_void, max_level: i32) {
+    guard(std::ptr::null_mut(), || {
+        log::set(call, data, max_level);
+        Ok(())
+    });
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cadf_versions(call: Option<TextFn>, data: *mut c_void) {
+    guard(std::ptr::null_mut(), || {
+        let versions = serde_json::json!({
+            "datafusion": datafusion::DATAFUSION_VERSION,
+            "deltalake": deltalake_core::crate_version(),
+            "arrow": arrow::ARROW_VERSION,
+            "cadf": env!("CARGO_PKG_VERSION"),
+        });
+        Sink { call, data }.emit(&versions.to_string());
+        Ok(())
+    });
+}
+
+// ---- session ------------------------------------------------------------------------------------------------------
+
+/// `struct cadf_options`.
+#[repr(C)]
+pub struct COptions {
+    setting_keys: *const *const c_char,
+    setting_values: *const *const c_char,
+    n_settings: usize,
+    memory_limit_bytes: u64,
+    spill_dir: *const c_char,
+    spill_limit_bytes: u64,
+    n_threads: u32,
+    read_only: i32,
+    catalog: *const CCatalog,
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cadf_session_open(
+    options: *const COptions,
+    ret: *mut *mut Session,
+    err: *mut CError,
+) -> i32 {
+    guard(err, || {
+        log::install();
+        need(ret, "ret")?;
+        // SAFETY: NULL, or borrowed for the call.
+        let options = match unsafe { options.as_ref() } {
+            None => Options {
+                settings: Vec::new(),
+                memory_limit_bytes: 0,
+                spill_dir: None,
+                spill_limit_bytes: 0,
+                n_threads: 0,
+                read_only: false,
+                catalog: None,
+            },
+            Some(o) => Options {
+                settings: text::pairs(o.setting_keys, o.setting_values, o.n_settings, "settings")?,
+                memory_limit_bytes: o.memory_limit_bytes,
+                spill_dir: text::optional(o.spill_dir, "spill_dir")?,
+                spill_limit_bytes: o.spill_limit_bytes,
+                n_threads: o.n_threads,
+                read_only: o.read_only != 0,
+                // SAFETY: NULL, or borrowed for the call and copied.
+                catalog: unsafe { o.catalog.as_ref() }.copied(),
+            },
+        };
+        let core = Arc::new(Core::open(&options)?);
+        put(ret, Box::into_raw(Box::new(Session { core })), "ret")
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cadf_session_close(session: *mut Session) {
+    if session.is_null() {
+        return;
+    }
+    guard(std::ptr::null_mut(), || {
+        // SAFETY: given by cadf_session_open, taken back once.
+        drop(unsafe { Box::from_raw(session) });
+        Ok(())
+    });
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cadf_cancel_new() -> *mut CancelToken {
+    Box::into_raw(Box::new(CancelToken { cancel: Cancel::new() }))
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cadf_cancel_fire(cancel: *mut CancelToken) {
+    guard(std::ptr::null_mut(), || {
+        if let Some(cancel) = cancel_of(cancel) {
+            cancel.fire();
+        }
+        Ok(())
+    });
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cadf_cancel_free(cancel: *mut CancelToken) {
+    if !cancel.is_null() {
+        // SAFETY: given by cadf_cancel_new, taken back once. Whoever still waits has a clone.
+        drop(unsafe { Box::from_raw(cancel) });
+    }
+}
+
+// ---- queries ------------------------------------------------------------------------------------------------------
+
+/// `struct cadf_params`.
+#[repr(C)]
+pub struct CParams {
+    schema: *const FFI_ArrowSchema,
+    array: *const FFI_ArrowArray,
+}
+
+/// The values are copied out; the caller's array stays the caller's.
+fn params_of(params: *const CParams) -> Outcome<Option<ParamValues>> {
+    // SAFETY: NULL, or borrowed for the call.
+    let Some(params) = (unsafe { params.as_ref() }) else { return Ok(None) };
+    if params.array.is_null() {
+        return Ok(None);
+    }
+    let schema = ffi::borrow_schema(params.schema, "the parameters' schema")?;
+    // A view of the caller's array: imported without its release, and deep-copied before this function returns.
+    let borrowed = borrowed_array(params.array)?;
+    let data = ffi::take_array(borrowed, DataType::Struct(schema.fields().clone()), "parameters")?;
+    let row = ffi::batch_of(data, schema, "parameters")?;
+    let take = arrow::array::UInt32Array::from_iter_values(0..u32::try_from(row.num_rows()).unwrap_or(u32::MAX));
+    let owned = arrow::compute::take_record_batch(&row, &take)?;
+    query::params(&owned).map(Some)
+}
+
+/// The C struct again, with a release that releases nothing.
+fn borrowed_array(array: *const FFI_ArrowArray) -> Outcome<FFI_ArrowArray> {
+    #[repr(C)]
+    struct Layout {
+        length: i64,
+        null_count: i64,
+        offset: i64,
+        n_buffers: i64,
+        n_children: i64,
+        buffers: *mut *const c_void,
+        children: *mut *mut FFI_ArrowArray,
+        dictionary: *mut FFI_ArrowArray,
+        release: Option<unsafe extern "C" fn(*mut Layout)>,
+        private_data: *mut c_void,
+    }
+    const { assert!(size_of::<Layout>() == size_of::<FFI_ArrowArray>()) };
+    unsafe extern "C" fn keep(array: *mut Layout) {
+        // SAFETY: called by the holder of the copy, as the C Data Interface says.
+        unsafe { (*array).release = None };
+    }
+    // SAFETY: the layout is fixed by the C Data Interface; the copy owns nothing.
+    unsafe {
+        let mut copy = std::ptr::read(array.cast::<Layout>());
+        if copy.release.is_none() {
+            return Err(Failure::invalid("the parameters' array is released"));
+        }
+        copy.release = Some(keep);
+        Ok(std::mem::transmute::<Layout, FFI_ArrowArray>(copy))
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cadf_query(
+    session: *mut Session,
+    sql: *const c_char,
+    n_sql_bytes: usize,
+    params: *const CParams,
+    cancel: *mut CancelToken,
+    ret: *mut FFI_ArrowArrayStream,
+    err: *mut CError,
+) -> i32 {
+    guard(err, || {
+        need(ret, "ret")?;
+        let core = core_of(session)?;
+        let sql = text::sized(sql, n_sql_bytes, "sql")?;
+        let params = params_of(params)?;
+        let cancel = cancel_of(cancel);
+        let engine = Arc::clone(&core.engine);
+        let started = engine.run_cancelable(cancel.as_ref(), query::start(core, sql, params))?;
+        ffi::give_stream(Box::new(query::QueryStream::new(engine, started, cancel)), ret);
+        Ok(())
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cadf_split(
+    sql: *const c_char,
+    n_sql_bytes: usize,
+    call: Option<TextFn>,
+    data: *mut c_void,
+    err: *mut CError,
+) -> i32 {
+    guard(err, || {
+        let sql = text::sized(sql, n_sql_bytes, "sql")?;
+        let statements = plan::split(&sql)?;
+        let sink = Sink { call, data };
+        statements.iter().for_each(|s| sink.emit(s));
+        Ok(())
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cadf_query_schema(
+    session: *mut Session,
+    sql: *const c_char,
+    n_sql_bytes: usize,
+    ret: *mut FFI_ArrowSchema,
+    err: *mut CError,
+) -> i32 {
+    guard(err, || {
+        need(ret, "ret")?;
+        let core = core_of(session)?;
+        let sql = text::sized(sql, n_sql_bytes, "sql")?;
+        let engine = Arc::clone(&core.engine);
+        let plan = engine.run(async move { core.plan(&sql, None).await })?;
+        ffi::give_schema(plan.schema().as_arrow(), ret)
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cadf_table_schema(
+    session: *mut Session,
+    schema: *const c_char,
+    table: *const c_char,
+    ret: *mut FFI_ArrowSchema,
+    err: *mut CError,
+) -> i32 {
+    guard(err, || {
+        need(ret, "ret")?;
+        let core = core_of(session)?;
+        let schema = text::optional(schema, "schema")?;
+        let table = text::required(table, "table")?;
+        let engine = Arc::clone(&core.engine);
+        let columns = engine.run(async move {
+            let state = core.state();
+            let defaults = &state.config_options().catalog;
+            let schema = schema.unwrap_or_else(|| defaults.default_schema.clone());
+            let found = session::find(&state, &defaults.default_catalog, &schema, &table).await?;
+            let found = match found {
+                None if schema == memory::SCHEMA => {
+                    session::find(&state, memory::CATALOG, &schema, &table).await?
+                }
+                other => other,
+            };
+            match found {
+                Some(provider) => Ok(provider.schema()),
+                None => Err(Failure::new(Status::NotFound, format!("table '{schema}.{table}' is not there"))),
+            }
+        })?;
+        ffi::give_schema(&columns, ret)
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cadf_query_tables(
+    session: *mut Session,
+    sql: *const c_char,
+    n_sql_bytes: usize,
+    through_views: i32,
+    call: Option<TextFn>,
+    data: *mut c_void,
+    err: *mut CError,
+) -> i32 {
+    guard(err, || {
+        let core = core_of(session)?;
+        let sql = text::sized(sql, n_sql_bytes, "sql")?;
+        let engine = Arc::clone(&core.engine);
+        let tables = engine.run(plan::tables(core, sql, through_views != 0))?;
+        let sink = Sink { call, data };
+        tables.iter().for_each(|t| sink.emit(t));
+        Ok(())
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cadf_query_plan(
+    session: *mut Session,
+    sql: *const c_char,
+    n_sql_bytes: usize,
+    optimized: i32,
+    call: Option<TextFn>,
+    data: *mut c_void,
+    err: *mut CError,
+) -> i32 {
+    guard(err, || {
+        let core = core_of(session)?;
+        let sql = text::sized(sql, n_sql_bytes, "sql")?;
+        let engine = Arc::clone(&core.engine);
+        let plan = engine.run(plan::text(core, sql, optimized != 0))?;
+        Sink { call, data }.emit(&plan);
+        Ok(())
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cadf_stream_write(
+    stream: *mut FFI_ArrowArrayStream,
+    format: *const c_char,
+    fd: i32,
+    width: u32,
+    ret_rows: *mut i64,
+    err: *mut CError,
+) -> i32 {
+    guard(err, || {
+        let mut rows = Incoming::take(stream, "the stream")?;
+        let format = text::required(format, "format")?;
+        let n_rows = output::write(&mut rows, &format, fd, width)?;
+        put_if(ret_rows, n_rows);
+        Ok(())
+    })
+}
+
+// ---- registration -------------------------------------------------------------------------------------------------
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cadf_register_stream(
+    session: *mut Session,
+    table: *const c_char,
+    schema: *mut FFI_ArrowSchema,
+    source: *const CStreamSource,
+    err: *mut CError,
+) -> i32 {
+    guard(err, || {
+        // Taken first, so that they are gone on every way out.
+        let columns = ffi::take_schema(schema, "schema");
+        // SAFETY: NULL, or borrowed for the call; its contents are taken.
+        let source = unsafe { source.as_ref() }.copied();
+        let name = text::required(table, "table");
+        let label = name.as_deref().unwrap_or("?");
+        let source = match source {
+            Some(source) => StreamSource::take(source, label),
+            None => Err(Failure::invalid("the stream is missing")),
+        };
+        let (name, columns, source) = (name?, columns?, source?);
+        let core = core_of(session)?;
+        // What C promises of its rows is as unproved as what files promise.
+        let storage = table::Storage::Stream(StreamTable::new(Arc::new(source), Arc::clone(&columns)));
+        let provider = table::ContractTable::new(
+            format!("{}.{name}", memory::SCHEMA),
+            columns,
+            false,
+            storage,
+            None,
+            None,
+        );
+        core.memory.put(name, Arc::new(provider));
+        Ok(())
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cadf_deregister(session: *mut Session, table: *const c_char, err: *mut CError) -> i32 {
+    guard(err, || {
+        let core = core_of(session)?;
+        let name = text::required(table, "table")?;
+        match core.memory.remove(&name) {
+            Some(_) => Ok(()),
+            None => Err(Failure::new(Status::NotFound, format!("table '{name}' is not registered"))),
+        }
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cadf_register_function(
+    session: *mut Session,
+    function: *const CScalarFunction,
+    err: *mut CError,
+) -> i32 {
+    guard(err, || {
+        let core = core_of(session)?;
+        // SAFETY: NULL, or borrowed for the call.
+        let function = unsafe { function.as_ref() }.ok_or_else(|| Failure::invalid("the function is missing"))?;
+        core.context.register_udf(function::import(function)?);
+        core.shared.moved();
+        Ok(())
+    })
+}
+
+// ---- Delta --------------------------------------------------------------------------------------------------------
+
+/// `struct cadf_write`.
+#[repr(C)]
+pub struct CWrite {
+    location: *const c_char,
+    schema: *const FFI_ArrowSchema,
+    mode: i32,
+    partition_by: *const *const c_char,
+    n_partition_by: usize,
+    app_id: *const c_char,
+    app_version: i64,
+    metadata_keys: *const *const c_char,
+    metadata_values: *const *const c_char,
+    n_metadata: usize,
+    property_keys: *const *const c_char,
+    property_values: *const *const c_char,
+    n_properties: usize,
+    row_group_bytes: u64,
+    target_file_bytes: u64,
+    compression: *const c_char,
+    statistics_columns: *const *const c_char,
+    n_statistics_columns: usize,
+}
+
+/// `struct cadf_written`.
+#[repr(C)]
+pub struct CWritten {
+    version: i64,
+    n_rows: i64,
+    n_files: i64,
+    n_bytes: i64,
+}
+
+fn signed(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+impl From<Written> for CWritten {
+    fn from(w: Written) -> CWritten {
+        CWritten {
+            version: signed(w.version),
+            n_rows: signed(w.n_rows),
+            n_files: signed(w.n_files),
+            n_bytes: signed(w.n_bytes),
+        }
+    }
+}
+
+fn write_of(write: *const CWrite) -> Outcome<WriteOptions> {
+    // SAFETY: NULL, or borrowed for the call.
+    let w = unsafe { write.as_ref() }.ok_or_else(|| Failure::invalid("the write is missing"))?;
+    let location = text::required(w.location, "location")?;
+    let overwrite = match w.mode {
+        0 => false,
+        1 => true,
+        other => return Err(Failure::invalid(format!("write mode {other} is unknown"))),
+    };
+    Ok(WriteOptions {
+        dataset: location.clone(),
+        location,
+        schema: ffi::borrow_schema(w.schema, "the write's schema")?,
+        overwrite,
+        partition_by: text::list(w.partition_by, w.n_partition_by, "partition columns")?,
+        transaction: text::optional(w.app_id, "app_id")?.map(|id| (id, w.app_version)),
+        metadata: text::pairs(w.metadata_keys, w.metadata_values, w.n_metadata, "metadata")?,
+        properties: text::pairs(w.property_keys, w.property_values, w.n_properties, "properties")?,
+        row_group_bytes: w.row_group_bytes,
+        target_file_bytes: w.target_file_bytes,
+        compression: text::optional(w.compression, "compression")?,
+        statistics_columns: text::list(w.statistics_columns, w.n_statistics_columns, "statistics columns")?,
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cadf_delta_create(
+    session: *mut Session,
+    write: *const CWrite,
+    ret: *mut CWritten,
+    err: *mut CError,
+) -> i32 {
+    guard(err, || {
+        let core = core_of(session)?;
+        core.refuse_when_read_only("creating a table")?;
+        let options = write_of(write)?;
+        let version = core.engine.run(async move { delta::create(&options).await })?;
+        put_if(ret, CWritten::from(Written { version, ..Written::default() }));
+        Ok(())
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cadf_delta_write_query(
+    session: *mut Session,
+    write: *const CWrite,
+    sql: *const c_char,
+    n_sql_bytes: usize,
+    params: *const CParams,
+    cancel: *mut CancelToken,
+    ret: *mut CWritten,
+    err: *mut CError,
+) -> i32 {
+    guard(err, || {
+        let core = core_of(session)?;
+        core.refuse_when_read_only("writing a table")?;
+        let options = write_of(write)?;
+        let sql = text::sized(sql, n_sql_bytes, "sql")?;
+        let params = params_of(params)?;
+        let cancel = cancel_of(cancel);
+        let engine = Arc::clone(&core.engine);
+        let written =
+            engine.run_cancelable(cancel.as_ref(), write::write_query(core, options, sql, params))?;
+        put_if(ret, CWritten::from(written));
+        Ok(())
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cadf_delta_write_stream(
+    session: *mut Session,
+    write: *const CWrite,
+    stream: *mut FFI_ArrowArrayStream,
+    cancel: *mut CancelToken,
+    ret: *mut CWritten,
+    err: *mut CError,
+) -> i32 {
+    guard(err, || {
+        let mut rows = Incoming::take(stream, "the stream")?;
+        let core = core_of(session)?;
+        core.refuse_when_read_only("writing a table")?;
+        let options = write_of(write)?;
+        let cancel = cancel_of(cancel);
+        let engine = Arc::clone(&core.engine);
+        let schema = rows.schema();
+        let produced = Arc::clone(&schema);
+        let stream = stream::blocking_stream(schema, move |give| {
+            while let Some(batch) = rows.next(&produced)? {
+                if !give(batch) {
+                    break;
+                }
+            }
+            Ok(())
+        });
+        let state = core.state();
+        let written = engine.run_cancelable(cancel.as_ref(), write::write(state, options, Rows::Stream(stream)))?;
+        put_if(ret, CWritten::from(written));
+        Ok(())
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cadf_delta_delete(
+    session: *mut Session,
+    location: *const c_char,
+    predicate: *const c_char,
+    ret_rows: *mut i64,
+    ret_version: *mut i64,
+    err: *mut CError,
+) -> i32 {
+    guard(err, || {
+        let core = core_of(session)?;
+        core.refuse_when_read_only("DELETE")?;
+        let location = text::required(location, "location")?;
+        // Every row of a table goes only when somebody says so: `true`.
+        let predicate = text::required(predicate, "predicate")?;
+        let engine = Arc::clone(&core.engine);
+        let (rows, version) = engine.run(async move { delta::delete(&core, &location, &predicate).await })?;
+        put_if(ret_rows, rows);
+        put_if(ret_version, signed(version));
+        Ok(())
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cadf_delta_update(
+    session: *mut Session,
+    location: *const c_char,
+    predicate: *const c_char,
+    columns: *const *const c_char,
+    expressions: *const *const c_char,
+    n_columns: usize,
+    ret_rows: *mut i64,
+    ret_version: *mut i64,
+    err: *mut CError,
+) -> i32 {
+    guard(err, || {
+        let core = core_of(session)?;
+        core.refuse_when_read_only("UPDATE")?;
+        let location = text::required(location, "location")?;
+        let predicate = text::optional(predicate, "predicate")?;
+        let assignments = text::pairs(columns, expressions, n_columns, "assignments")?;
+        if assignments.is_empty() {
+            return Err(Failure::invalid("an update without assignments"));
+        }
+        let engine = Arc::clone(&core.engine);
+        let (rows, version) = engine
+            .run(async move { delta::update(&core, &location, predicate.as_deref(), assignments).await })?;
+        put_if(ret_rows, rows);
+        put_if(ret_version, signed(version));
+        Ok(())
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cadf_delta_version(
+    session: *mut Session,
+    location: *const c_char,
+    ret_version: *mut i64,
+    err: *mut CError,
+) -> i32 {
+    guard(err, || {
+        let core = core_of(session)?;
+        let location = text::required(location, "location")?;
+        let version = core.engine.run(async move { delta::version(&location).await })?;
+        put(ret_version, signed(version), "ret_version")
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cadf_delta_schema(
+    session: *mut Session,
+    location: *const c_char,
+    version: i64,
+    ret: *mut FFI_ArrowSchema,
+    err: *mut CError,
+) -> i32 {
+    guard(err, || {
+        need(ret, "ret")?;
+        let core = core_of(session)?;
+        let location = text::required(location, "location")?;
+        let schema = core.engine.run(async move { delta::schema(&location, u64::try_from(version).ok()).await })?;
+        ffi::give_schema(&schema, ret)
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cadf_delta_history(
+    session: *mut Session,
+    location: *const c_char,
+    limit: i64,
+    call: Option<TextFn>,
+    data: *mut c_void,
+    err: *mut CError,
+) -> i32 {
+    guard(err, || {
+        let core = core_of(session)?;
+        let location = text::required(location, "location")?;
+        let limit = usize::try_from(limit).ok().filter(|n| *n > 0);
+        let history = core.engine.run(async move { delta::history(&location, limit).await })?;
+        Sink { call, data }.emit(&history);
+        Ok(())
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cadf_delta_vacuum(
+    session: *mut Session,
+    location: *const c_char,
+    keep_from_version: i64,
+    ret_files: *mut i64,
+    err: *mut CError,
+) -> i32 {
+    guard(err, || {
+        let core = core_of(session)?;
+        core.refuse_when_read_only("VACUUM")?;
+        let location = text::required(location, "location")?;
+        let keep_from = u64::try_from(keep_from_version)
+            .map_err(|_| Failure::invalid(format!("version {keep_from_version} is negative")))?;
+        let files = core.engine.run(async move { delta::vacuum(&location, keep_from).await })?;
+        put_if(ret_files, i64::try_from(files).unwrap_or(i64::MAX));
+        Ok(())
+    })
+}
+

@@ -1,0 +1,173 @@
+//! memory.rs — `session.memory`: what lives as long as the session, outside of the host's catalog.
+//!
+//! A view that SQL creates is kept as its text, not as the plan that DataFusion made of it: a kept plan would go on answering
+//! from tables as they were (run on 55: it outlived the drop of its base).
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use datafusion::catalog::view::ViewTable;
+use datafusion::catalog::{CatalogProvider, SchemaProvider, Session, TableProvider};
+use datafusion::common::Result;
+use datafusion::logical_expr::dml::InsertOp;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::sql::parser::{DFParser, Statement};
+use datafusion::sql::sqlparser::ast;
+
+use crate::session::Shared;
+use crate::view::View;
+
+pub const CATALOG: &str = "session";
+pub const SCHEMA: &str = "memory";
+
+pub struct MemorySchema {
+    tables: RwLock<HashMap<String, Arc<dyn TableProvider>>>,
+    shared: Arc<Shared>,
+}
+
+impl fmt::Debug for MemorySchema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MemorySchema")
+    }
+}
+
+impl MemorySchema {
+    pub fn new(shared: Arc<Shared>) -> MemorySchema {
+        MemorySchema { tables: RwLock::new(HashMap::new()), shared }
+    }
+
+    fn get(&self, name: &str) -> Option<Arc<dyn TableProvider>> {
+        self.tables.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    pub fn put(&self, name: String, table: Arc<dyn TableProvider>) -> Option<Arc<dyn TableProvider>> {
+        self.shared.moved();
+        self.tables.write().unwrap_or_else(PoisonError::into_inner).insert(name, table)
+    }
+
+    pub fn remove(&self, name: &str) -> Option<Arc<dyn TableProvider>> {
+        self.shared.moved();
+        self.tables.write().unwrap_or_else(PoisonError::into_inner).remove(name)
+    }
+}
+
+/// The query inside of `CREATE VIEW … AS …`.
+fn query_of(definition: &str) -> Option<String> {
+    let statement = DFParser::parse_sql(definition).ok()?.pop_front()?;
+    match statement {
+        Statement::Statement(inner) => match *inner {
+            ast::Statement::CreateView(view) if view.columns.is_empty() => Some(view.query.to_string()),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+#[async_trait]
+impl SchemaProvider for MemorySchema {
+    fn table_names(&self) -> Vec<String> {
+        let mut names: Vec<String> =
+            self.tables.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect();
+        names.sort();
+        names
+    }
+
+    async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        Ok(self.get(name))
+    }
+
+    async fn table_type(&self, name: &str) -> Result<Option<TableType>> {
+        Ok(self.get(name).map(|t| t.table_type()))
+    }
+
+    fn register_table(&self, name: String, table: Arc<dyn TableProvider>) -> Result<Option<Arc<dyn TableProvider>>> {
+        let sql = table.downcast_ref::<ViewTable>().and_then(|v| v.definition()).and_then(|d| query_of(d));
+        let table = match sql {
+            Some(sql) => {
+                let name = format!("{SCHEMA}.{name}");
+                Arc::new(View::new(name, sql, None, false, Arc::clone(&self.shared))) as Arc<dyn TableProvider>
+            }
+            None if table.constraints().is_some_and(|c| !c.is_empty()) => Arc::new(Unbelieved(table)),
+            None => table,
+        };
+        Ok(self.put(name, table))
+    }
+
+    fn deregister_table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        Ok(self.remove(name))
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+}
+
+/// A table whose declared keys stay a declaration: DataFusion would take them for proved and drop a DISTINCT.
+#[derive(Debug)]
+struct Unbelieved(Arc<dyn TableProvider>);
+
+#[async_trait]
+impl TableProvider for Unbelieved {
+    fn schema(&self) -> SchemaRef {
+        self.0.schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        self.0.table_type()
+    }
+
+    fn get_table_definition(&self) -> Option<&str> {
+        self.0.get_table_definition()
+    }
+
+    fn get_column_default(&self, column: &str) -> Option<&Expr> {
+        self.0.get_column_default(column)
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        self.0.supports_filters_pushdown(filters)
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        self.0.scan(state, projection, filters, limit).await
+    }
+
+    async fn insert_into(
+        &self,
+        state: &dyn Session,
+        input: Arc<dyn ExecutionPlan>,
+        op: InsertOp,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        self.0.insert_into(state, input, op).await
+    }
+}
+
+#[derive(Debug)]
+pub struct MemoryCatalog {
+    schema: Arc<MemorySchema>,
+}
+
+impl MemoryCatalog {
+    pub fn new(schema: Arc<MemorySchema>) -> MemoryCatalog {
+        MemoryCatalog { schema }
+    }
+}
+
+impl CatalogProvider for MemoryCatalog {
+    fn schema_names(&self) -> Vec<String> {
+        vec![SCHEMA.to_owned()]
+    }
+
+    fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
+        (name == SCHEMA).then(|| Arc::clone(&self.schema) as Arc<dyn SchemaProvider>)
+    }
+}

@@ -1,0 +1,207 @@
+//! query.rs — one statement in, one stream of rows out.
+//!
+//! A task of the runtime drives the plan and hands batches through a short queue; the reader is any thread of the host. When
+//! the stream is released or the token fires, the task ends and with it all work. What changes something (DML, COPY, DDL) is
+//! done before the door returns, so that its failure has a status and not only an errno.
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{Schema, SchemaRef};
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{ParamValues, ScalarValue};
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::logical_expr::{CreateExternalTable, DdlStatement, LogicalPlan, Statement};
+use datafusion::physical_plan::{collect, execute_stream};
+use futures::StreamExt;
+use tokio::sync::mpsc::{Receiver, channel};
+use tokio::task::JoinHandle;
+
+use crate::error::{Failure, Outcome, Status};
+use crate::ffi::Outgoing;
+use crate::runtime::{Cancel, Engine, join_failure};
+use crate::session::{Core, refused};
+
+/// Batches that wait for the reader.
+const QUEUE_BATCHES: usize = 2;
+
+/// What a started statement gives.
+pub enum Started {
+    Rows(SchemaRef, SendableRecordBatchStream),
+    Done(SchemaRef, Vec<RecordBatch>),
+}
+
+/// The name of the first thing in a plan that would change data, schema or session.
+fn change(plan: &LogicalPlan) -> Option<String> {
+    let mut found = None;
+    let walked = plan.apply_with_subqueries(|node| {
+        found = match node {
+            LogicalPlan::Ddl(ddl) => Some(ddl.name().to_owned()),
+            LogicalPlan::Dml(dml) => Some(dml.op.to_string()),
+            LogicalPlan::Copy(_) => Some("COPY".to_owned()),
+            LogicalPlan::Statement(Statement::Prepare(_) | Statement::Execute(_) | Statement::Deallocate(_)) => None,
+            LogicalPlan::Statement(statement) => Some(statement.name().to_owned()),
+            _ => None,
+        };
+        Ok(if found.is_some() { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    });
+    if walked.is_err() {
+        return Some("a statement that cannot be read".to_owned());
+    }
+    found
+}
+
+pub fn changes_something(plan: &LogicalPlan) -> bool {
+    change(plan).is_some()
+}
+
+pub async fn start(core: Arc<Core>, sql: String, params: Option<ParamValues>) -> Outcome<Started> {
+    let plan = core.plan(&sql, params).await?;
+    let change = change(&plan);
+    if core.read_only
+        && let Some(what) = &change
+    {
+        return Err(refused(what));
+    }
+    let at_once = change.is_some() || matches!(plan, LogicalPlan::Statement(_));
+    if let LogicalPlan::Ddl(DdlStatement::CreateExternalTable(command)) = &plan
+        && replace_external(&core, command).await?
+    {
+        return Ok(Started::Done(Arc::new(Schema::empty()), Vec::new()));
+    }
+    let frame = core.context.execute_logical_plan(plan).await.map_err(Failure::planning)?;
+    let (state, plan) = frame.into_parts();
+    // An EXECUTE unfolds to the prepared plan.
+    let physical = state.create_physical_plan(&plan).await.map_err(Failure::planning)?;
+    let (schema, context) = (physical.schema(), state.task_ctx());
+    if at_once || changes_something(&plan) {
+        let rows = collect(physical, context).await.map_err(Failure::running)?;
+        if change.is_some() {
+            core.shared.moved();
+        }
+        return Ok(Started::Done(schema, rows));
+    }
+    let stream = execute_stream(physical, context).map_err(Failure::running)?;
+    Ok(Started::Rows(schema, stream))
+}
+
+/// `CREATE OR REPLACE EXTERNAL TABLE` over a table that is there: the new one is made before the old one goes. DataFusion
+/// (55.2) drops first, so that a failing replacement leaves no table.
+async fn replace_external(core: &Core, command: &CreateExternalTable) -> Outcome<bool> {
+    let exists = core.context.table_exist(command.name.clone()).map_err(Failure::planning)?;
+    if !command.or_replace || command.if_not_exists || command.temporary || !exists {
+        return Ok(false);
+    }
+    let state = core.state();
+    let Some(factory) = state.table_factories().get(&command.file_type.to_uppercase()) else { return Ok(false) };
+    let table = factory.create(&state, command).await.map_err(Failure::planning)?;
+    core.context.register_table(command.name.clone(), table).map_err(Failure::planning)?;
+    core.shared.moved();
+    Ok(true)
+}
+
+/// Rows on their way to C.
+pub struct QueryStream {
+    schema: SchemaRef,
+    receiver: Receiver<Outcome<RecordBatch>>,
+    task: Option<JoinHandle<()>>,
+    cancel: Option<Cancel>,
+    engine: Arc<Engine>,
+}
+
+impl QueryStream {
+    pub fn new(engine: Arc<Engine>, started: Started, cancel: Option<Cancel>) -> QueryStream {
+        let (sender, receiver) = channel(QUEUE_BATCHES);
+        let (schema, mut stream) = match started {
+            Started::Rows(schema, stream) => (schema, stream),
+            Started::Done(schema, rows) => {
+                let stream = futures::stream::iter(rows.into_iter().map(Ok));
+                let adapter =
+                    datafusion::physical_plan::stream::RecordBatchStreamAdapter::new(Arc::clone(&schema), stream);
+                (schema, Box::pin(adapter) as SendableRecordBatchStream)
+            }
+        };
+        let token = cancel.clone();
+        let task = engine.handle().spawn(async move {
+            loop {
+                let next = match &token {
+                    Some(token) => tokio::select! {
+                        biased;
+                        () = token.fired() => Some(Err(Failure::canceled())),
+                        next = stream.next() => next.map(|r| r.map_err(Failure::running)),
+                    },
+                    None => stream.next().await.map(|r| r.map_err(Failure::running)),
+                };
+                let Some(next) = next else { return };
+                let failed = next.is_err();
+                if sender.send(next).await.is_err() || failed {
+                    return;
+                }
+            }
+        });
+        QueryStream { schema, receiver, task: Some(task), cancel, engine }
+    }
+}
+
+impl Outgoing for QueryStream {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn next(&mut self) -> Outcome<Option<RecordBatch>> {
+        let cancel = self.cancel.clone();
+        let receiver = &mut self.receiver;
+        let next = self.engine.handle().block_on(async {
+            match cancel {
+                Some(cancel) => tokio::select! {
+                    biased;
+                    () = cancel.fired() => Some(Err(Failure::canceled())),
+                    next = receiver.recv() => next,
+                },
+                None => receiver.recv().await,
+            }
+        });
+        match next {
+            Some(Ok(batch)) => Ok(Some(batch)),
+            Some(Err(failure)) => {
+                if let Some(task) = self.task.take() {
+                    task.abort();
+                }
+                self.receiver.close();
+                Err(failure)
+            }
+            None => match self.task.take() {
+                // The queue ended: either the rows did, or the task fell over.
+                Some(task) => match self.engine.handle().block_on(task) {
+                    Ok(()) => Ok(None),
+                    Err(join) => Err(join_failure(join)),
+                },
+                None => Ok(None),
+            },
+        }
+    }
+}
+
+impl Drop for QueryStream {
+    fn drop(&mut self) {
+        if let Some(task) = self.task.take() {
+            task.abort();
+        }
+    }
+}
+
+/// Parameters from the one row of a struct array: the field "x" binds `$x`, "1" binds `$1`.
+pub fn params(row: &RecordBatch) -> Outcome<ParamValues> {
+    if row.num_rows() != 1 {
+        return Err(Failure::invalid(format!("parameters must be one row, not {}", row.num_rows())));
+    }
+    let mut values = HashMap::new();
+    for (column, field) in row.columns().iter().zip(row.schema().fields()) {
+        let value = ScalarValue::try_from_array(column, 0)
+            .map_err(|e| Failure::invalid(format!("parameter '{}': {}", field.name(), e.strip_backtrace())))?;
+        if values.insert(field.name().clone(), value).is_some() {
+            return Err(Failure::new(Status::Invalid, format!("parameter '{}' is given twice", field.name())));
+        }
+    }
+    Ok(ParamValues::from(values))
+}

@@ -1,0 +1,359 @@
+//! table.rs — a dataset of the catalog as the engine sees it: exactly the contract's columns, whatever storage has.
+//!
+//! The provider is made without I/O; storage is opened by the first scan and kept for the life of the provider, which is one
+//! catalog epoch. The projection goes down into storage; filters go down as hints for skipping files. Where a row may be a
+//! whole file, filters are also applied here, so that no `FilterExec` gathers rows above.
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::{Column, DFSchema, Result};
+use datafusion::datasource::sink::DataSinkExec;
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::dml::InsertOp;
+use datafusion::logical_expr::expr_rewriter::unnormalize_col;
+use datafusion::logical_expr::{Expr, Operator, TableProviderFilterPushDown, TableType, Volatility};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
+use tokio::sync::OnceCell;
+
+use crate::catalog::Committed;
+use crate::delta::{self, OpenTable};
+use crate::error::{Failure, Status};
+use crate::listing::Listing;
+use crate::present::{PresentExec, Source};
+use crate::schema::{has_bundles, index_by_name, relax};
+use crate::stream::StreamTable;
+use crate::write::{InsertSink, Target};
+
+#[derive(Debug)]
+pub enum Storage {
+    Empty,
+    Delta { location: String, version: Option<u64>, opened: OnceCell<OpenTable> },
+    /// Made by SQL: always the newest version, and empty until the first INSERT makes the table.
+    LiveDelta { location: String, partition_by: Vec<String> },
+    Stream(StreamTable),
+    Listing { listing: Listing, opened: OnceCell<Arc<dyn TableProvider>> },
+    /// Made by SQL over files; writes go to the files' own provider.
+    Files(Arc<dyn TableProvider>),
+    /// Listed, but any use fails with this text.
+    Broken(String),
+}
+
+#[derive(Debug)]
+pub struct ContractTable {
+    /// "schema.table", for messages.
+    pub name: String,
+    /// What the contract says; the gate of writes.
+    pub declared: SchemaRef,
+    /// What the optimizer may believe.
+    schema: SchemaRef,
+    storage: Storage,
+    /// SQL over the columns; every scan applies it.
+    predicate: Option<String>,
+    bundles: bool,
+    committed: Option<Committed>,
+    /// What INSERT puts where no value is given.
+    defaults: HashMap<String, Expr>,
+}
+
+/// A provider of storage, and how many of its rows a batch should have.
+struct Inner {
+    provider: Arc<dyn TableProvider>,
+    batch_rows: Option<usize>,
+}
+
+impl ContractTable {
+    pub fn new(
+        name: String,
+        declared: SchemaRef,
+        proved_not_null: bool,
+        storage: Storage,
+        predicate: Option<String>,
+        committed: Option<Committed>,
+    ) -> ContractTable {
+        let schema = if proved_not_null { Arc::clone(&declared) } else { relax(&declared) };
+        let bundles = has_bundles(&schema);
+        ContractTable { name, declared, schema, storage, predicate, bundles, committed, defaults: HashMap::new() }
+    }
+
+    pub fn broken(name: String, declared: SchemaRef, why: String) -> ContractTable {
+        ContractTable::new(name, declared, false, Storage::Broken(why), None, None)
+    }
+
+    pub fn with_defaults(mut self, defaults: HashMap<String, Expr>) -> ContractTable {
+        self.defaults = defaults;
+        self
+    }
+
+    /// Why this table cannot be used, if so.
+    pub fn failure(&self) -> Option<Failure> {
+        match &self.storage {
+            Storage::Broken(why) => Some(Failure::new(Status::Plan, format!("table '{}': {why}", self.name))),
+            _ => None,
+        }
+    }
+
+    async fn inner(&self, state: &SessionState) -> Result<Option<Inner>> {
+        let context = |e: Failure| e.context(format!("table '{}'", self.name)).into_engine();
+        Ok(match &self.storage {
+            Storage::Empty => None,
+            Storage::Broken(_) => match self.failure() {
+                Some(failure) => return Err(failure.into_engine()),
+                None => None,
+            },
+            Storage::Delta { location, version, opened } => {
+                let table =
+                    opened.get_or_try_init(|| delta::open(state, location, *version)).await.map_err(context)?;
+                // Another statement may have reset the runtime environment since the table was opened.
+                table.register(state).map_err(context)?;
+                let batch_rows = if self.bundles { table.batch_rows } else { None };
+                Some(Inner { provider: Arc::clone(&table.provider), batch_rows })
+            }
+            Storage::LiveDelta { location, .. } => {
+                if !delta::exists(location).await.map_err(context)? {
+                    return Ok(None);
+                }
+                let table = delta::open(state, location, None).await.map_err(context)?;
+                Some(Inner { batch_rows: if self.bundles { table.batch_rows } else { None }, provider: table.provider })
+            }
+            Storage::Files(provider) => Some(Inner { provider: Arc::clone(provider), batch_rows: None }),
+            Storage::Stream(table) => {
+                let provider = Arc::new(StreamTable::clone(table)) as Arc<dyn TableProvider>;
+                Some(Inner { provider, batch_rows: None })
+            }
+            Storage::Listing { listing, opened } => {
+                let provider = opened.get_or_try_init(|| listing.open(state)).await.map_err(context)?;
+                Some(Inner { provider: Arc::clone(provider), batch_rows: None })
+            }
+        })
+    }
+
+    /// `predicate` as an expression over the columns.
+    fn predicate(&self, state: &SessionState) -> Result<Option<Expr>> {
+        let Some(sql) = &self.predicate else { return Ok(None) };
+        let columns = DFSchema::try_from(Arc::clone(&self.schema))?;
+        let expr = state.create_logical_expr(sql, &columns).map_err(|e| {
+            Failure::planning(e).context(format!("table '{}': predicate '{sql}'", self.name)).into_engine()
+        })?;
+        Ok(Some(expr))
+    }
+}
+
+#[async_trait]
+impl TableProvider for ContractTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn get_column_default(&self, column: &str) -> Option<&Expr> {
+        self.defaults.get(column)
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(filters
+            .iter()
+            .map(|filter| match is_plain(filter) {
+                true if self.bundles => TableProviderFilterPushDown::Exact,
+                true => TableProviderFilterPushDown::Inexact,
+                false => TableProviderFilterPushDown::Unsupported,
+            })
+            .collect())
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let state = concrete(state)?;
+        let asked = projection.cloned().unwrap_or_else(|| (0..self.schema.fields().len()).collect());
+        let Some(inner) = self.inner(state).await? else {
+            return Ok(Arc::new(EmptyExec::new(Arc::new(self.schema.project(&asked)?))));
+        };
+
+        let own = self.predicate(state)?;
+        let hints: Vec<Expr> = filters.iter().map(|f| unnormalize_col(f.clone())).chain(own.clone()).collect();
+        let mut applied: Vec<Expr> = own.into_iter().collect();
+        if self.bundles {
+            applied.extend(filters.iter().map(|f| unnormalize_col(f.clone())));
+        }
+
+        // The middle step: the asked columns first, then what predicates need besides.
+        let mut columns = asked.clone();
+        for expr in &applied {
+            for column in expr.column_refs() {
+                let index = self.schema.index_of(&column.name)?;
+                if !columns.contains(&index) {
+                    columns.push(index);
+                }
+            }
+        }
+        let middle = Arc::new(self.schema.project(&columns)?);
+
+        let stored = inner.provider.schema();
+        let by_name = index_by_name(&stored);
+        let mut wanted: Vec<usize> = Vec::with_capacity(columns.len());
+        let mut sources = Vec::with_capacity(columns.len());
+        for field in middle.fields() {
+            match by_name.get(field.name().as_str()) {
+                Some(index) => {
+                    let at = wanted.iter().position(|w| w == index).unwrap_or_else(|| {
+                        wanted.push(*index);
+                        wanted.len() - 1
+                    });
+                    sources.push(Source::Input(at));
+                }
+                None if field.is_nullable() && self.is_optional(field) => sources.push(Source::Absent),
+                None => {
+                    let text = format!("table '{}': column '{}' is not in storage", self.name, field.name());
+                    return Err(Failure::new(Status::Execution, text).into_engine());
+                }
+            }
+        }
+
+        let hints: Vec<Expr> = hints.into_iter().filter(|h| is_hint(h, &self.schema, &stored)).collect();
+        let limit = if applied.is_empty() { limit } else { None };
+        let input = inner.provider.scan(state, Some(&wanted), &hints, limit).await?;
+
+        let middle_columns = DFSchema::try_from(Arc::clone(&middle))?;
+        let predicates = applied
+            .into_iter()
+            .map(|expr| state.create_physical_expr(expr, &middle_columns))
+            .collect::<Result<Vec<_>>>()?;
+        let output = (0..asked.len()).collect();
+        Ok(Arc::new(PresentExec::new(input, middle, sources, predicates, output, inner.batch_rows)?))
+    }
+
+    async fn insert_into(
+        &self,
+        state: &dyn Session,
+        input: Arc<dyn ExecutionPlan>,
+        op: InsertOp,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let overwrite = match op {
+            InsertOp::Append => false,
+            InsertOp::Overwrite => true,
+            InsertOp::Replace => return Err(refused("REPLACE", &self.name)),
+        };
+        let (location, partition_by) = match &self.storage {
+            Storage::Delta { location, .. } => (location, Vec::new()),
+            Storage::LiveDelta { location, partition_by } => (location, partition_by.clone()),
+            Storage::Files(files) => return files.insert_into(state, input, op).await,
+            Storage::Broken(_) | Storage::Empty | Storage::Stream(_) | Storage::Listing { .. } => {
+                return Err(match self.failure() {
+                    Some(failure) => failure.into_engine(),
+                    None => refused("INSERT", &self.name),
+                });
+            }
+        };
+        let schema = Arc::clone(&self.declared);
+        let target = Target::new(self.name.clone(), location.clone(), schema, partition_by, overwrite);
+        let sink = InsertSink::new(target, concrete(state)?.clone(), self.committed.clone());
+        Ok(Arc::new(DataSinkExec::new(input, Arc::new(sink), None)))
+    }
+
+    /// DataFusion 55 hands over a filter that it rebuilt from the optimized plan: where the predicate was folded away, every
+    /// row would go.
+    async fn delete_from(&self, _: &dyn Session, _: Vec<Expr>) -> Result<Arc<dyn ExecutionPlan>> {
+        Err(refused("DELETE", &self.name))
+    }
+
+    async fn update(&self, _: &dyn Session, _: Vec<(String, Expr)>, _: Vec<Expr>) -> Result<Arc<dyn ExecutionPlan>> {
+        Err(refused("UPDATE", &self.name))
+    }
+
+    async fn truncate(&self, _: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
+        Err(refused("TRUNCATE", &self.name))
+    }
+}
+
+impl ContractTable {
+    /// A column that older files may lack; the contract must allow null itself, not only the relaxed schema.
+    fn is_optional(&self, field: &Field) -> bool {
+        self.declared.field_with_name(field.name()).is_ok_and(Field::is_nullable)
+    }
+}
+
+fn refused(what: &str, table: &str) -> datafusion::error::DataFusionError {
+    Failure::new(Status::Refused, format!("{what} is refused on table '{table}'")).into_engine()
+}
+
+/// Storage needs a whole session state; anything else would make delta-rs fall back to a session of its own.
+pub fn concrete(state: &dyn Session) -> Result<&SessionState> {
+    state.as_any().downcast_ref::<SessionState>().ok_or_else(|| {
+        Failure::new(Status::Execution, "a scan outside of the session: no session state").into_engine()
+    })
+}
+
+/// An expression that can be evaluated batch by batch: no subquery, no outer column, nothing volatile.
+fn is_plain(expr: &Expr) -> bool {
+    let mut plain = true;
+    let walked = expr.apply(|e| {
+        plain = match e {
+            Expr::ScalarFunction(call) => call.func.signature().volatility != Volatility::Volatile,
+            Expr::Column(_)
+            | Expr::Literal(..)
+            | Expr::Alias(_)
+            | Expr::BinaryExpr(_)
+            | Expr::Not(_)
+            | Expr::Negative(_)
+            | Expr::IsNull(_)
+            | Expr::IsNotNull(_)
+            | Expr::IsTrue(_)
+            | Expr::IsFalse(_)
+            | Expr::IsUnknown(_)
+            | Expr::IsNotTrue(_)
+            | Expr::IsNotFalse(_)
+            | Expr::IsNotUnknown(_)
+            | Expr::Like(_)
+            | Expr::SimilarTo(_)
+            | Expr::Between(_)
+            | Expr::Case(_)
+            | Expr::Cast(_)
+            | Expr::TryCast(_)
+            | Expr::InList(_) => true,
+            _ => false,
+        };
+        Ok(if plain { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
+    });
+    walked.is_ok() && plain
+}
+
+/// A filter that storage may use to skip files: comparisons of stored columns with literals, the stored type the contract's.
+fn is_hint(expr: &Expr, schema: &Schema, stored: &Schema) -> bool {
+    let mut simple = true;
+    let walked = expr.apply(|e| {
+        simple = match e {
+            Expr::Column(Column { name, .. }) => match (schema.field_with_name(name), stored.field_with_name(name)) {
+                (Ok(a), Ok(b)) => !a.data_type().is_nested() && a.data_type() == b.data_type(),
+                _ => false,
+            },
+            Expr::BinaryExpr(b) => matches!(
+                b.op,
+                Operator::Eq
+                    | Operator::NotEq
+                    | Operator::Lt
+                    | Operator::LtEq
+                    | Operator::Gt
+                    | Operator::GtEq
+                    | Operator::And
+                    | Operator::Or
+            ),
+            Expr::Literal(..) | Expr::Not(_) | Expr::IsNull(_) | Expr::IsNotNull(_) => true,
+            Expr::InList(_) | Expr::Between(_) => true,
+            _ => false,
+        };
+        Ok(if simple { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
+    });
+    walked.is_ok() && simple
+}

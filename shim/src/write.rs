@@ -1,0 +1,478 @@
+//! write.rs — one streaming commit to a Delta table, every batch through the gate.
+//!
+//! ```text
+//! plan or C stream ──▶ GateExec (check, stored form, pieces) ──▶ WriteBuilder (delta's own rules, Parquet, commit)
+//! ```
+//! The gate is a table provider over the rows' plan, so that delta-rs (1.1.3) plans its casts and checks above it and pulls
+//! batches through; nothing is collected. Memory is bounded by the writer's queue (10 pieces), one row group and the uploads
+//! in flight. Where the plan has partitions, each runs and is checked by itself and all feed one writer.
+use std::collections::HashMap;
+use std::fmt;
+use std::num::NonZeroU64;
+use std::str::FromStr;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{Result, internal_err};
+use datafusion::datasource::provider_as_source;
+use datafusion::datasource::sink::DataSink;
+use datafusion::execution::{SendableRecordBatchStream, SessionState, TaskContext};
+use datafusion::logical_expr::{Expr, LogicalPlanBuilder, TableType, UNNAMED_TABLE};
+use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
+use datafusion::physical_plan::execution_plan::{Boundedness, CardinalityEffect, EmissionType};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{
+    ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties,
+    ReplaceChildrenOptions,
+};
+use deltalake_core::DeltaTable;
+use deltalake_core::delta_datafusion::SessionFallbackPolicy;
+use deltalake_core::kernel::transaction::CommitProperties;
+use deltalake_core::kernel::{Action, Transaction, Version};
+use deltalake_core::logstore::get_actions;
+use deltalake_core::operations::write::WriteBuilder;
+use deltalake_core::protocol::SaveMode;
+use futures::{StreamExt, TryStreamExt};
+use parquet::basic::Compression;
+use parquet::file::properties::WriterProperties;
+
+use crate::catalog::Committed;
+use crate::delta;
+use crate::error::{Failure, Outcome, Status};
+use crate::gate::{Gate, SharedTally, Tally};
+use crate::schema::{index_by_name, stored};
+use crate::session::Core;
+
+const DEFAULT_ROW_GROUP_BYTES: u64 = 64 << 20;
+const DEFAULT_TARGET_FILE_BYTES: u64 = 256 << 20;
+const DEFAULT_COMPRESSION: &str = "zstd(3)";
+/// The gate cuts by weight already; rows a step only matter for small rows.
+const STEP_ROWS: usize = 8192;
+
+/// `struct cadf_write`, owned.
+#[derive(Debug, Clone)]
+pub struct WriteOptions {
+    /// For messages.
+    pub dataset: String,
+    pub location: String,
+    pub schema: SchemaRef,
+    pub overwrite: bool,
+    pub partition_by: Vec<String>,
+    pub transaction: Option<(String, i64)>,
+    pub metadata: Vec<(String, String)>,
+    pub properties: Vec<(String, String)>,
+    pub row_group_bytes: u64,
+    pub target_file_bytes: u64,
+    pub compression: Option<String>,
+    pub statistics_columns: Vec<String>,
+}
+
+impl WriteOptions {
+    pub fn commit_properties(&self) -> CommitProperties {
+        let metadata: HashMap<String, serde_json::Value> =
+            self.metadata.iter().map(|(k, v)| (k.clone(), serde_json::Value::String(v.clone()))).collect();
+        let mut properties = delta::commit_properties().with_metadata(metadata);
+        if let Some((app_id, version)) = &self.transaction {
+            properties = properties.with_application_transaction(Transaction::new(app_id, *version));
+        }
+        properties
+    }
+
+    fn writer_properties(&self) -> Outcome<WriterProperties> {
+        let text = self.compression.as_deref().unwrap_or(DEFAULT_COMPRESSION);
+        let compression = Compression::from_str(text)
+            .or_else(|_| Compression::from_str(&text.to_ascii_uppercase()))
+            .map_err(|e| Failure::invalid(format!("compression '{text}': {e}")))?;
+        let row_group = if self.row_group_bytes == 0 { DEFAULT_ROW_GROUP_BYTES } else { self.row_group_bytes };
+        Ok(WriterProperties::builder()
+            .set_compression(compression)
+            // By bytes as well: a row may be a whole file.
+            .set_max_row_group_bytes(Some(usize::try_from(row_group).unwrap_or(usize::MAX)))
+            .set_created_by(format!("cadf version {}", env!("CARGO_PKG_VERSION")))
+            .build())
+    }
+}
+
+/// `struct cadf_written`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Written {
+    pub version: Version,
+    pub n_rows: u64,
+    pub n_files: u64,
+    pub n_bytes: u64,
+}
+
+/// Where the rows of a write come from.
+pub enum Rows {
+    Plan(Arc<dyn ExecutionPlan>),
+    Stream(SendableRecordBatchStream),
+}
+
+pub async fn write(state: SessionState, options: WriteOptions, rows: Rows) -> Outcome<Written> {
+    let tally: SharedTally = Arc::new(Tally::default());
+    let result = write_through(state, &options, rows, &tally).await;
+    match (result, tally.take()) {
+        (Ok(_), Some(refusal)) => Err(refusal),
+        (Err(_), Some(refusal)) => Err(refusal),
+        (Ok(written), None) => Ok(written),
+        (Err(failure), None) => Err(failure),
+    }
+}
+
+async fn write_through(
+    state: SessionState,
+    options: &WriteOptions,
+    rows: Rows,
+    tally: &SharedTally,
+) -> Outcome<Written> {
+    let location = &options.location;
+    let context = |f: Failure| f.context(format!("write '{}'", options.dataset));
+    let table = delta::load_or_new(location).await?;
+    let snapshot = table.snapshot().ok().map(|s| s.snapshot().clone());
+    if let (Some(snapshot), Some((app_id, version))) = (&snapshot, &options.transaction) {
+        let committed = snapshot.transaction_version(table.log_store().as_ref(), app_id).await?;
+        if committed.is_some_and(|c| c >= *version) {
+            return Err(Failure::new(
+                Status::Conflict,
+                format!(
+                    "write '{}': transaction ({app_id}, {version}) is committed already (newest is {})",
+                    options.dataset,
+                    committed.unwrap_or_default()
+                ),
+            ));
+        }
+    }
+
+    let out = match &snapshot {
+        Some(snapshot) => existing_form(options, &snapshot.arrow_schema())?,
+        None => stored(&options.schema).map_err(context)?,
+    };
+    let gate = Gate { dataset: options.dataset.clone(), schema: Arc::clone(&options.schema), stored: out };
+    match &rows {
+        Rows::Plan(plan) => gate.check_schema(&plan.schema())?,
+        Rows::Stream(stream) => gate.check_schema(&stream.schema())?,
+    }
+    let provider = GateTable::new(gate, rows, Arc::clone(tally));
+    let plan = LogicalPlanBuilder::scan(UNNAMED_TABLE, provider_as_source(Arc::new(provider)), None)
+        .and_then(LogicalPlanBuilder::build)
+        .map_err(Failure::planning)?;
+
+    let target = if options.target_file_bytes == 0 { DEFAULT_TARGET_FILE_BYTES } else { options.target_file_bytes };
+    let is_new = snapshot.is_none();
+    let mut builder = WriteBuilder::new(table.log_store(), snapshot)
+        .with_input_plan(plan)
+        .with_session_state(Arc::new(state))
+        .with_session_fallback_policy(SessionFallbackPolicy::RequireSessionState)
+        .with_save_mode(if options.overwrite { SaveMode::Overwrite } else { SaveMode::Append })
+        .with_target_file_size(NonZeroU64::new(target))
+        .with_write_batch_size(STEP_ROWS)
+        .with_writer_properties(options.writer_properties()?)
+        .with_commit_properties(options.commit_properties());
+    if is_new {
+        builder = builder.with_configuration(delta::table_properties(options));
+    }
+    if is_new || !options.partition_by.is_empty() {
+        builder = builder.with_partition_columns(options.partition_by.clone());
+    }
+    let table = builder.await.map_err(|e| context(Failure::from(e)))?;
+    added(&table, tally).await
+}
+
+/// What the contract's columns look like in a table that is there already: its own types, in the contract's order.
+fn existing_form(options: &WriteOptions, table: &SchemaRef) -> Outcome<SchemaRef> {
+    let by_name = index_by_name(table);
+    let mut fields = Vec::with_capacity(options.schema.fields().len());
+    for field in options.schema.fields() {
+        let Some(index) = by_name.get(field.name().as_str()) else {
+            return Err(Failure::new(
+                Status::Gate,
+                format!("gate '{}': column '{}' is not in the table", options.dataset, field.name()),
+            ));
+        };
+        fields.push(Arc::clone(&table.fields()[*index]));
+    }
+    Ok(Arc::new(arrow::datatypes::Schema::new(fields)))
+}
+
+/// What the commit says that it added.
+async fn added(table: &DeltaTable, tally: &Tally) -> Outcome<Written> {
+    let version = table.version().unwrap_or(0);
+    let mut written = Written { version, n_rows: tally.n_rows.load(Ordering::Relaxed), ..Written::default() };
+    if let Some(bytes) = table.log_store().read_commit_entry(version).await? {
+        for action in get_actions(version, &bytes)? {
+            if let Action::Add(add) = action {
+                written.n_files += 1;
+                written.n_bytes += u64::try_from(add.size).unwrap_or(0);
+            }
+        }
+    }
+    Ok(written)
+}
+
+/// The rows as a table that can be scanned once.
+struct GateTable {
+    gate: Gate,
+    rows: Mutex<Option<Rows>>,
+    tally: SharedTally,
+}
+
+impl GateTable {
+    fn new(gate: Gate, rows: Rows, tally: SharedTally) -> GateTable {
+        GateTable { gate, rows: Mutex::new(Some(rows)), tally }
+    }
+}
+
+impl fmt::Debug for GateTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "GateTable({})", self.gate.dataset)
+    }
+}
+
+#[async_trait]
+impl TableProvider for GateTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.gate.stored)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Temporary
+    }
+
+    async fn scan(
+        &self,
+        _: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _: &[Expr],
+        _: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let rows = self.rows.lock().ok().and_then(|mut rows| rows.take());
+        let source = match rows {
+            Some(Rows::Plan(plan)) => GateSource::Plan(plan),
+            Some(Rows::Stream(stream)) => GateSource::Stream(Arc::new(Mutex::new(Some(stream)))),
+            None => return internal_err!("the rows of a write are read twice"),
+        };
+        Ok(Arc::new(GateExec::new(self.gate.clone(), source, projection.cloned(), Arc::clone(&self.tally))?))
+    }
+}
+
+#[derive(Clone)]
+enum GateSource {
+    Plan(Arc<dyn ExecutionPlan>),
+    Stream(Arc<Mutex<Option<SendableRecordBatchStream>>>),
+}
+
+#[derive(Clone)]
+struct GateExec {
+    gate: Gate,
+    source: GateSource,
+    projection: Option<Vec<usize>>,
+    tally: SharedTally,
+    schema: SchemaRef,
+    properties: Arc<PlanProperties>,
+}
+
+impl GateExec {
+    fn new(gate: Gate, source: GateSource, projection: Option<Vec<usize>>, tally: SharedTally) -> Result<GateExec> {
+        let schema = match &projection {
+            Some(columns) => Arc::new(gate.stored.project(columns)?),
+            None => Arc::clone(&gate.stored),
+        };
+        let n_partitions = match &source {
+            GateSource::Plan(plan) => plan.output_partitioning().partition_count(),
+            GateSource::Stream(_) => 1,
+        };
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(Arc::clone(&schema)),
+            Partitioning::UnknownPartitioning(n_partitions),
+            EmissionType::Incremental,
+            Boundedness::Bounded,
+        );
+        Ok(GateExec { gate, source, projection, tally, schema, properties: Arc::new(properties) })
+    }
+}
+
+impl fmt::Debug for GateExec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "GateExec({})", self.gate.dataset)
+    }
+}
+
+impl DisplayAs for GateExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "GateExec: dataset={}", self.gate.dataset)
+    }
+}
+
+impl ExecutionPlan for GateExec {
+    fn name(&self) -> &'static str {
+        "GateExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        // The rows' plan is optimized already and stays as it is.
+        vec![]
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn replace_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+        _: ReplaceChildrenOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        if !children.is_empty() {
+            return internal_err!("GateExec has no children");
+        }
+        Ok(self)
+    }
+
+    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
+    }
+
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let input = match &self.source {
+            GateSource::Plan(plan) => plan.execute(partition, context)?,
+            GateSource::Stream(stream) => match stream.lock().ok().and_then(|mut s| s.take()) {
+                Some(stream) => stream,
+                None => return internal_err!("the rows of a write are read twice"),
+            },
+        };
+        let (gate, tally, projection) = (self.gate.clone(), Arc::clone(&self.tally), self.projection.clone());
+        let mut first_row = 0u64;
+        let checked = input
+            .map(move |batch| -> Result<Vec<_>> {
+                let batch = match batch {
+                    Ok(batch) => batch,
+                    Err(e) => {
+                        // Upstream failures keep their status as well.
+                        let failure = Failure::running(e);
+                        tally.fail(&failure);
+                        return Err(failure.into_engine());
+                    }
+                };
+                let pieces = gate.pass(&batch, first_row).inspect_err(|f| tally.fail(f)).map_err(Failure::into_engine)?;
+                first_row += batch.num_rows() as u64;
+                tally.n_rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
+                match &projection {
+                    None => Ok(pieces),
+                    Some(columns) => pieces.into_iter().map(|p| Ok(p.project(columns)?)).collect(),
+                }
+            })
+            .map_ok(|pieces| futures::stream::iter(pieces.into_iter().map(Ok)))
+            .try_flatten();
+        Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), checked)))
+    }
+
+    fn cardinality_effect(&self) -> CardinalityEffect {
+        CardinalityEffect::Equal
+    }
+}
+
+/// The dataset that an SQL INSERT goes to.
+#[derive(Debug, Clone)]
+pub struct Target {
+    options: WriteOptions,
+}
+
+impl Target {
+    pub fn new(
+        dataset: String,
+        location: String,
+        schema: SchemaRef,
+        partition_by: Vec<String>,
+        overwrite: bool,
+    ) -> Target {
+        Target {
+            options: WriteOptions {
+                dataset,
+                location,
+                schema,
+                overwrite,
+                partition_by,
+                transaction: None,
+                metadata: Vec::new(),
+                properties: Vec::new(),
+                row_group_bytes: 0,
+                target_file_bytes: 0,
+                compression: None,
+                statistics_columns: Vec::new(),
+            },
+        }
+    }
+}
+
+/// The sink of `INSERT INTO` and `INSERT OVERWRITE`. The storage library's own sink skips the table's CHECK constraints
+/// (run on delta-rs 1.1: a row that breaks one was committed); this one goes through its write builder.
+pub struct InsertSink {
+    target: Target,
+    /// For the planner: nullable everywhere, so that the gate speaks, which knows the names.
+    open_schema: SchemaRef,
+    state: SessionState,
+    committed: Option<Committed>,
+}
+
+impl InsertSink {
+    pub fn new(target: Target, state: SessionState, committed: Option<Committed>) -> InsertSink {
+        let open_schema = crate::schema::relax(&target.options.schema);
+        InsertSink { target, open_schema, state, committed }
+    }
+}
+
+impl fmt::Debug for InsertSink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "InsertSink({})", self.target.options.dataset)
+    }
+}
+
+impl DisplayAs for InsertSink {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "InsertSink({})", self.target.options.dataset)
+    }
+}
+
+#[async_trait]
+impl DataSink for InsertSink {
+    fn schema(&self) -> &SchemaRef {
+        &self.open_schema
+    }
+
+    async fn write_all(&self, data: SendableRecordBatchStream, _: &Arc<TaskContext>) -> Result<u64> {
+        let written = write(self.state.clone(), self.target.options.clone(), Rows::Stream(data))
+            .await
+            .map_err(Failure::into_engine)?;
+        if let Some(committed) = &self.committed {
+            committed.report(written.version);
+        }
+        Ok(written.n_rows)
+    }
+}
+
+/// Run a query into a table.
+pub async fn write_query(
+    core: Arc<Core>,
+    options: WriteOptions,
+    sql: String,
+    params: Option<datafusion::common::ParamValues>,
+) -> Outcome<Written> {
+    let plan = core.plan(&sql, params).await?;
+    if crate::query::changes_something(&plan) {
+        return Err(Failure::invalid("only a query can be written to a table"));
+    }
+    let state = core.state();
+    let physical = state.create_physical_plan(&plan).await.map_err(Failure::planning)?;
+    write(state, options, Rows::Plan(physical)).await
+}

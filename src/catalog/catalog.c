@@ -1,0 +1,434 @@
+/* catalog/catalog.c — opening, names, contracts, pins. What the engine asks is answered in catalog/provide.c. */
+#include "catalog/catalog.h"
+
+#include <string.h>
+
+#include "catalog/builtin.h"
+#include "catalog/provide.h"
+#include "catalog/state.h"
+#include "rows/rows.h"
+
+struct catalog_name *catalog_name_find(const struct catalog *c, const char *schema, const char *name)
+{
+    g_autofree char *key = g_strconcat(schema, ".", name, NULL);
+    return g_hash_table_lookup(c->by_key, key);
+}
+
+bool catalog_is_stored(const struct catalog_dataset *d)
+{
+    return d->entry->kind == CONTRACT_BUNDLE || d->entry->kind == CONTRACT_TABLE ||
+           d->entry->kind == CONTRACT_DIAGNOSTICS;
+}
+
+/* ---- opening ---------------------------------------------------------------------------------------------------- */
+
+static void dataset_free(struct catalog_dataset *d)
+{
+    g_free(d->location);
+    g_free(d->failure);
+    rows_shared_unref(d->rows);
+    g_free(d);
+}
+
+static void name_free(struct catalog_name *n)
+{
+    g_free(n->key);
+    free(n->sql);
+    g_free(n);
+}
+
+static int add_name(struct catalog *c, struct catalog_dataset *d, const char *name, bool is_nested, struct ca_error *err)
+{
+    struct catalog_name *n = g_new0(struct catalog_name, 1);
+    n->schema = d->entry->schema;
+    n->name = name;
+    n->key = g_strconcat(n->schema, ".", name, NULL);
+    n->dataset = d;
+    n->is_nested = is_nested;
+    g_ptr_array_add(c->names, n);
+    if (!g_hash_table_insert(c->by_key, n->key, n))
+        return ca_fail(err, CA_ERR_CONTRACT, "the name '%s' is declared twice", n->key);
+    return CA_OK;
+}
+
+static int by_key(gconstpointer a, gconstpointer b)
+{
+    return strcmp((*(struct catalog_name *const *)a)->key, (*(struct catalog_name *const *)b)->key);
+}
+
+static int catalog_index(struct catalog *c, struct ca_error *err)
+{
+    for (size_t i = 0; i < contract_bundle_n(c->bundle); i++) {
+        struct catalog_dataset *d = g_new0(struct catalog_dataset, 1);
+        d->index = i;
+        d->entry = contract_bundle_entry(c->bundle, i);
+        d->n_rows = -1;
+        g_ptr_array_add(c->datasets, d);
+        CA_TRY(add_name(c, d, d->entry->name, /* is_nested= */ false, err));
+        for (size_t j = 0; j < d->entry->n_views; j++)
+            CA_TRY(add_name(c, d, d->entry->views[j], /* is_nested= */ true, err));
+    }
+    g_ptr_array_sort(c->names, by_key);
+    return CA_OK;
+}
+
+/* Every dataset of two bundles as one document. */
+static int merge_bundles(struct contract_bundle *const bundles[2], char **ret, size_t *ret_n_bytes, struct ca_error *err)
+{
+    size_t n = contract_bundle_n(bundles[0]) + contract_bundle_n(bundles[1]);
+    g_autofree struct contract_bundle_source *sources = g_new0(struct contract_bundle_source, n);
+    size_t n_sources = 0;
+    for (size_t b = 0; b < 2; b++) {
+        for (size_t i = 0; i < contract_bundle_n(bundles[b]); i++) {
+            const struct contract_bundle_entry *e = contract_bundle_entry(bundles[b], i);
+            struct contract_bundle_source *source = &sources[n_sources++];
+            source->yaml = e->yaml;
+            source->sql = e->sql;
+            CA_TRY(contract_bundle_contract(bundles[b], i, &source->contract, err));
+        }
+    }
+    return contract_bundle_render(sources, n_sources, ret, ret_n_bytes, err);
+}
+
+static int add_user_datasets(struct catalog *c, const char *dir, struct ca_error *err)
+{
+    CA_AUTOFREE char *user_json = NULL;
+    size_t n_user_bytes = 0;
+    CA_TRY(contract_bundle_render_dir(dir, &user_json, &n_user_bytes, err));
+    CA_AUTOPTR(contract_bundle) user = NULL;
+    CA_TRY(contract_bundle_parse(user_json, n_user_bytes, &user, err));
+    char *merged = NULL;
+    size_t n_bytes = 0;
+    CA_TRY(merge_bundles((struct contract_bundle *const[2]){c->bundle, user}, &merged, &n_bytes, err));
+    free(c->snapshot);
+    c->snapshot = merged;
+    contract_bundle_free(CA_STEAL(c->bundle));
+    return contract_bundle_parse(merged, n_bytes, &c->bundle, err);
+}
+
+static int catalog_load(struct catalog *c, const struct catalog_options *o, struct ca_error *err)
+{
+    const char *json = o->snapshot_json ? o->snapshot_json : (const char *)contract_builtin_bundle;
+    size_t n_bytes = o->snapshot_json ? strlen(o->snapshot_json) : contract_builtin_bundle_size;
+    c->snapshot = strndup(json, n_bytes);
+    if (!c->snapshot)
+        return ca_fail(err, CA_ERR_RESOURCES, "no memory for the contracts");
+    CA_TRY_CTX(contract_bundle_parse(json, n_bytes, &c->bundle, err), err, "read the %s",
+               o->snapshot_json ? "applied snapshot" : "built-in contracts");
+    if (o->datasets_dir)
+        CA_TRY_CTX(add_user_datasets(c, o->datasets_dir, err), err, "load the datasets of '%s'", o->datasets_dir);
+    fingerprint_of(c->snapshot, strlen(c->snapshot), c->fingerprint);
+    return catalog_index(c, err);
+}
+
+static int catalog_open_engine(struct catalog *c, const struct catalog_options *o, struct ca_error *err)
+{
+    struct engine_catalog answers = catalog_provide(c);
+    struct engine_options e = o->engine;
+    e.catalog = &answers;
+    CA_TRY(engine_open(&e, &c->engine, err));
+    for (size_t i = 0; i < o->n_functions; i++)
+        CA_TRY_CTX(engine_register_function(c->engine, &o->functions[i], err), err, "register function '%s'",
+                   o->functions[i].name);
+    return CA_OK;
+}
+
+int catalog_open(const struct catalog_options *options, struct catalog **ret, struct ca_error *err)
+{
+    struct catalog *c = g_new0(struct catalog, 1);
+    g_mutex_init(&c->lock);
+    c->datasets = g_ptr_array_new_with_free_func((GDestroyNotify)dataset_free);
+    c->names = g_ptr_array_new_with_free_func((GDestroyNotify)name_free);
+    c->by_key = g_hash_table_new(g_str_hash, g_str_equal);
+    c->diag = options->diag;
+    c->epoch = 1;
+    int rc = catalog_load(c, options, err);
+    if (rc == CA_OK)
+        rc = catalog_open_engine(c, options, err);
+    if (rc != CA_OK) {
+        catalog_close(c);
+        return rc;
+    }
+    *ret = c;
+    return CA_OK;
+}
+
+void catalog_close(struct catalog *c)
+{
+    if (!c)
+        return;
+    engine_close(c->engine);
+    g_hash_table_unref(c->by_key);
+    g_ptr_array_unref(c->names);
+    g_ptr_array_unref(c->datasets);
+    contract_bundle_free(c->bundle);
+    free(c->snapshot);
+    g_mutex_clear(&c->lock);
+    g_free(c);
+}
+
+struct engine *catalog_engine(const struct catalog *c)
+{
+    return c->engine;
+}
+
+const char *catalog_snapshot_json(const struct catalog *c)
+{
+    return c->snapshot;
+}
+
+const char *catalog_fingerprint(const struct catalog *c)
+{
+    return c->fingerprint;
+}
+
+/* ---- names ------------------------------------------------------------------------------------------------------ */
+
+static struct catalog_entry entry_of(const struct catalog_name *n)
+{
+    const struct contract_bundle_entry *e = n->dataset->entry;
+    return (struct catalog_entry){
+        .schema = n->schema,
+        .name = n->name,
+        .kind = n->is_nested ? "nested" : contract_kind_name(e->kind),
+        .stage = contract_stage_name(e->stage),
+        .nested_in = n->is_nested ? e->name : NULL,
+        .sql = n->is_nested ? NULL : e->sql,
+        .fingerprint = e->fingerprint,
+        .version = (int)e->version,
+    };
+}
+
+size_t catalog_n_entries(const struct catalog *c)
+{
+    return c->names->len;
+}
+
+struct catalog_entry catalog_entry_at(const struct catalog *c, size_t i)
+{
+    return entry_of(c->names->pdata[i]);
+}
+
+bool catalog_find(const struct catalog *c, const char *schema, const char *name, struct catalog_entry *ret)
+{
+    const struct catalog_name *n = catalog_name_find(c, schema, name);
+    if (n)
+        *ret = entry_of(n);
+    return n != NULL;
+}
+
+/* Names that contain the wanted one, or that it contains: at most five, for the message. */
+static char *close_names(const struct catalog *c, const char *wanted)
+{
+    enum { MAX_NAMES = 5 };
+    g_autoptr(GString) names = g_string_new(NULL);
+    guint n = 0;
+    for (guint i = 0; i < c->names->len && n < MAX_NAMES; i++) {
+        const struct catalog_name *known = c->names->pdata[i];
+        if (strstr(known->name, wanted) || strstr(wanted, known->name))
+            g_string_append_printf(names, "%s%s", n++ ? ", " : "", known->key);
+    }
+    return n ? g_strdup_printf("; close to it: %s", names->str) : g_strdup("; 'codeanatomy tables' lists them");
+}
+
+int catalog_lookup(const struct catalog *c, const char *qualified, struct catalog_entry *ret, struct ca_error *err)
+{
+    g_auto(GStrv) parts = g_strsplit(qualified, ".", 0);
+    guint n = g_strv_length(parts);
+    const struct catalog_name *found = NULL;
+    if (n == 1)
+        found = catalog_name_find(c, "public", parts[0]);
+    else if (n == 2)
+        found = catalog_name_find(c, parts[0], parts[1]);
+    else if (n == 3 && strcmp(parts[0], CATALOG_NAME) == 0)
+        found = catalog_name_find(c, parts[1], parts[2]);
+    if (!found) {
+        g_autofree char *hint = close_names(c, n ? parts[n - 1] : "");
+        return ca_fail(err, CA_ERR_NOT_FOUND, "no dataset '%s'%s", qualified, hint);
+    }
+    *ret = entry_of(found);
+    return CA_OK;
+}
+
+/* ---- contracts -------------------------------------------------------------------------------------------------- */
+
+int catalog_dataset_contract(struct catalog *c, struct catalog_dataset *d, const struct contract **ret,
+                             struct ca_error *err)
+{
+    return contract_bundle_contract(c->bundle, d->index, ret, err);
+}
+
+int catalog_name_sql(struct catalog *c, struct catalog_name *n, const char **ret, struct ca_error *err)
+{
+    if (!n->is_nested) {
+        *ret = n->dataset->entry->sql;
+        return CA_OK;
+    }
+    const struct contract *contract = NULL;
+    CA_TRY(catalog_dataset_contract(c, n->dataset, &contract, err));
+    g_mutex_lock(&c->lock);
+    if (!n->sql)
+        n->sql = contract_view_sql(contract, contract_view_named(contract, n->name));
+    *ret = n->sql;
+    g_mutex_unlock(&c->lock);
+    return CA_OK;
+}
+
+static int name_required(const struct catalog *c, const char *schema, const char *name, struct catalog_name **ret,
+                         struct ca_error *err)
+{
+    *ret = catalog_name_find(c, schema, name);
+    if (!*ret)
+        return ca_fail(err, CA_ERR_NOT_FOUND, "no dataset '%s.%s'", schema, name);
+    return CA_OK;
+}
+
+int catalog_contract(struct catalog *c, const char *schema, const char *name, const struct contract **ret,
+                     struct ca_error *err)
+{
+    struct catalog_name *n = NULL;
+    CA_TRY(name_required(c, schema, name, &n, err));
+    return catalog_dataset_contract(c, n->dataset, ret, err);
+}
+
+int catalog_sql(struct catalog *c, const char *schema, const char *name, const char **ret, struct ca_error *err)
+{
+    struct catalog_name *n = NULL;
+    CA_TRY(name_required(c, schema, name, &n, err));
+    return catalog_name_sql(c, n, ret, err);
+}
+
+int catalog_declared_schema(struct catalog *c, const char *schema, const char *name, struct ArrowSchema *ret,
+                            struct ca_error *err)
+{
+    struct catalog_name *n = NULL;
+    const struct contract *contract = NULL;
+    CA_TRY(name_required(c, schema, name, &n, err));
+    CA_TRY(catalog_dataset_contract(c, n->dataset, &contract, err));
+    return n->is_nested ? contract_view_schema(contract, contract_view_named(contract, name), ret, err)
+                        : contract_schema(contract, ret, err);
+}
+
+/* ---- data ------------------------------------------------------------------------------------------------------- */
+
+static void next_epoch(struct catalog *c)
+{
+    g_atomic_int_inc(&c->epoch);
+}
+
+int catalog_pin(struct catalog *c, const char *schema, const char *name, const struct catalog_pin *pin,
+                struct ca_error *err)
+{
+    struct catalog_name *n = NULL;
+    CA_TRY(name_required(c, schema, name, &n, err));
+    if (n->is_nested || !catalog_is_stored(n->dataset))
+        return ca_fail(err, CA_ERR_CONTRACT, "'%s' is not a stored dataset", n->key);
+    g_mutex_lock(&c->lock);
+    g_free(n->dataset->location);
+    n->dataset->location = g_strdup(pin->location);
+    n->dataset->version = pin->version;
+    n->dataset->n_rows = pin->n_rows;
+    g_clear_pointer(&n->dataset->failure, g_free);
+    g_mutex_unlock(&c->lock);
+    next_epoch(c);
+    return CA_OK;
+}
+
+int catalog_mark_broken(struct catalog *c, const char *schema, const char *name, const char *reason,
+                        struct ca_error *err)
+{
+    struct catalog_name *n = NULL;
+    CA_TRY(name_required(c, schema, name, &n, err));
+    g_mutex_lock(&c->lock);
+    g_free(n->dataset->failure);
+    n->dataset->failure = g_strdup(reason);
+    g_mutex_unlock(&c->lock);
+    next_epoch(c);
+    return CA_OK;
+}
+
+int catalog_set_rows(struct catalog *c, const char *schema, const char *name, struct ArrowArray *rows,
+                     struct ca_error *err)
+{
+    struct catalog_name *n = NULL;
+    int rc = name_required(c, schema, name, &n, err);
+    if (rc == CA_OK && n->dataset->entry->kind != CONTRACT_PARAMS)
+        rc = ca_fail(err, CA_ERR_CONTRACT, "'%s' is not a parameter table", n->key);
+    if (rc != CA_OK) {
+        rows->release(rows);
+        return rc;
+    }
+    int64_t n_rows = rows->length;
+    struct rows_shared *shared = NULL;
+    CA_TRY(rows_shared_new(rows, &shared, err));
+    g_mutex_lock(&c->lock);
+    rows_shared_unref(n->dataset->rows);
+    n->dataset->rows = shared;
+    n->dataset->n_rows = n_rows;
+    g_mutex_unlock(&c->lock);
+    next_epoch(c);
+    return CA_OK;
+}
+
+/* Compare what is offered with the contract before anything is written: names, order and types must be equal. */
+static int write_handshake(struct catalog *c, const struct catalog_write *w, const struct ArrowSchema *declared,
+                           struct catalog_written *ret, struct ca_error *err)
+{
+    struct ArrowSchema offered = {0};
+    ret->source = w->sql ? "sql" : "stream";
+    if (w->sql)
+        CA_TRY(engine_query_schema(c->engine, w->sql, &offered, err));
+    else if (w->stream->get_schema(w->stream, &offered) != 0)
+        return ca_fail(err, CA_ERR_ENGINE, "the stream has no schema");
+    static const struct rows_compare_options options = {.ignore_nullability = true};
+    int rc = rows_schema_check(declared, &offered, &options, err);
+    bool is_refused = rc != CA_OK;
+    struct ca_error *ignored = is_refused ? NULL : err;
+    if (rows_schema_fingerprint(declared, ret->expected, ignored) != CA_OK ||
+        rows_schema_fingerprint(&offered, ret->found, ignored) != CA_OK)
+        rc = is_refused ? rc : CA_ERR_RESOURCES;
+    else if (c->diag)
+        diag_handshake(c->diag, w->schema, w->name, ret->source, ret->expected, ret->found,
+                       is_refused                               ? "refused"
+                       : strcmp(ret->expected, ret->found) == 0 ? "equal"
+                                                                : "compatible",
+                       is_refused && err ? err->message : NULL);
+    offered.release(&offered);
+    return rc;
+}
+
+static int write_checked(struct catalog *c, const struct catalog_write *w, const struct contract *contract,
+                         const struct ArrowSchema *declared, struct catalog_written *ret, struct ca_error *err)
+{
+    CA_TRY(write_handshake(c, w, declared, ret, err));
+    struct engine_write e = {
+        .location = w->location,
+        .schema = declared,
+        .mode = w->mode,
+        .partition_by = (const char *const *)contract->partition_by.items,
+        .n_partition_by = contract->partition_by.n,
+        .app_id = w->app_id,
+        .app_version = w->app_version,
+        .row_group_bytes = (uint64_t)contract->storage.row_group_bytes,
+        .target_file_bytes = (uint64_t)contract->storage.target_file_bytes,
+        .compression = contract->storage.compression,
+    };
+    return w->sql ? engine_write_query(c->engine, &e, w->sql, NULL, w->cancel, &ret->commit, err)
+                  : engine_write_stream(c->engine, &e, w->stream, w->cancel, &ret->commit, err);
+}
+
+int catalog_write(struct catalog *c, const struct catalog_write *write, struct catalog_written *ret, struct ca_error *err)
+{
+    const struct contract *contract = NULL;
+    struct ArrowSchema declared = {0};
+    int rc = catalog_contract(c, write->schema, write->name, &contract, err);
+    if (rc == CA_OK)
+        rc = contract_schema(contract, &declared, err);
+    if (rc == CA_OK) {
+        rc = write_checked(c, write, contract, &declared, ret, err);
+        declared.release(&declared);
+    }
+    if (write->stream && write->stream->release)
+        write->stream->release(write->stream);
+    return rc == CA_OK ? CA_OK : ca_fail_context(err, rc, "write '%s.%s'", write->schema, write->name);
+}

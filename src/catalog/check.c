@@ -1,0 +1,139 @@
+/* catalog/check.c — the catalog holds what it declares, and data holds what its contract says. */
+#include <string.h>
+
+#include "catalog/state.h"
+#include "rows/rows.h"
+
+/* ---- every view and model against its declared schema (B5) ------------------------------------------------------- */
+
+/* Names, order and types of what the SQL yields; NOT NULL is the gate's business, so it is not compared here. */
+static int check_sql_schema(struct catalog *c, struct catalog_name *n, const char *sql, struct ca_error *err)
+{
+    struct ArrowSchema declared = {0};
+    struct ArrowSchema planned = {0};
+    CA_TRY(catalog_declared_schema(c, n->schema, n->name, &declared, err));
+    int rc = engine_query_schema(c->engine, sql, &planned, err);
+    if (rc == CA_OK) {
+        static const struct rows_compare_options options = {.ignore_nullability = true};
+        rc = rows_schema_check(&declared, &planned, &options, err);
+        if (rc != CA_OK)
+            rc = ca_fail_context(err, rc, "'%s' does not yield what its contract declares", n->key);
+        planned.release(&planned);
+    }
+    declared.release(&declared);
+    return rc;
+}
+
+static int check_name(struct catalog *c, struct catalog_name *n, struct ca_error *err)
+{
+    const char *sql = NULL;
+    CA_TRY(catalog_name_sql(c, n, &sql, err));
+    const struct contract *contract = NULL;
+    CA_TRY(catalog_dataset_contract(c, n->dataset, &contract, err));
+    if (sql)
+        CA_TRY_CTX(check_sql_schema(c, n, sql, err), err, "check the SQL of '%s'", n->key);
+    if (c->diag) {
+        g_autofree char *ddl_fingerprint = NULL;
+        char hex[FINGERPRINT_HEX_SIZE];
+        CA_TRY(catalog_ddl_fingerprint(c, n->schema, n->name, &ddl_fingerprint, err));
+        contract_fingerprint(contract, hex);
+        if (sql && (n->is_nested || n->dataset->entry->kind == CONTRACT_VIEW))
+            diag_view_registration(c->diag, n->schema, n->name, sql, hex);
+        else
+            diag_registration(c->diag, n->schema, n->name, contract_kind_name(n->dataset->entry->kind), hex);
+        diag_ddl_fingerprint(c->diag, n->schema, n->name, ddl_fingerprint);
+    }
+    return CA_OK;
+}
+
+/* ---- completeness (B2) ------------------------------------------------------------------------------------------- */
+
+static const char missing_sql[] =
+    "SELECT schema_name || '.' || dataset_name AS name FROM registry.datasets "
+    "EXCEPT SELECT table_schema || '.' || table_name FROM information_schema.tables WHERE table_catalog = '" CATALOG_NAME
+    "' ORDER BY name LIMIT 1";
+
+static const char extra_sql[] =
+    "SELECT table_schema || '.' || table_name AS name FROM information_schema.tables WHERE table_catalog = '" CATALOG_NAME
+    "' AND table_schema <> 'information_schema' EXCEPT SELECT schema_name || '.' || dataset_name FROM registry.datasets "
+    "ORDER BY name LIMIT 1";
+
+static int check_none(struct catalog *c, const char *sql, const char *what, struct ca_error *err)
+{
+    g_autofree char *name = NULL;
+    CA_TRY(engine_query_text(c->engine, sql, &name, err));
+    if (name)
+        return ca_fail(err, CA_ERR_CONTRACT, "'%s' is %s", name, what);
+    return CA_OK;
+}
+
+int catalog_check(struct catalog *c, struct ca_error *err)
+{
+    CA_TRY(check_none(c, missing_sql, "declared, but not in information_schema.tables", err));
+    CA_TRY(check_none(c, extra_sql, "in information_schema.tables, but no contract declares it", err));
+    for (guint i = 0; i < c->names->len; i++)
+        CA_TRY(check_name(c, c->names->pdata[i], err));
+    return CA_OK;
+}
+
+/* ---- proofs ------------------------------------------------------------------------------------------------------ */
+
+static void append_names(GString *sql, const struct contract_names *names)
+{
+    for (size_t i = 0; i < names->n; i++)
+        g_string_append_printf(sql, "%s\"%s\"", i ? ", " : "", names->items[i]);
+}
+
+static int prove_key(struct catalog *c, const struct catalog_name *n, const struct contract_names *key,
+                     struct ca_error *err)
+{
+    if (key->n == 0)
+        return CA_OK;
+    g_autoptr(GString) columns = g_string_new(NULL);
+    append_names(columns, key);
+    g_autofree char *sql = g_strdup_printf("SELECT count(*) FROM (SELECT 1 FROM \"%s\".\"%s\" GROUP BY %s HAVING count(*) > 1)",
+                                           n->schema, n->name, columns->str);
+    int64_t n_duplicates = 0;
+    CA_TRY(engine_query_int(c->engine, sql, &n_duplicates, err));
+    if (n_duplicates > 0)
+        return ca_fail(err, CA_ERR_CONTRACT, "'%s': the primary key (%s) is not unique: %" G_GINT64_FORMAT " values repeat",
+                       n->key, columns->str, n_duplicates);
+    return CA_OK;
+}
+
+/* One scan for all checks of a table: the first number is of the first check, and so on; a second query only names rows when
+ * one of them fails. */
+static int prove_checks(struct catalog *c, const char *schema, const char *name, const struct contract_pairs *checks,
+                        struct ca_error *err)
+{
+    if (checks->n == 0)
+        return CA_OK;
+    g_autoptr(GString) any = g_string_new(NULL);
+    for (size_t i = 0; i < checks->n; i++)
+        g_string_append_printf(any, "%s(%s) IS FALSE", i ? " OR " : "", checks->items[i].value);
+    g_autofree char *sql = g_strdup_printf("SELECT count(*) FROM \"%s\".\"%s\" WHERE %s", schema, name, any->str);
+    int64_t n_rows = 0;
+    CA_TRY_CTX(engine_query_int(c->engine, sql, &n_rows, err), err, "run the checks of '%s.%s'", schema, name);
+    for (size_t i = 0; n_rows > 0 && i < checks->n; i++) {
+        g_autofree char *one = g_strdup_printf("SELECT count(*) FROM \"%s\".\"%s\" WHERE (%s) IS FALSE", schema, name,
+                                               checks->items[i].value);
+        int64_t n_failing = 0;
+        CA_TRY(engine_query_int(c->engine, one, &n_failing, err));
+        if (n_failing > 0)
+            return ca_fail(err, CA_ERR_CONTRACT, "'%s.%s': check '%s' fails for %" G_GINT64_FORMAT " rows: %s", schema, name,
+                           checks->items[i].key, n_failing, checks->items[i].value);
+    }
+    return CA_OK;
+}
+
+int catalog_prove(struct catalog *c, const char *schema, const char *name, struct ca_error *err)
+{
+    const struct catalog_name *n = catalog_name_find(c, schema, name);
+    const struct contract *contract = NULL;
+    CA_TRY(catalog_contract(c, schema, name, &contract, err));
+    CA_TRY(prove_key(c, n, &contract->primary, err));
+    CA_TRY(prove_checks(c, schema, name, &contract->checks, err));
+    for (size_t i = 0; i < contract->n_views; i++)
+        CA_TRY(prove_checks(c, schema, contract->views[i].name, &contract->views[i].checks, err));
+    return CA_OK;
+}

@@ -1,0 +1,169 @@
+/* catalog/provide.c — contract in, engine table out, without I/O. */
+#include "catalog/provide.h"
+
+#include <string.h>
+
+#include "rows/rows.h"
+
+static uint64_t answer_epoch(void *data)
+{
+    struct catalog *c = data;
+    return (uint64_t)g_atomic_int_get(&c->epoch);
+}
+
+static void answer_schema_names(void *data, engine_name_fn emit, void *sink)
+{
+    static const char *const schemas[] = {"diagnostics", "params", "public", "registry"};
+    (void)data;
+    for (size_t i = 0; i < G_N_ELEMENTS(schemas); i++)
+        emit(sink, schemas[i], /* is_view= */ false);
+}
+
+static bool is_view(const struct catalog_name *n)
+{
+    return n->is_nested || n->dataset->entry->kind == CONTRACT_VIEW;
+}
+
+static void answer_table_names(void *data, const char *schema, engine_name_fn emit, void *sink)
+{
+    struct catalog *c = data;
+    for (guint i = 0; i < c->names->len; i++) {
+        const struct catalog_name *n = c->names->pdata[i];
+        if (strcmp(n->schema, schema) == 0)
+            emit(sink, n->name, is_view(n));
+    }
+}
+
+/* ---- rows that the catalog itself holds ------------------------------------------------------------------------- */
+
+struct own_rows {
+    struct catalog *catalog;
+    struct catalog_name *name;
+};
+
+/* Registry rows are made when they are read; parameter rows are shared as they are. */
+static int own_rows_of(struct own_rows *o, struct rows_shared **ret, struct ca_error *err)
+{
+    struct catalog_dataset *d = o->name->dataset;
+    if (d->entry->kind == CONTRACT_REGISTRY) {
+        struct ArrowArray rows = {0};
+        CA_TRY(catalog_registry_rows(o->catalog, o->name->name, &rows, err));
+        return rows_shared_new(&rows, ret, err);
+    }
+    g_mutex_lock(&o->catalog->lock);
+    *ret = rows_shared_ref(d->rows);
+    g_mutex_unlock(&o->catalog->lock);
+    return CA_OK;
+}
+
+static int own_rows_open(void *data, size_t partition, const size_t *projection, size_t n_projection,
+                         struct ArrowArrayStream *ret, struct ca_error *err)
+{
+    struct own_rows *o = data;
+    struct rows_shared *shared = NULL;
+    struct ArrowSchema declared = {0};
+    struct ArrowSchema schema = {0};
+    struct ArrowArray rows = {0};
+    (void)partition;
+    CA_TRY(catalog_declared_schema(o->catalog, o->name->schema, o->name->name, &declared, err));
+    int rc = rows_schema_project(&declared, projection, n_projection, &schema, err);
+    declared.release(&declared);
+    CA_TRY(rc);
+    rc = own_rows_of(o, &shared, err);
+    if (rc == CA_OK)
+        rc = rows_shared_project(shared, projection, n_projection, &rows, err);
+    rows_shared_unref(shared);
+    if (rc != CA_OK) {
+        schema.release(&schema);
+        return rc;
+    }
+    return rows_stream_of(&schema, &rows, 1, ret, err);
+}
+
+static void answer_own_rows(struct catalog *c, struct catalog_name *n, struct engine_table *ret)
+{
+    struct own_rows *o = g_new0(struct own_rows, 1);
+    o->catalog = c;
+    o->name = n;
+    ret->kind = ENGINE_TABLE_STREAM;
+    ret->is_proved = true;
+    ret->stream = (struct engine_stream){.data = o, .n_partitions = 1, .open = own_rows_open, .drop = g_free};
+}
+
+/* ---- tables ----------------------------------------------------------------------------------------------------- */
+
+/* Rows are where the pin says; nothing was written yet: an empty table, of which everything is proved. */
+static void answer_stored(struct catalog *c, struct catalog_dataset *d, struct engine_table *ret)
+{
+    g_mutex_lock(&c->lock);
+    ret->kind = d->location ? ENGINE_TABLE_DELTA : ENGINE_TABLE_EMPTY;
+    ret->location = d->location ? g_intern_string(d->location) : NULL;
+    ret->version = d->version;
+    ret->is_proved = true;
+    ret->failure = d->failure ? g_intern_string(d->failure) : NULL;
+    g_mutex_unlock(&c->lock);
+}
+
+/* Files of somebody else: what the contract says about them is not proved. */
+static void answer_listing(const struct contract *contract, struct engine_table *ret)
+{
+    ret->kind = contract->storage.location ? ENGINE_TABLE_LISTING : ENGINE_TABLE_EMPTY;
+    ret->location = contract->storage.location;
+    ret->format = contract->storage.format;
+    ret->is_proved = contract->storage.location == NULL;
+}
+
+static int answer_table(void *data, const char *schema, const char *table, struct engine_table *ret, struct ca_error *err)
+{
+    struct catalog *c = data;
+    struct catalog_name *n = catalog_name_find(c, schema, table);
+    if (!n)
+        return ca_fail(err, CA_ERR_NOT_FOUND, "no dataset '%s.%s'", schema, table);
+    const struct contract *contract = NULL;
+    CA_TRY(catalog_dataset_contract(c, n->dataset, &contract, err));
+    CA_TRY(catalog_declared_schema(c, schema, table, &ret->schema, err));
+    if (is_view(n)) {
+        ret->kind = ENGINE_TABLE_VIEW;
+        int rc = catalog_name_sql(c, n, &ret->sql, err);
+        if (rc != CA_OK)
+            ret->schema.release(&ret->schema);
+        return rc;
+    }
+    const char *format = contract->storage.format;
+    bool has_rows = n->dataset->entry->kind == CONTRACT_REGISTRY || n->dataset->rows != NULL;
+    if (has_rows)
+        answer_own_rows(c, n, ret);
+    else if (strcmp(format, "delta") == 0 || strcmp(format, "memory") == 0 || strcmp(format, "stream") == 0)
+        answer_stored(c, n->dataset, ret);
+    else
+        answer_listing(contract, ret);
+    return CA_OK;
+}
+
+/* SQL INSERT went through the gate and made a version: read that one from now on. */
+static void answer_committed(void *data, const char *schema, const char *table, int64_t version)
+{
+    struct catalog *c = data;
+    struct catalog_name *n = catalog_name_find(c, schema, table);
+    if (!n)
+        return;
+    g_mutex_lock(&c->lock);
+    n->dataset->version = version;
+    n->dataset->n_rows = -1;
+    g_mutex_unlock(&c->lock);
+    g_atomic_int_inc(&c->epoch);
+}
+
+struct engine_catalog catalog_provide(struct catalog *c)
+{
+    return (struct engine_catalog){
+        .data = c,
+        .name = CATALOG_NAME,
+        .default_schema = "public",
+        .epoch = answer_epoch,
+        .schema_names = answer_schema_names,
+        .table_names = answer_table_names,
+        .table = answer_table,
+        .committed = answer_committed,
+    };
+}

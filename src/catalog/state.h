@@ -1,0 +1,70 @@
+/* catalog/state.h — the catalog's inside, shared by the files of the room and nobody else. */
+#ifndef CA_CATALOG_STATE_H
+#define CA_CATALOG_STATE_H
+
+#include <glib.h>
+
+#include "catalog/catalog.h"
+#include "contract/bundle.h"
+#include "contract/contract.h"
+#include "rows/share.h"
+
+/* One declared dataset.
+ *   index, entry  in the bundle; borrowed
+ *   location, version, n_rows   where the rows are; location NULL: nowhere yet
+ *   rows          of a params dataset, NULL: none
+ *   failure       why it cannot be read, NULL: it can */
+struct catalog_dataset {
+    size_t index;
+    const struct contract_bundle_entry *entry;
+    char *location;
+    int64_t version;
+    int64_t n_rows;
+    struct rows_shared *rows;
+    char *failure;
+};
+
+/* One name of the engine's catalog: a dataset (view NULL), or the view `name` of its contract (`sql` generated when needed).
+ *   key   "schema.name" */
+struct catalog_name {
+    char *key;
+    const char *schema;
+    const char *name;
+    struct catalog_dataset *dataset;
+    bool is_nested;
+    char *sql;
+};
+
+/* lock     guards everything that changes after open: parsed contracts, pins, rows, generated SQL
+ * names    struct catalog_name *, by schema and name; by_key finds them
+ * epoch    read without the lock */
+struct catalog {
+    GMutex lock;
+    struct contract_bundle *bundle;
+    char *snapshot;
+    char fingerprint[FINGERPRINT_HEX_SIZE];
+    GPtrArray *datasets;
+    GPtrArray *names;
+    GHashTable *by_key;
+    gint epoch;
+    struct engine *engine;
+    struct diag *diag;
+};
+
+/* The name, or NULL. */
+struct catalog_name *catalog_name_find(const struct catalog *c, const char *schema, const char *name);
+
+/* The parsed contract. */
+int catalog_dataset_contract(struct catalog *c, struct catalog_dataset *d, const struct contract **ret,
+                             struct ca_error *err) CA_MUST_CHECK;
+
+/* SQL of a view or model, NULL when there is none. Takes the lock itself. Borrowed until close. */
+int catalog_name_sql(struct catalog *c, struct catalog_name *n, const char **ret, struct ca_error *err) CA_MUST_CHECK;
+
+/* Rows of one registry table (registry.c). */
+int catalog_registry_rows(struct catalog *c, const char *name, struct ArrowArray *ret, struct ca_error *err) CA_MUST_CHECK;
+
+/* Whether a dataset of this kind and storage format is kept in the store. */
+bool catalog_is_stored(const struct catalog_dataset *d);
+
+#endif

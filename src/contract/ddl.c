@@ -1,0 +1,220 @@
+/* contract/ddl.c — the contract as the engine's DDL: an output, not how datasets are registered.
+ *
+ * DataFusion 55 cannot say NOT NULL inside a struct, maps, nor field metadata: nested nullability is left out, and a
+ * map is written as the array of structs that it is. Everything else comes back as it went. A Delta table takes no
+ * OPTIONS.
+ */
+#include "contract/contract.h"
+
+#include <glib.h>
+#include <string.h>
+
+static const char *const sql_types[] = {
+    [CONTRACT_BOOL] = "BOOLEAN",
+    [CONTRACT_INT8] = "TINYINT",
+    [CONTRACT_INT16] = "SMALLINT",
+    [CONTRACT_INT32] = "INT",
+    [CONTRACT_INT64] = "BIGINT",
+    [CONTRACT_UINT8] = "TINYINT UNSIGNED",
+    [CONTRACT_UINT16] = "SMALLINT UNSIGNED",
+    [CONTRACT_UINT32] = "INT UNSIGNED",
+    [CONTRACT_UINT64] = "BIGINT UNSIGNED",
+    [CONTRACT_FLOAT32] = "FLOAT",
+    [CONTRACT_FLOAT64] = "DOUBLE",
+    [CONTRACT_UTF8] = "VARCHAR",
+    [CONTRACT_BINARY] = "BYTEA",
+    [CONTRACT_DATE32] = "DATE",
+    [CONTRACT_TIMESTAMP_US] = "TIMESTAMP(6)",
+    [CONTRACT_TIMESTAMP_US_UTC] = "TIMESTAMP(6) WITH TIME ZONE",
+};
+
+/* Recursion is bounded by CONTRACT_MAX_DEPTH. */
+static void put_type(GString *out, const struct contract_field *field)
+{
+    switch (field->type) {
+    case CONTRACT_DECIMAL128:
+        g_string_append_printf(out, "DECIMAL(%d, %d)", field->precision, field->scale);
+        break;
+    case CONTRACT_LIST:
+        g_string_append(out, "ARRAY<");
+        put_type(out, &field->children[0]);
+        g_string_append_c(out, '>');
+        break;
+    case CONTRACT_MAP:
+        g_string_append(out, "ARRAY<");
+        G_GNUC_FALLTHROUGH;
+    case CONTRACT_STRUCT:
+        g_string_append(out, "STRUCT<");
+        for (size_t i = 0; i < field->n_children; i++) {
+            g_autofree char *name = contract_quote(field->children[i].name);
+            g_string_append_printf(out, "%s%s ", i == 0 ? "" : ", ", name);
+            put_type(out, &field->children[i]);
+        }
+        g_string_append(out, field->type == CONTRACT_MAP ? ">>" : ">");
+        break;
+    default:
+        g_string_append(out, sql_types[field->type]);
+        break;
+    }
+}
+
+static void put_names(GString *out, const char *before, const struct contract_names *names, const char *after)
+{
+    if (names->n == 0)
+        return;
+    g_string_append(out, before);
+    for (size_t i = 0; i < names->n; i++) {
+        g_autofree char *name = contract_quote(names->items[i]);
+        g_string_append_printf(out, "%s%s", i == 0 ? "(" : ", ", name);
+    }
+    g_string_append_printf(out, ")%s", after);
+}
+
+/* 'it''s' */
+static void put_text(GString *out, const char *text)
+{
+    g_string_append_c(out, '\'');
+    for (const char *p = text; *p != '\0'; p++) {
+        if (*p == '\'')
+            g_string_append_c(out, '\'');
+        g_string_append_c(out, *p);
+    }
+    g_string_append_c(out, '\'');
+}
+
+static void put_columns(GString *out, const struct contract *c)
+{
+    g_string_append(out, " (\n");
+    for (size_t i = 0; i < c->n_columns; i++) {
+        const struct contract_field *column = &c->columns[i];
+        g_autofree char *name = contract_quote(column->name);
+        g_string_append_printf(out, "    %s ", name);
+        put_type(out, column);
+        if (!column->is_nullable)
+            g_string_append(out, " NOT NULL");
+        if (column->default_sql != NULL)
+            g_string_append_printf(out, " DEFAULT %s", column->default_sql);
+        if (i + 1 < c->n_columns || c->primary.n > 0)
+            g_string_append_c(out, ',');
+        g_string_append_c(out, '\n');
+    }
+    put_names(out, "    PRIMARY KEY ", &c->primary, "\n");
+    g_string_append_c(out, ')');
+}
+
+static int compare_pairs(const void *a, const void *b)
+{
+    return strcmp(((const struct contract_pair *)a)->key, ((const struct contract_pair *)b)->key);
+}
+
+/* What a format of the engine's own understands: its properties, in order of key. */
+static void put_options(GString *out, const struct contract_storage *s)
+{
+    if (strcmp(s->format, "delta") == 0)
+        return;
+    g_autoptr(GArray) options = g_array_new(FALSE, FALSE, sizeof(struct contract_pair));
+    if (s->properties.n > 0)
+        g_array_append_vals(options, s->properties.items, (guint)s->properties.n);
+    static char compression_key[] = "format.compression";
+    struct contract_pair compression = {.key = compression_key, .value = s->compression};
+    if (s->compression != NULL)
+        g_array_append_val(options, compression);
+    if (options->len == 0)
+        return;
+    g_array_sort(options, compare_pairs);
+    g_string_append(out, "\nOPTIONS (");
+    for (guint i = 0; i < options->len; i++) {
+        const struct contract_pair *option = &g_array_index(options, struct contract_pair, i);
+        g_string_append(out, i == 0 ? "" : ", ");
+        put_text(out, option->key);
+        g_string_append_c(out, ' ');
+        put_text(out, option->value);
+    }
+    g_string_append_c(out, ')');
+}
+
+static bool is_unbounded(const struct contract *c)
+{
+    if (strcmp(c->storage.format, "stream") == 0)
+        return true;
+    for (size_t i = 0; i < c->scan.n; i++) {
+        if (strcmp(c->scan.items[i].key, "unbounded") == 0)
+            return strcmp(c->scan.items[i].value, "true") == 0;
+    }
+    return false;
+}
+
+/* The engine's word for a format; a stream is read as lines of JSON when nothing else is said. */
+static const char *stored_as(const char *format)
+{
+    static const struct {
+        const char *format;
+        const char *word;
+    } words[] = {{"delta", "DELTATABLE"}, {"parquet", "PARQUET"}, {"csv", "CSV"},      {"ndjson", "NDJSON"},
+                 {"arrow", "ARROW"},      {"avro", "AVRO"},       {"stream", "NDJSON"}};
+    for (size_t i = 0; i < G_N_ELEMENTS(words); i++) {
+        if (strcmp(format, words[i].format) == 0)
+            return words[i].word;
+    }
+    return "DELTATABLE";
+}
+
+static void put_name(GString *out, const struct contract *c, const char *name)
+{
+    g_autofree char *quoted = contract_quote(name);
+    g_string_append_printf(out, "%s.%s.%s", CONTRACT_CATALOG, contract_schema_name(c), quoted);
+}
+
+/* The text of a SELECT without the semicolon and blanks at its end. */
+static void put_select(GString *out, const char *sql)
+{
+    size_t n = strlen(sql);
+    while (n > 0 && (g_ascii_isspace(sql[n - 1]) || sql[n - 1] == ';'))
+        n--;
+    g_string_append_len(out, sql, (gssize)n);
+    g_string_append(out, ";\n");
+}
+
+int contract_ddl(const struct contract *c, const char *sql, const char *location, char **ret, struct ca_error *err)
+{
+    if (c->kind == CONTRACT_VIEW && sql == NULL)
+        return ca_fail(err, CA_ERR_CONTRACT, "view '%s' has no SQL", c->dataset);
+    GString *out = g_string_new(NULL);
+    if (c->kind == CONTRACT_VIEW) {
+        g_string_append(out, "CREATE VIEW ");
+        put_name(out, c, c->dataset);
+        g_string_append(out, " AS\n");
+        put_select(out, sql);
+    } else if (strcmp(c->storage.format, "memory") == 0) {
+        g_string_append(out, "CREATE TABLE ");
+        put_name(out, c, c->dataset);
+        put_columns(out, c);
+        g_string_append(out, ";\n");
+    } else {
+        g_autofree char *own = g_strdup_printf("%s/%s", contract_schema_name(c), c->dataset);
+        if (c->storage.location != NULL)
+            location = c->storage.location;
+        g_string_append(out, is_unbounded(c) ? "CREATE UNBOUNDED EXTERNAL TABLE " : "CREATE EXTERNAL TABLE ");
+        put_name(out, c, c->dataset);
+        put_columns(out, c);
+        g_string_append_printf(out, "\nSTORED AS %s", stored_as(c->storage.format));
+        put_names(out, "\nPARTITIONED BY ", &c->partition_by, "");
+        put_names(out, "\nWITH ORDER ", &c->order, "");
+        g_string_append(out, "\nLOCATION ");
+        put_text(out, location == NULL ? own : location);
+        put_options(out, &c->storage);
+        g_string_append(out, ";\n");
+    }
+    *ret = g_string_free(out, FALSE);
+    return CA_OK;
+}
+
+char *contract_view_ddl(const struct contract *c, const struct contract_view *view)
+{
+    g_autofree char *sql = contract_view_sql(c, view);
+    GString *out = g_string_new("CREATE VIEW ");
+    put_name(out, c, view->name);
+    g_string_append(out, " AS\n");
+    put_select(out, sql);
+    return g_string_free(out, FALSE);
+}

@@ -1,0 +1,94 @@
+/* contract/lint.c — a contract that loads may still say too little, or say what has no effect. */
+#include "contract/contract.h"
+
+#include <glib.h>
+#include <stdarg.h>
+#include <string.h>
+
+static void finding(GString *out, const struct contract *c, const char *format, ...) CA_PRINTF(3, 4);
+
+static void finding(GString *out, const struct contract *c, const char *format, ...)
+{
+    g_string_append_printf(out, "%s%s: ", out->len > 0 ? "\n" : "", c->source);
+    va_list args;
+    va_start(args, format);
+    g_string_append_vprintf(out, format, args);
+    va_end(args);
+}
+
+static bool is_one_of(const char *text, const char *const *words)
+{
+    for (size_t i = 0; words[i] != NULL; i++) {
+        if (strcmp(text, words[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* What has no meaning for where the rows are. */
+static void lint_storage(GString *out, const struct contract *c)
+{
+    static const char *const in_row_groups[] = {"delta", "parquet", NULL};
+    static const char *const in_files[] = {"delta", "parquet", "csv", "ndjson", "arrow", "avro", NULL};
+    static const char *const parquet_options[] = {
+        "parquet_pruning",     "pushdown_filters", "collect_statistics", "skip_metadata",
+        "skip_arrow_metadata", "binary_as_string", "view_types",         NULL};
+    const struct contract_storage *s = &c->storage;
+    if (c->kind == CONTRACT_VIEW) {
+        if (c->has_storage || c->scan.n > 0 || c->partition_by.n > 0)
+            finding(out, c, "storage, scan and partition_by mean nothing for a view");
+        return;
+    }
+    if (!is_one_of(s->format, in_row_groups) && (s->row_group_bytes > 0 || s->statistics_columns.n > 0))
+        finding(out, c, "row_group_bytes and statistics_columns mean nothing for format %s", s->format);
+    if (!is_one_of(s->format, in_files)) {
+        if (s->location != NULL || s->target_file_bytes > 0 || s->compression != NULL || s->properties.n > 0)
+            finding(out, c, "location, target_file_bytes, compression and properties mean nothing for format %s",
+                    s->format);
+        if (c->partition_by.n > 0)
+            finding(out, c, "partition_by means nothing for format %s", s->format);
+    }
+    for (size_t i = 0; i < c->scan.n; i++) {
+        const char *key = c->scan.items[i].key;
+        if (!is_one_of(s->format, in_files) && strcmp(key, "unbounded") != 0)
+            finding(out, c, "scan option %s means nothing for format %s", key, s->format);
+        else if (!is_one_of(s->format, in_row_groups) && is_one_of(key, parquet_options))
+            finding(out, c, "scan option %s means nothing for format %s", key, s->format);
+    }
+}
+
+/* Every list of structs has a view, so that nothing is stored that SQL cannot see row by row. */
+static void lint_views(GString *out, const struct contract *c)
+{
+    for (size_t i = 0; i < c->n_columns; i++) {
+        const struct contract_field *column = &c->columns[i];
+        if (column->type != CONTRACT_LIST || column->children[0].type != CONTRACT_STRUCT)
+            continue;
+        bool has_view = false;
+        for (size_t j = 0; j < c->n_views && !has_view; j++)
+            has_view = strcmp(c->views[j].unnest, column->name) == 0;
+        if (!has_view)
+            finding(out, c, "list '%s' has no view", column->name);
+    }
+    for (size_t i = 0; i < c->n_views; i++) {
+        if (c->views[i].with.n == 0)
+            finding(out, c, "view '%s' has no column that says where its rows come from", c->views[i].name);
+    }
+}
+
+char *contract_lint(const struct contract *c)
+{
+    GString *out = g_string_new(NULL);
+    const bool is_stored = c->kind != CONTRACT_VIEW && c->kind != CONTRACT_PARAMS;
+    if (is_stored && c->primary.n == 0)
+        finding(out, c, "no primary key: nothing says what one row is");
+    if (is_stored && c->order.n == 0)
+        finding(out, c, "no order: equal builds would not store equal rows");
+    if (c->kind == CONTRACT_BUNDLE && c->extract == NULL)
+        finding(out, c, "a bundle says under 'extract' where its rows come from");
+    if (c->extract != NULL && c->extract->join_keys.n == 0)
+        finding(out, c, "no extract.join_keys: nothing says how its rows meet those of other layers");
+    lint_storage(out, c);
+    lint_views(out, c);
+    return g_string_free(out, FALSE);
+}

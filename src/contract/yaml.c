@@ -1,0 +1,257 @@
+/* contract/yaml.c — libfyaml's events become a small tree. Nothing else in the room sees libfyaml. */
+#include "contract/yaml.h"
+
+#include <glib.h>
+#include <libfyaml.h>
+#include <string.h>
+
+/* One open list or map; `key` waits for its value. */
+struct frame {
+    struct yaml_node *node;
+    struct yaml_node *key;
+    GHashTable *seen;
+};
+
+struct reader {
+    const char *source;
+    struct frame frames[YAML_MAX_DEPTH];
+    size_t depth;
+    struct yaml_node *root;
+    struct ca_error *err;
+};
+
+void yaml_node_free(struct yaml_node *node)
+{
+    if (node == NULL)
+        return;
+    for (size_t i = 0; i < node->n_items; i++) {
+        if (node->keys != NULL)
+            yaml_node_free(node->keys[i]);
+        yaml_node_free(node->items[i]);
+    }
+    g_free(node->keys);
+    g_free(node->items);
+    g_free(node->text);
+    g_free(node);
+}
+
+static struct yaml_node *node_new(enum yaml_kind kind, const struct fy_mark *mark)
+{
+    struct yaml_node *node = g_new0(struct yaml_node, 1);
+    node->kind = kind;
+    node->line = mark == NULL ? 1 : mark->line + 1;
+    node->column = mark == NULL ? 1 : mark->column + 1;
+    return node;
+}
+
+static void node_append(struct yaml_node *node, struct yaml_node *key, struct yaml_node *item)
+{
+    if (node->n_items == node->n_reserved) {
+        node->n_reserved = node->n_reserved == 0 ? 8 : 2 * node->n_reserved;
+        node->items = g_renew(struct yaml_node *, node->items, node->n_reserved);
+        if (node->kind == YAML_MAP)
+            node->keys = g_renew(struct yaml_node *, node->keys, node->n_reserved);
+    }
+    if (node->kind == YAML_MAP)
+        node->keys[node->n_items] = key;
+    node->items[node->n_items++] = item;
+}
+
+static int refuse(struct reader *r, const struct yaml_node *at, const char *what)
+{
+    return ca_fail(r->err, CA_ERR_SYNTAX, "%s:%d:%d: %s", r->source, at->line, at->column, what);
+}
+
+/* Put a complete or just opened node where it belongs; takes it, also on failure. */
+static int attach(struct reader *r, struct yaml_node *node)
+{
+    if (r->depth == 0) {
+        r->root = node;
+        return CA_OK;
+    }
+    struct frame *top = &r->frames[r->depth - 1];
+    if (top->node->kind == YAML_LIST) {
+        node_append(top->node, NULL, node);
+        return CA_OK;
+    }
+    if (top->key != NULL) {
+        node_append(top->node, CA_STEAL(top->key), node);
+        return CA_OK;
+    }
+    int rc = CA_OK;
+    const struct yaml_node *first = NULL;
+    if (node->kind != YAML_SCALAR)
+        rc = refuse(r, node, "a key must be a single name");
+    else if ((first = g_hash_table_lookup(top->seen, node->text)) != NULL)
+        rc = ca_fail(r->err, CA_ERR_SYNTAX, "%s:%d:%d: key '%s' occurs twice, first at line %d", r->source, node->line,
+                     node->column, node->text, first->line);
+    if (rc != CA_OK) {
+        yaml_node_free(node);
+        return rc;
+    }
+    g_hash_table_insert(top->seen, node->text, node);
+    top->key = node;
+    return CA_OK;
+}
+
+static int open_collection(struct reader *r, struct yaml_node *node)
+{
+    if (r->depth == YAML_MAX_DEPTH) {
+        int rc = ca_fail(r->err, CA_ERR_RESOURCES, "%s:%d:%d: nested deeper than %d levels", r->source, node->line,
+                         node->column, YAML_MAX_DEPTH);
+        yaml_node_free(node);
+        return rc;
+    }
+    CA_TRY(attach(r, node));
+    r->frames[r->depth++] = (struct frame){
+        .node = node,
+        .seen = node->kind == YAML_MAP ? g_hash_table_new(g_str_hash, g_str_equal) : NULL,
+    };
+    return CA_OK;
+}
+
+static void close_collection(struct reader *r)
+{
+    struct frame *top = &r->frames[--r->depth];
+    if (top->seen != NULL)
+        g_hash_table_destroy(top->seen);
+    yaml_node_free(top->key);
+}
+
+static int read_scalar(struct reader *r, struct fy_event *event, struct yaml_node **ret)
+{
+    size_t n = 0;
+    const char *text = fy_token_get_text(event->scalar.value, &n);
+    struct yaml_node *node = node_new(YAML_SCALAR, fy_event_start_mark(event));
+    node->text = g_strndup(text == NULL ? "" : text, n);
+    node->is_plain = event->scalar.value == NULL || fy_token_scalar_style(event->scalar.value) == FYSS_PLAIN;
+    int rc = CA_OK;
+    /* "\0" in a double-quoted scalar: texts are C strings from here on. */
+    if (text != NULL && memchr(text, '\0', n) != NULL)
+        rc = refuse(r, node, "a text may not contain NUL");
+    else if (event->scalar.tag != NULL)
+        rc = refuse(r, node, "tags are not allowed in a contract");
+    else if (event->scalar.anchor != NULL)
+        rc = refuse(r, node, "anchors and aliases are not allowed in a contract");
+    if (rc != CA_OK) {
+        yaml_node_free(node);
+        return rc;
+    }
+    *ret = node;
+    return CA_OK;
+}
+
+static int read_event(struct reader *r, struct fy_event *event)
+{
+    struct yaml_node *node = NULL;
+    switch (event->type) {
+    case FYET_SCALAR:
+        CA_TRY(read_scalar(r, event, &node));
+        return attach(r, node);
+    case FYET_MAPPING_START:
+    case FYET_SEQUENCE_START:
+        node = node_new(event->type == FYET_MAPPING_START ? YAML_MAP : YAML_LIST, fy_event_start_mark(event));
+        if (event->mapping_start.tag != NULL || event->mapping_start.anchor != NULL) {
+            int rc = refuse(r, node,
+                            event->mapping_start.tag != NULL ? "tags are not allowed in a contract"
+                                                             : "anchors and aliases are not allowed in a contract");
+            yaml_node_free(node);
+            return rc;
+        }
+        return open_collection(r, node);
+    case FYET_MAPPING_END:
+    case FYET_SEQUENCE_END:
+        close_collection(r);
+        return CA_OK;
+    case FYET_ALIAS: {
+        const struct fy_mark *mark = fy_event_start_mark(event);
+        return ca_fail(r->err, CA_ERR_SYNTAX, "%s:%d:%d: anchors and aliases are not allowed in a contract", r->source,
+                       mark == NULL ? 1 : mark->line + 1, mark == NULL ? 1 : mark->column + 1);
+    }
+    case FYET_DOCUMENT_START:
+        if (r->root != NULL) {
+            const struct fy_mark *mark = fy_event_start_mark(event);
+            return ca_fail(r->err, CA_ERR_SYNTAX, "%s:%d:1: a second document; one file holds one contract", r->source,
+                           mark == NULL ? 1 : mark->line + 1);
+        }
+        return CA_OK;
+    default:
+        return CA_OK;
+    }
+}
+
+/* libfyaml's own words about the first thing that it could not read. */
+static int refuse_unparsable(struct reader *r, struct fy_diag *diag)
+{
+    void *iterator = NULL;
+    const struct fy_diag_error *e = fy_diag_errors_iterate(diag, &iterator);
+    if (e == NULL)
+        return ca_fail(r->err, CA_ERR_SYNTAX, "%s:1:1: not YAML", r->source);
+    return ca_fail(r->err, CA_ERR_SYNTAX, "%s:%d:%d: not YAML: %s", r->source, e->line, e->column, e->msg);
+}
+
+static int check_bytes(const char *text, size_t n_bytes, const char *source, struct ca_error *err)
+{
+    const char *end = NULL;
+    if (g_utf8_validate(text, (gssize)n_bytes, &end))
+        return CA_OK;
+    int line = 1;
+    int column = 1;
+    for (const char *p = text; p < end; p++) {
+        if (*p == '\n') {
+            line++;
+            column = 1;
+        } else if (((unsigned char)*p & 0xC0) != 0x80) {
+            column++;
+        }
+    }
+    return ca_fail(err, CA_ERR_SYNTAX, "%s:%d:%d: %s", source, line, column,
+                   *end == '\0' ? "NUL byte in the text" : "not UTF-8");
+}
+
+int yaml_parse(const char *text, size_t n_bytes, const char *source, struct yaml_node **ret, struct ca_error *err)
+{
+    CA_TRY(check_bytes(text, n_bytes, source, err));
+    struct fy_diag_cfg diag_cfg;
+    fy_diag_cfg_default(&diag_cfg);
+    diag_cfg.fp = NULL;
+    diag_cfg.level = FYET_ERROR;
+    diag_cfg.colorize = false;
+    struct fy_diag *diag = fy_diag_create(&diag_cfg);
+    if (diag == NULL)
+        return ca_fail(err, CA_ERR_RESOURCES, "%s: no memory to parse", source);
+    fy_diag_set_collect_errors(diag, true);
+    struct fy_parse_cfg cfg = {.flags = FYPCF_QUIET | FYPCF_COLLECT_DIAG | FYPCF_DEFAULT_VERSION_1_2 | FYPCF_JSON_NONE,
+                               .diag = diag};
+    struct fy_parser *parser = fy_parser_create(&cfg);
+    struct reader r = {.source = source, .err = err};
+    int rc = CA_OK;
+    if (parser == NULL || fy_parser_set_string(parser, text, n_bytes) != 0)
+        rc = ca_fail(err, CA_ERR_RESOURCES, "%s: no memory to parse", source);
+    bool is_done = false;
+    while (rc == CA_OK && !is_done) {
+        struct fy_event *event = fy_parser_parse(parser);
+        if (event == NULL) {
+            is_done = true;
+            if (fy_parser_get_stream_error(parser))
+                rc = refuse_unparsable(&r, diag);
+        } else {
+            is_done = event->type == FYET_STREAM_END;
+            rc = read_event(&r, event);
+            fy_parser_event_free(parser, event);
+        }
+    }
+    while (r.depth > 0)
+        close_collection(&r);
+    if (parser != NULL)
+        fy_parser_destroy(parser);
+    fy_diag_destroy(diag);
+    if (rc == CA_OK && r.root == NULL)
+        rc = ca_fail(err, CA_ERR_SYNTAX, "%s:1:1: the file is empty", source);
+    if (rc != CA_OK) {
+        yaml_node_free(r.root);
+        return rc;
+    }
+    *ret = r.root;
+    return CA_OK;
+}

@@ -1,0 +1,87 @@
+/* engine/delta.c — Delta tables through the shim. */
+#include <string.h>
+
+#include "engine/door.h"
+
+static struct cadf_write write_door(const struct engine_write *w)
+{
+    return (struct cadf_write){
+        .location = w->location,
+        .schema = w->schema,
+        .mode = w->mode == ENGINE_OVERWRITE ? CADF_WRITE_OVERWRITE : CADF_WRITE_APPEND,
+        .partition_by = w->partition_by,
+        .n_partition_by = w->n_partition_by,
+        .app_id = w->app_id,
+        .app_version = w->app_version,
+        .metadata_keys = w->metadata_keys,
+        .metadata_values = w->metadata_values,
+        .n_metadata = w->n_metadata,
+        .row_group_bytes = w->row_group_bytes,
+        .target_file_bytes = w->target_file_bytes,
+        .compression = w->compression,
+    };
+}
+
+static struct engine_written written_of(const struct cadf_written *w)
+{
+    return (struct engine_written){
+        .version = w->version, .n_rows = w->n_rows, .n_files = w->n_files, .n_bytes = w->n_bytes};
+}
+
+int engine_write_query(struct engine *e, const struct engine_write *write, const char *sql,
+                       const struct engine_params *params, struct engine_cancel *cancel, struct engine_written *ret,
+                       struct ca_error *err)
+{
+    struct cadf_error door_error = {0};
+    struct cadf_write door = write_door(write);
+    struct cadf_written written = {0};
+    struct cadf_params door_params = {0};
+    if (params)
+        door_params = (struct cadf_params){params->schema, params->array};
+    CA_TRY(engine_result(cadf_delta_write_query(engine_door(e), &door, sql, strlen(sql), params ? &door_params : NULL,
+                                                (cadf_cancel *)cancel, &written, &door_error),
+                         &door_error, err));
+    *ret = written_of(&written);
+    return CA_OK;
+}
+
+int engine_write_stream(struct engine *e, const struct engine_write *write, struct ArrowArrayStream *stream,
+                        struct engine_cancel *cancel, struct engine_written *ret, struct ca_error *err)
+{
+    struct cadf_error door_error = {0};
+    struct cadf_write door = write_door(write);
+    struct cadf_written written = {0};
+    CA_TRY(engine_result(
+        cadf_delta_write_stream(engine_door(e), &door, stream, (cadf_cancel *)cancel, &written, &door_error),
+        &door_error, err));
+    *ret = written_of(&written);
+    return CA_OK;
+}
+
+int engine_delta_version(struct engine *e, const char *location, int64_t *ret, struct ca_error *err)
+{
+    struct cadf_error door_error = {0};
+    return engine_result(cadf_delta_version(engine_door(e), location, ret, &door_error), &door_error, err);
+}
+
+int engine_delta_schema(struct engine *e, const char *location, int64_t version, struct ArrowSchema *ret,
+                        struct ca_error *err)
+{
+    struct cadf_error door_error = {0};
+    return engine_result(cadf_delta_schema(engine_door(e), location, version, ret, &door_error), &door_error, err);
+}
+
+int engine_delta_history(struct engine *e, const char *location, int64_t limit, engine_text_fn sink, void *data,
+                         struct ca_error *err)
+{
+    struct cadf_error door_error = {0};
+    return engine_result(cadf_delta_history(engine_door(e), location, limit, sink, data, &door_error), &door_error, err);
+}
+
+int engine_delta_vacuum(struct engine *e, const char *location, int64_t keep_from_version, int64_t *ret_files,
+                        struct ca_error *err)
+{
+    struct cadf_error door_error = {0};
+    return engine_result(cadf_delta_vacuum(engine_door(e), location, keep_from_version, ret_files, &door_error),
+                         &door_error, err);
+}

@@ -1,0 +1,14 @@
+/* engine/door.h — what engine.c and delta.c share about the shim; private to the room. */
+#ifndef CA_ENGINE_DOOR_H
+#define CA_ENGINE_DOOR_H
+
+#include <cadf.h>
+
+#include "engine/engine.h"
+
+cadf_session *engine_door(const struct engine *e);
+
+/* The shim's verdict in our words; CA_OK when code is. */
+int engine_result(int32_t code, const struct cadf_error *door_error, struct ca_error *err) CA_MUST_CHECK;
+
+#endif

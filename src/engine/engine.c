@@ -1,0 +1,453 @@
+/* engine/engine.c — the session itself: opening, the catalog's callbacks, functions, queries. Delta is in engine/delta.c. */
+#include "engine/engine.h"
+
+#include <cadf.h>
+#include <glib.h>
+#include <nanoarrow/nanoarrow.h>
+#include <string.h>
+
+#include "engine/door.h"
+#include "engine/profile.h"
+
+struct engine {
+    cadf_session *session;
+    struct engine_catalog catalog;
+    struct engine_profile profile;
+};
+
+cadf_session *engine_door(const struct engine *e)
+{
+    return e->session;
+}
+
+static int status_of(int32_t code)
+{
+    switch (code) {
+    case CADF_OK:
+        return CA_OK;
+    case CADF_ERR_INVALID:
+        return CA_ERR_INVALID;
+    case CADF_ERR_SYNTAX:
+        return CA_ERR_SYNTAX;
+    case CADF_ERR_RESOURCES:
+        return CA_ERR_RESOURCES;
+    case CADF_ERR_CANCELED:
+        return CA_ERR_CANCELED;
+    case CADF_ERR_REFUSED:
+        return CA_ERR_REFUSED;
+    case CADF_ERR_NOT_FOUND:
+        return CA_ERR_NOT_FOUND;
+    case CADF_ERR_CONFLICT:
+        return CA_ERR_CONFLICT;
+    case CADF_ERR_IO:
+        return CA_ERR_IO;
+    case CADF_ERR_GATE:
+        return CA_ERR_CONTRACT;
+    case CADF_ERR_PANIC:
+        return CA_ERR_BUG;
+    default:
+        return CA_ERR_ENGINE;
+    }
+}
+
+static int32_t door_status_of(int status)
+{
+    switch (status) {
+    case CA_OK:
+        return CADF_OK;
+    case CA_ERR_NOT_FOUND:
+        return CADF_ERR_NOT_FOUND;
+    case CA_ERR_RESOURCES:
+        return CADF_ERR_RESOURCES;
+    case CA_ERR_CANCELED:
+        return CADF_ERR_CANCELED;
+    case CA_ERR_IO:
+        return CADF_ERR_IO;
+    case CA_ERR_INVALID:
+        return CADF_ERR_INVALID;
+    default:
+        return CADF_ERR_EXECUTION;
+    }
+}
+
+int engine_result(int32_t code, const struct cadf_error *door_error, struct ca_error *err)
+{
+    if (code == CADF_OK)
+        return CA_OK;
+    return ca_fail(err, status_of(code), "%s", door_error->text);
+}
+
+static int32_t door_fail(int status, const struct ca_error *err, struct cadf_error *ret)
+{
+    if (ret) {
+        ret->code = door_status_of(status);
+        g_strlcpy(ret->text, err->message, sizeof ret->text);
+    }
+    return door_status_of(status);
+}
+
+/* ---- streams from C --------------------------------------------------------------------------------------------- */
+
+struct stream_door {
+    struct engine_stream stream;
+};
+
+static int32_t stream_door_open(void *data, size_t partition, const size_t *projection, size_t n_projection,
+                                struct ArrowArrayStream *ret, struct cadf_error *door_error)
+{
+    struct stream_door *d = data;
+    struct ca_error err = {0};
+    int rc = d->stream.open(d->stream.data, partition, projection, n_projection, ret, &err);
+    return rc == CA_OK ? CADF_OK : door_fail(rc, &err, door_error);
+}
+
+static void stream_door_drop(void *data)
+{
+    struct stream_door *d = data;
+    if (d->stream.drop)
+        d->stream.drop(d->stream.data);
+    g_free(d);
+}
+
+static struct cadf_stream_source stream_door_new(const struct engine_stream *stream)
+{
+    struct stream_door *d = g_new0(struct stream_door, 1);
+    d->stream = *stream;
+    return (struct cadf_stream_source){
+        .data = d, .n_partitions = stream->n_partitions, .open = stream_door_open, .drop = stream_door_drop};
+}
+
+/* ---- catalog callbacks ------------------------------------------------------------------------------------------ */
+
+static uint64_t catalog_door_epoch(void *data)
+{
+    struct engine *e = data;
+    return e->catalog.epoch(e->catalog.data);
+}
+
+/* cadf_name_fn takes an int32_t where engine_name_fn takes a bool. */
+struct name_door {
+    cadf_name_fn emit;
+    void *sink;
+};
+
+static void name_door_emit(void *sink, const char *name, bool is_view)
+{
+    struct name_door *d = sink;
+    d->emit(d->sink, name, is_view);
+}
+
+static void catalog_door_schema_names(void *data, cadf_name_fn emit, void *sink)
+{
+    struct engine *e = data;
+    struct name_door d = {emit, sink};
+    e->catalog.schema_names(e->catalog.data, name_door_emit, &d);
+}
+
+static void catalog_door_table_names(void *data, const char *schema, cadf_name_fn emit, void *sink)
+{
+    struct engine *e = data;
+    struct name_door d = {emit, sink};
+    e->catalog.table_names(e->catalog.data, schema, name_door_emit, &d);
+}
+
+static int32_t catalog_door_table(void *data, const char *schema, const char *table, struct cadf_table_def *ret,
+                                  struct cadf_error *door_error)
+{
+    static const int32_t kinds[] = {
+        [ENGINE_TABLE_EMPTY] = CADF_TABLE_EMPTY,   [ENGINE_TABLE_DELTA] = CADF_TABLE_DELTA,
+        [ENGINE_TABLE_VIEW] = CADF_TABLE_VIEW,     [ENGINE_TABLE_STREAM] = CADF_TABLE_STREAM,
+        [ENGINE_TABLE_LISTING] = CADF_TABLE_LISTING,
+    };
+    struct engine *e = data;
+    struct engine_table t = {0};
+    struct ca_error err = {0};
+    int rc = e->catalog.table(e->catalog.data, schema, table, &t, &err);
+    if (rc != CA_OK)
+        return door_fail(rc, &err, door_error);
+    ret->kind = kinds[t.kind];
+    *ret->schema = t.schema;
+    ret->sql = t.sql;
+    ret->location = t.location;
+    ret->version = t.version;
+    ret->format = t.format;
+    ret->predicate = t.predicate;
+    ret->proved_not_null = t.is_proved;
+    ret->failure = t.failure;
+    if (t.kind == ENGINE_TABLE_STREAM && !t.failure)
+        ret->stream = stream_door_new(&t.stream);
+    return CADF_OK;
+}
+
+static void catalog_door_release(void *data, struct cadf_table_def *def)
+{
+    /* Everything in a definition is either moved out or the catalog's own. */
+    (void)data;
+    (void)def;
+}
+
+static void catalog_door_committed(void *data, const char *schema, const char *table, int64_t version)
+{
+    struct engine *e = data;
+    if (e->catalog.committed)
+        e->catalog.committed(e->catalog.data, schema, table, version);
+}
+
+/* ---- opening ---------------------------------------------------------------------------------------------------- */
+
+int engine_open(const struct engine_options *options, struct engine **ret, struct ca_error *err)
+{
+    g_autofree struct engine *e = g_new0(struct engine, 1);
+    CA_TRY(engine_profile_init(&e->profile, options->profile, options->preset, options->settings, options->n_settings,
+                               err));
+    struct cadf_catalog catalog = {0};
+    if (options->catalog) {
+        e->catalog = *options->catalog;
+        catalog = (struct cadf_catalog){
+            .data = e,
+            .name = e->catalog.name,
+            .default_schema = e->catalog.default_schema,
+            .epoch = catalog_door_epoch,
+            .schema_names = catalog_door_schema_names,
+            .table_names = catalog_door_table_names,
+            .table = catalog_door_table,
+            .release_def = catalog_door_release,
+            .committed = catalog_door_committed,
+        };
+    }
+    struct cadf_options door = {
+        .setting_keys = (const char *const *)e->profile.keys->pdata,
+        .setting_values = (const char *const *)e->profile.values->pdata,
+        .n_settings = e->profile.keys->len,
+        .memory_limit_bytes = e->profile.memory_limit_bytes,
+        .spill_dir = options->spill_dir,
+        .spill_limit_bytes = e->profile.spill_limit_bytes,
+        .n_threads = e->profile.n_threads,
+        .read_only = options->is_read_only,
+        .catalog = options->catalog ? &catalog : NULL,
+    };
+    struct cadf_error door_error = {0};
+    int rc = engine_result(cadf_session_open(&door, &e->session, &door_error), &door_error, err);
+    if (rc != CA_OK) {
+        engine_profile_done(&e->profile);
+        return rc;
+    }
+    *ret = g_steal_pointer(&e);
+    return CA_OK;
+}
+
+void engine_close(struct engine *e)
+{
+    if (!e)
+        return;
+    cadf_session_close(e->session);
+    engine_profile_done(&e->profile);
+    g_free(e);
+}
+
+void engine_versions(engine_text_fn sink, void *data)
+{
+    cadf_versions(sink, data);
+}
+
+const char *engine_profile_json(const struct engine *e)
+{
+    return e->profile.json;
+}
+
+void engine_log_set(void (*fn)(void *data, int level, const char *target, const char *text, size_t n_bytes), void *data,
+                    int max_level)
+{
+    cadf_log_set((cadf_log_fn)fn, data, max_level);
+}
+
+/* ---- functions -------------------------------------------------------------------------------------------------- */
+
+static int32_t function_door_call(void *data, const struct ArrowArray *const *args, size_t n_args, int64_t n_rows,
+                                  struct ArrowArray *ret, struct cadf_error *door_error)
+{
+    const struct rows_function *fn = data;
+    struct ca_error err = {0};
+    int rc = fn->call(args, n_args, n_rows, ret, &err);
+    return rc == CA_OK ? CADF_OK : door_fail(rc, &err, door_error);
+}
+
+static int schema_of_format(struct ArrowSchema *s, const char *format, struct ca_error *err)
+{
+    ArrowSchemaInit(s);
+    if (ArrowSchemaSetFormat(s, format) != NANOARROW_OK)
+        return ca_fail(err, CA_ERR_RESOURCES, "no memory for a type");
+    return CA_OK;
+}
+
+int engine_register_function(struct engine *e, const struct rows_function *fn, struct ca_error *err)
+{
+    struct ArrowSchema types[ROWS_FUNCTION_MAX_ARGS] = {{0}};
+    const struct ArrowSchema *pointers[ROWS_FUNCTION_MAX_ARGS] = {0};
+    struct ArrowSchema return_type = {0};
+    int rc = schema_of_format(&return_type, fn->return_format, err);
+    for (size_t i = 0; i < fn->n_args && rc == CA_OK; i++) {
+        rc = schema_of_format(&types[i], fn->arg_formats[i], err);
+        pointers[i] = &types[i];
+    }
+    if (rc == CA_OK) {
+        struct cadf_scalar_function door = {
+            .name = fn->name,
+            .arg_types = pointers,
+            .arg_names = fn->arg_names,
+            .n_args = fn->n_args,
+            .return_type = &return_type,
+            .doc = fn->doc,
+            .syntax = fn->syntax,
+            .data = (void *)fn,
+            .call = function_door_call,
+        };
+        struct cadf_error door_error = {0};
+        rc = engine_result(cadf_register_function(e->session, &door, &door_error), &door_error, err);
+    }
+    for (size_t i = 0; i < fn->n_args; i++)
+        if (types[i].release)
+            types[i].release(&types[i]);
+    if (return_type.release)
+        return_type.release(&return_type);
+    return rc;
+}
+
+/* ---- asking ----------------------------------------------------------------------------------------------------- */
+
+struct engine_cancel *engine_cancel_new(void)
+{
+    return (struct engine_cancel *)cadf_cancel_new();
+}
+
+void engine_cancel_fire(struct engine_cancel *c)
+{
+    cadf_cancel_fire((cadf_cancel *)c);
+}
+
+void engine_cancel_free(struct engine_cancel *c)
+{
+    cadf_cancel_free((cadf_cancel *)c);
+}
+
+int engine_query(struct engine *e, const char *sql, const struct engine_params *params, struct engine_cancel *cancel,
+                 struct ArrowArrayStream *ret, struct ca_error *err)
+{
+    struct cadf_error door_error = {0};
+    struct cadf_params door = {0};
+    if (params)
+        door = (struct cadf_params){params->schema, params->array};
+    return engine_result(cadf_query(e->session, sql, strlen(sql), params ? &door : NULL, (cadf_cancel *)cancel, ret,
+                                    &door_error),
+                         &door_error, err);
+}
+
+int engine_split(const char *sql, engine_text_fn sink, void *data, struct ca_error *err)
+{
+    struct cadf_error door_error = {0};
+    return engine_result(cadf_split(sql, strlen(sql), sink, data, &door_error), &door_error, err);
+}
+
+int engine_query_schema(struct engine *e, const char *sql, struct ArrowSchema *ret, struct ca_error *err)
+{
+    struct cadf_error door_error = {0};
+    return engine_result(cadf_query_schema(e->session, sql, strlen(sql), ret, &door_error), &door_error, err);
+}
+
+int engine_table_schema(struct engine *e, const char *schema, const char *table, struct ArrowSchema *ret,
+                        struct ca_error *err)
+{
+    struct cadf_error door_error = {0};
+    return engine_result(cadf_table_schema(e->session, schema, table, ret, &door_error), &door_error, err);
+}
+
+int engine_query_tables(struct engine *e, const char *sql, bool through_views, engine_text_fn sink, void *data,
+                        struct ca_error *err)
+{
+    struct cadf_error door_error = {0};
+    return engine_result(
+        cadf_query_tables(e->session, sql, strlen(sql), through_views, sink, data, &door_error), &door_error, err);
+}
+
+int engine_query_plan(struct engine *e, const char *sql, bool is_optimized, engine_text_fn sink, void *data,
+                      struct ca_error *err)
+{
+    struct cadf_error door_error = {0};
+    return engine_result(cadf_query_plan(e->session, sql, strlen(sql), is_optimized, sink, data, &door_error),
+                         &door_error, err);
+}
+
+int engine_stream_write(struct ArrowArrayStream *stream, const char *format, int fd, uint32_t width, int64_t *ret_rows,
+                        struct ca_error *err)
+{
+    struct cadf_error door_error = {0};
+    return engine_result(cadf_stream_write(stream, format, fd, width, ret_rows, &door_error), &door_error, err);
+}
+
+/* Takes what it wants from the first row's first column of an array; CA_ERR_NOT_FOUND when there is none. */
+typedef int (*first_value_fn)(const struct ArrowArrayView *column, void *ret);
+
+static int first_int(const struct ArrowArrayView *column, void *ret)
+{
+    *(int64_t *)ret = ArrowArrayViewGetIntUnsafe(column, 0);
+    return CA_OK;
+}
+
+static int first_text(const struct ArrowArrayView *column, void *ret)
+{
+    struct ArrowStringView text = ArrowArrayViewGetStringUnsafe(column, 0);
+    *(char **)ret = g_strndup(text.data, (gsize)text.size_bytes);
+    return CA_OK;
+}
+
+static int array_first(const struct ArrowSchema *schema, const struct ArrowArray *array, first_value_fn take, void *ret)
+{
+    struct ArrowArrayView view;
+    if (ArrowArrayViewInitFromSchema(&view, schema, NULL) != NANOARROW_OK)
+        return CA_ERR_ENGINE;
+    int rc = CA_ERR_NOT_FOUND;
+    if (view.n_children > 0 && ArrowArrayViewSetArray(&view, array, NULL) == NANOARROW_OK && array->length > 0 &&
+        !ArrowArrayViewIsNull(view.children[0], 0))
+        rc = take(view.children[0], ret);
+    ArrowArrayViewReset(&view);
+    return rc;
+}
+
+/* Read until the first row. */
+static int query_first(struct engine *e, const char *sql, first_value_fn take, void *ret, struct ca_error *err)
+{
+    struct ArrowArrayStream rows = {0};
+    CA_TRY(engine_query(e, sql, NULL, NULL, &rows, err));
+    struct ArrowSchema schema = {0};
+    int rc = rows.get_schema(&rows, &schema) == 0 ? CA_ERR_NOT_FOUND : CA_ERR_ENGINE;
+    bool has_row = false;
+    while (rc == CA_ERR_NOT_FOUND && !has_row) {
+        struct ArrowArray array = {0};
+        if (rows.get_next(&rows, &array) != 0)
+            rc = CA_ERR_ENGINE;
+        if (!array.release)
+            break;
+        has_row = array.length > 0;
+        rc = array_first(&schema, &array, take, ret);
+        array.release(&array);
+    }
+    if (rc == CA_ERR_ENGINE)
+        (void)ca_fail(err, rc, "%s", rows.get_last_error(&rows) ? rows.get_last_error(&rows) : "the query failed");
+    if (schema.release)
+        schema.release(&schema);
+    rows.release(&rows);
+    return rc;
+}
+
+int engine_query_int(struct engine *e, const char *sql, int64_t *ret, struct ca_error *err)
+{
+    int rc = query_first(e, sql, first_int, ret, err);
+    return rc == CA_ERR_NOT_FOUND ? ca_fail(err, rc, "no value from: %s", sql) : rc;
+}
+
+int engine_query_text(struct engine *e, const char *sql, char **ret, struct ca_error *err)
+{
+    *ret = NULL;
+    int rc = query_first(e, sql, first_text, ret, err);
+    return rc == CA_ERR_NOT_FOUND ? CA_OK : rc;
+}

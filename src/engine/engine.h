@@ -1,0 +1,183 @@
+/* engine/engine.h — the one DataFusion session of a run, in the house's words.
+ *
+ * The only room that includes cadf.h. It turns the shim's statuses into ours, carries the named presets and profiles (A2, A3),
+ * registers the kernel's functions, and offers the few ways of asking that the other rooms need.
+ *
+ * Invariants
+ *   1. One engine, one session; everything that has a schema is resolved by it.
+ *   2. Statements of ours are ordinary SQL through the same door as the user's.
+ * Owner: catalog and session. Threads: any, several at once; a cancel token from any thread.
+ */
+#ifndef CA_ENGINE_ENGINE_H
+#define CA_ENGINE_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "codeanatomy/arrow.h"
+#include "rows/function.h"
+
+struct engine;
+struct engine_cancel;
+
+typedef void (*engine_text_fn)(void *data, const char *text, size_t n_bytes);
+
+/* ---- the catalog's side ---------------------------------------------------------------------------------------- */
+
+enum engine_table_kind { ENGINE_TABLE_EMPTY, ENGINE_TABLE_DELTA, ENGINE_TABLE_VIEW, ENGINE_TABLE_STREAM, ENGINE_TABLE_LISTING };
+
+/* Rows from C: `open` gives a stream of the columns `projection` (indices, in that order; none: row counts) of one partition;
+ * `drop` (may be NULL) is called when the last reader is gone. Called from the engine's threads. */
+struct engine_stream {
+    void *data;
+    size_t n_partitions;
+    int (*open)(void *data, size_t partition, const size_t *projection, size_t n_projection,
+                struct ArrowArrayStream *ret, struct ca_error *err);
+    void (*drop)(void *data);
+};
+
+/* What the catalog says of one table.
+ *   schema      moved into the engine
+ *   sql, location, format, predicate, failure   borrowed from the catalog until it closes
+ *   version     of a Delta table, -1: newest
+ *   is_proved   NOT NULL of `schema` was proved for this version; otherwise the engine relaxes it
+ *   predicate   NULL, or an SQL condition that every scan applies
+ *   failure     NULL, or why the table cannot be read
+ */
+struct engine_table {
+    enum engine_table_kind kind;
+    struct ArrowSchema schema;
+    const char *sql;
+    const char *location;
+    const char *format;
+    const char *predicate;
+    const char *failure;
+    int64_t version;
+    bool is_proved;
+    struct engine_stream stream;
+};
+
+typedef void (*engine_name_fn)(void *sink, const char *name, bool is_view);
+
+/* Answers without I/O; may be called from any thread of the engine; must not call the engine. */
+struct engine_catalog {
+    void *data;
+    const char *name;
+    const char *default_schema;
+    uint64_t (*epoch)(void *data);
+    void (*schema_names)(void *data, engine_name_fn emit, void *sink);
+    void (*table_names)(void *data, const char *schema, engine_name_fn emit, void *sink);
+    int (*table)(void *data, const char *schema, const char *table, struct engine_table *ret, struct ca_error *err);
+    void (*committed)(void *data, const char *schema, const char *table, int64_t version);
+};
+
+/* ---- opening ---------------------------------------------------------------------------------------------------- */
+
+/* profile    small, medium, large, auto; NULL: auto
+ * preset     schema_hardening, arrow_performance; NULL: schema_hardening
+ * settings   "key=value", applied last
+ * spill_dir  NULL: the system's
+ * catalog    copied; data must outlive the engine */
+struct engine_options {
+    const char *profile;
+    const char *preset;
+    const char *const *settings;
+    size_t n_settings;
+    const char *spill_dir;
+    bool is_read_only;
+    const struct engine_catalog *catalog;
+};
+
+int engine_open(const struct engine_options *options, struct engine **ret, struct ca_error *err) CA_MUST_CHECK;
+void engine_close(struct engine *e);
+
+/* Versions of engine, storage, Arrow and shim: a JSON object. */
+void engine_versions(engine_text_fn sink, void *data);
+
+/* What the profile and preset came to: name, memory limit, the settings they made, as a JSON object. */
+const char *engine_profile_json(const struct engine *e);
+
+void engine_log_set(void (*fn)(void *data, int level, const char *target, const char *text, size_t n_bytes), void *data,
+                    int max_level);
+
+/* Register a scalar function; the constant is kept. */
+int engine_register_function(struct engine *e, const struct rows_function *fn, struct ca_error *err) CA_MUST_CHECK;
+
+struct engine_cancel *engine_cancel_new(void);
+void engine_cancel_fire(struct engine_cancel *c);
+void engine_cancel_free(struct engine_cancel *c);
+
+/* ---- asking ----------------------------------------------------------------------------------------------------- */
+
+/* A struct array of one row: field "x" binds $x. Borrowed. */
+struct engine_params {
+    const struct ArrowSchema *schema;
+    const struct ArrowArray *array;
+};
+
+int engine_query(struct engine *e, const char *sql, const struct engine_params *params, struct engine_cancel *cancel,
+                 struct ArrowArrayStream *ret, struct ca_error *err) CA_MUST_CHECK;
+int engine_split(const char *sql, engine_text_fn sink, void *data, struct ca_error *err) CA_MUST_CHECK;
+int engine_query_schema(struct engine *e, const char *sql, struct ArrowSchema *ret, struct ca_error *err) CA_MUST_CHECK;
+int engine_table_schema(struct engine *e, const char *schema, const char *table, struct ArrowSchema *ret,
+                        struct ca_error *err) CA_MUST_CHECK;
+int engine_query_tables(struct engine *e, const char *sql, bool through_views, engine_text_fn sink, void *data,
+                        struct ca_error *err) CA_MUST_CHECK;
+int engine_query_plan(struct engine *e, const char *sql, bool is_optimized, engine_text_fn sink, void *data,
+                      struct ca_error *err) CA_MUST_CHECK;
+int engine_stream_write(struct ArrowArrayStream *stream, const char *format, int fd, uint32_t width, int64_t *ret_rows,
+                        struct ca_error *err) CA_MUST_CHECK;
+
+/* The one integer a query answers; no row or NULL is CA_ERR_NOT_FOUND. */
+int engine_query_int(struct engine *e, const char *sql, int64_t *ret, struct ca_error *err) CA_MUST_CHECK;
+
+/* The one text a query answers, g_free; NULL when there is no row or it is NULL. */
+int engine_query_text(struct engine *e, const char *sql, char **ret, struct ca_error *err) CA_MUST_CHECK;
+
+/* ---- Delta ------------------------------------------------------------------------------------------------------ */
+
+enum engine_write_mode { ENGINE_APPEND, ENGINE_OVERWRITE };
+
+/* See struct cadf_write: `schema` is what the gate demands of every batch. Everything is borrowed. */
+struct engine_write {
+    const char *location;
+    const struct ArrowSchema *schema;
+    enum engine_write_mode mode;
+    const char *const *partition_by;
+    size_t n_partition_by;
+    const char *app_id;
+    int64_t app_version;
+    const char *const *metadata_keys;
+    const char *const *metadata_values;
+    size_t n_metadata;
+    uint64_t row_group_bytes;
+    uint64_t target_file_bytes;
+    const char *compression;
+};
+
+struct engine_written {
+    int64_t version;
+    int64_t n_rows;
+    int64_t n_files;
+    int64_t n_bytes;
+};
+
+int engine_write_query(struct engine *e, const struct engine_write *write, const char *sql,
+                       const struct engine_params *params, struct engine_cancel *cancel, struct engine_written *ret,
+                       struct ca_error *err) CA_MUST_CHECK;
+
+/* Takes the stream, also on failure. */
+int engine_write_stream(struct engine *e, const struct engine_write *write, struct ArrowArrayStream *stream,
+                        struct engine_cancel *cancel, struct engine_written *ret, struct ca_error *err) CA_MUST_CHECK;
+
+int engine_delta_version(struct engine *e, const char *location, int64_t *ret, struct ca_error *err) CA_MUST_CHECK;
+int engine_delta_schema(struct engine *e, const char *location, int64_t version, struct ArrowSchema *ret,
+                        struct ca_error *err) CA_MUST_CHECK;
+int engine_delta_history(struct engine *e, const char *location, int64_t limit, engine_text_fn sink, void *data,
+                         struct ca_error *err) CA_MUST_CHECK;
+int engine_delta_vacuum(struct engine *e, const char *location, int64_t keep_from_version, int64_t *ret_files,
+                        struct ca_error *err) CA_MUST_CHECK;
+
+#endif

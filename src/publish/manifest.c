@@ -1,0 +1,120 @@
+/* publish/manifest.c — jansson behind publish/manifest.h. */
+#include "publish/manifest.h"
+
+#include <glib.h>
+#include <string.h>
+
+static int no_memory(struct ca_error *err)
+{
+    return ca_fail(err, CA_ERR_RESOURCES, "no memory for the manifest");
+}
+
+int manifest_init(struct manifest *m, const char *run_id, const char *started_at, struct ca_error *err)
+{
+    m->root = json_pack("{s:i, s:s, s:s, s:[]}", "manifest_version", 1, "run_id", run_id, "started_at", started_at, "datasets");
+    return m->root ? CA_OK : no_memory(err);
+}
+
+int manifest_parse(struct manifest *m, const char *json, struct ca_error *err)
+{
+    json_error_t where;
+    m->root = json_loads(json, JSON_REJECT_DUPLICATES, &where);
+    if (!m->root)
+        return ca_fail(err, CA_ERR_SYNTAX, "the manifest is not JSON: line %d column %d: %s", where.line, where.column,
+                       where.text);
+    if (!json_is_string(json_object_get(m->root, "run_id")) || !json_is_array(json_object_get(m->root, "datasets"))) {
+        manifest_done(m);
+        return ca_fail(err, CA_ERR_DRIFT, "the manifest has no run_id or no datasets");
+    }
+    return CA_OK;
+}
+
+void manifest_done(struct manifest *m)
+{
+    json_decref(m->root);
+    m->root = NULL;
+}
+
+int manifest_set(struct manifest *m, const char *key, json_t *value, struct ca_error *err)
+{
+    if (!value || json_object_set_new(m->root, key, value) != 0)
+        return no_memory(err);
+    return CA_OK;
+}
+
+int manifest_set_text(struct manifest *m, const char *key, const char *json, struct ca_error *err)
+{
+    json_error_t where;
+    json_t *value = json_loads(json, JSON_DECODE_ANY, &where);
+    if (!value)
+        return ca_fail(err, CA_ERR_BUG, "manifest key '%s' is not JSON: %s", key, where.text);
+    return manifest_set(m, key, value, err);
+}
+
+static json_t *string_or_null(const char *text)
+{
+    return text ? json_string(text) : json_null();
+}
+
+int manifest_add_dataset(struct manifest *m, const struct manifest_dataset *d, struct ca_error *err)
+{
+    json_t *entry = json_pack(
+        "{s:s, s:s, s:i, s:s, s:s, s:s, s:o, s:s, s:I, s:I, s:I, s:I}", "schema", d->schema, "name", d->name,
+        "contract_version", d->contract_version, "contract_fingerprint", d->contract_fingerprint, "schema_fingerprint",
+        d->schema_fingerprint, "ddl_fingerprint", d->ddl_fingerprint, "plan_fingerprint",
+        string_or_null(d->plan_fingerprint), "location", d->location, "data_version", (json_int_t)d->data_version, "n_rows",
+        (json_int_t)d->n_rows, "n_files", (json_int_t)d->n_files, "n_bytes", (json_int_t)d->n_bytes);
+    if (!entry || json_array_append_new(json_object_get(m->root, "datasets"), entry) != 0)
+        return no_memory(err);
+    return CA_OK;
+}
+
+static const char *text_of(const json_t *entry, const char *key)
+{
+    return json_string_value(json_object_get(entry, key));
+}
+
+static int64_t int_of(const json_t *entry, const char *key)
+{
+    return json_integer_value(json_object_get(entry, key));
+}
+
+bool manifest_dataset(const struct manifest *m, const char *schema, const char *name, struct manifest_dataset *ret)
+{
+    size_t i;
+    json_t *entry;
+    json_array_foreach(json_object_get(m->root, "datasets"), i, entry)
+    {
+        if (g_strcmp0(text_of(entry, "schema"), schema) != 0 || g_strcmp0(text_of(entry, "name"), name) != 0)
+            continue;
+        *ret = (struct manifest_dataset){
+            .schema = text_of(entry, "schema"),
+            .name = text_of(entry, "name"),
+            .contract_version = (int)int_of(entry, "contract_version"),
+            .contract_fingerprint = text_of(entry, "contract_fingerprint"),
+            .schema_fingerprint = text_of(entry, "schema_fingerprint"),
+            .ddl_fingerprint = text_of(entry, "ddl_fingerprint"),
+            .plan_fingerprint = text_of(entry, "plan_fingerprint"),
+            .location = text_of(entry, "location"),
+            .data_version = int_of(entry, "data_version"),
+            .n_rows = int_of(entry, "n_rows"),
+            .n_files = int_of(entry, "n_files"),
+            .n_bytes = int_of(entry, "n_bytes"),
+        };
+        return ret->location != NULL;
+    }
+    return false;
+}
+
+const char *manifest_run_id(const struct manifest *m)
+{
+    return text_of(m->root, "run_id");
+}
+
+char *manifest_render(const struct manifest *m)
+{
+    char *text = json_dumps(m->root, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_ENSURE_ASCII);
+    char *owned = g_strconcat(text ? text : "{}", "\n", NULL);
+    free(text);
+    return owned;
+}

@@ -1,0 +1,360 @@
+/* publish/store.c — the directory behind publish/store.h. */
+#include "publish/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "publish/manifest.h"
+
+static const char format_prefix[] = "codeanatomy store ";
+
+enum {
+    SMALL_FILE_MAX_BYTES = 4096,
+    MANIFEST_MAX_BYTES = 64 << 20,
+    RUN_ID_MAX_BYTES = 63,
+};
+
+struct store {
+    char *path;
+    int lock_fd;
+};
+
+static char *store_file(const struct store *s, const char *name)
+{
+    return g_build_filename(s->path, name, NULL);
+}
+
+static int store_new(const char *path, struct store **ret, struct ca_error *err)
+{
+    g_autofree char *absolute = g_canonicalize_filename(path, NULL);
+    if (!g_utf8_validate(absolute, -1, NULL))
+        return ca_fail(err, CA_ERR_INVALID, "store '%s': the path is not UTF-8, which Delta needs: choose another with --store",
+                       path);
+    struct store *s = g_new0(struct store, 1);
+    s->path = g_steal_pointer(&absolute);
+    s->lock_fd = -1;
+    *ret = s;
+    return CA_OK;
+}
+
+void store_close(struct store *s)
+{
+    if (!s)
+        return;
+    if (s->lock_fd >= 0)
+        close(s->lock_fd);
+    g_free(s->path);
+    g_free(s);
+}
+
+const char *store_path(const struct store *s)
+{
+    return s->path;
+}
+
+char *store_table_location(const struct store *s, const char *schema, const char *dataset, const char *fingerprint)
+{
+    char short_fingerprint[17];
+    g_strlcpy(short_fingerprint, fingerprint, sizeof short_fingerprint);
+    return g_build_filename(s->path, "tables", schema, dataset, short_fingerprint, NULL);
+}
+
+char *store_tmp_path(const struct store *s)
+{
+    return store_file(s, "tmp");
+}
+
+char *store_snapshot_path(const struct store *s, const char *fingerprint)
+{
+    g_autofree char *name = g_strconcat(fingerprint, ".json", NULL);
+    return g_build_filename(s->path, "catalog", name, NULL);
+}
+
+/* The number in FORMAT; 0 when the file is not there. */
+static int store_format(const struct store *s, int *ret, struct ca_error *err)
+{
+    g_autofree char *file = store_file(s, "FORMAT");
+    g_autofree char *text = NULL;
+    size_t n_bytes = 0;
+    *ret = 0;
+    if (!g_file_test(file, G_FILE_TEST_EXISTS))
+        return CA_OK;
+    CA_TRY(file_read_bounded(file, SMALL_FILE_MAX_BYTES, &text, &n_bytes, err));
+    guint64 format = 0;
+    g_strchomp(text);
+    if (!g_str_has_prefix(text, format_prefix) ||
+        !g_ascii_string_to_unsigned(text + strlen(format_prefix), 10, 1, 1 << 20, &format, NULL))
+        return ca_fail(err, CA_ERR_DRIFT, "'%s' is not the format file of a codeanatomy store", file);
+    *ret = (int)format;
+    return CA_OK;
+}
+
+static int store_refuse_newer(const struct store *s, int format, struct ca_error *err)
+{
+    if (format > STORE_FORMAT)
+        return ca_fail(err, CA_ERR_DRIFT,
+                       "store '%s' has format %d, this program reads %d: use the program that wrote it, or another --store",
+                       s->path, format, STORE_FORMAT);
+    return CA_OK;
+}
+
+int store_open_read(const char *path, struct store **ret, struct ca_error *err)
+{
+    struct store *s = NULL;
+    CA_TRY(store_new(path, &s, err));
+    int format = 0;
+    int rc = store_format(s, &format, err);
+    if (rc == CA_OK && format == 0)
+        rc = ca_fail(err, CA_ERR_NOT_FOUND, "no store at '%s': run 'codeanatomy build' first", s->path);
+    if (rc == CA_OK)
+        rc = store_refuse_newer(s, format, err);
+    if (rc == CA_OK && format < STORE_FORMAT)
+        rc = ca_fail(err, CA_ERR_DRIFT, "store '%s' has the older format %d: run 'codeanatomy build' to rebuild it", s->path,
+                     format);
+    if (rc != CA_OK) {
+        store_close(s);
+        return rc;
+    }
+    *ret = s;
+    return CA_OK;
+}
+
+/* flock is the lock; the text in the file only tells a human who holds it. */
+static int store_lock(struct store *s, struct ca_error *err)
+{
+    g_autofree char *file = store_file(s, "lock");
+    s->lock_fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (s->lock_fd < 0)
+        return ca_fail_errno(err, CA_ERR_IO, errno, "open '%s'", file);
+    if (flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK)
+            return ca_fail_errno(err, CA_ERR_IO, errno, "lock '%s'", file);
+        char holder[32] = "";
+        ssize_t n = pread(s->lock_fd, holder, sizeof holder - 1, 0);
+        holder[n > 0 ? n : 0] = '\0';
+        g_strchomp(holder);
+        return ca_fail(err, CA_ERR_CONFLICT, "another build is writing to '%s' (process %s): wait for it, or use another --store",
+                       s->path, holder[0] ? holder : "unknown");
+    }
+    g_autofree char *pid = g_strdup_printf("%ld\n", (long)getpid());
+    size_t n_pid = strlen(pid);
+    if (ftruncate(s->lock_fd, 0) != 0 || pwrite(s->lock_fd, pid, n_pid, 0) != (ssize_t)n_pid)
+        return ca_fail_errno(err, CA_ERR_IO, errno, "write '%s'", file);
+    return CA_OK;
+}
+
+static int store_empty(struct store *s, struct ca_error *err)
+{
+    static const char *const parts[] = {"published", "runs", "tables", "catalog"};
+    for (size_t i = 0; i < G_N_ELEMENTS(parts); i++) {
+        g_autofree char *part = store_file(s, parts[i]);
+        CA_TRY(file_remove_tree(part, err));
+    }
+    return CA_OK;
+}
+
+static int store_prepare(struct store *s, struct ca_error *err)
+{
+    CA_TRY(file_make_dirs(s->path, err));
+    CA_TRY(store_lock(s, err));
+    int format = 0;
+    CA_TRY(store_format(s, &format, err));
+    CA_TRY(store_refuse_newer(s, format, err));
+    if (format != 0 && format < STORE_FORMAT)
+        CA_TRY_CTX(store_empty(s, err), err, "empty the store of the older format %d", format);
+    if (format != STORE_FORMAT) {
+        g_autofree char *file = store_file(s, "FORMAT");
+        g_autofree char *text = g_strdup_printf("%s%d\n", format_prefix, STORE_FORMAT);
+        CA_TRY(file_write_atomic(file, text, strlen(text), err));
+        g_autofree char *ignore = store_file(s, ".gitignore");
+        CA_TRY(file_write_atomic(ignore, "*\n", 2, err));
+    }
+    static const char *const folders[] = {"tables", "runs", "catalog", "tmp"};
+    g_autofree char *tmp = store_tmp_path(s);
+    CA_TRY(file_remove_tree(tmp, err));
+    for (size_t i = 0; i < G_N_ELEMENTS(folders); i++) {
+        g_autofree char *folder = store_file(s, folders[i]);
+        CA_TRY(file_make_dirs(folder, err));
+    }
+    return CA_OK;
+}
+
+int store_open_write(const char *path, struct store **ret, struct ca_error *err)
+{
+    struct store *s = NULL;
+    CA_TRY(store_new(path, &s, err));
+    int rc = store_prepare(s, err);
+    if (rc != CA_OK) {
+        store_close(s);
+        return ca_fail_context(err, rc, "open store '%s' for writing", path);
+    }
+    *ret = s;
+    return CA_OK;
+}
+
+/* Run ids become file names, so they are letters, digits, '-' and '_' alone. */
+static int run_id_check(const char *run_id, struct ca_error *err)
+{
+    size_t n = strlen(run_id);
+    size_t n_good = strspn(run_id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_");
+    if (n == 0 || n > RUN_ID_MAX_BYTES || n_good != n)
+        return ca_fail(err, CA_ERR_INVALID, "'%s' is not a run id", run_id);
+    return CA_OK;
+}
+
+int store_published(const struct store *s, char **ret_run_id, struct ca_error *err)
+{
+    g_autofree char *file = store_file(s, "published");
+    *ret_run_id = NULL;
+    if (!g_file_test(file, G_FILE_TEST_EXISTS))
+        return CA_OK;
+    g_autofree char *text = NULL;
+    size_t n_bytes = 0;
+    CA_TRY(file_read_bounded(file, SMALL_FILE_MAX_BYTES, &text, &n_bytes, err));
+    g_strchomp(text);
+    CA_TRY_CTX(run_id_check(text, err), err, "read '%s'", file);
+    *ret_run_id = g_steal_pointer(&text);
+    return CA_OK;
+}
+
+static char *store_manifest_path(const struct store *s, const char *run_id)
+{
+    g_autofree char *name = g_strconcat(run_id, ".json", NULL);
+    return g_build_filename(s->path, "runs", name, NULL);
+}
+
+static int by_text(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* "a, b, c" of the runs that have a manifest. */
+static char *store_run_list(const struct store *s)
+{
+    g_autofree char *folder = store_file(s, "runs");
+    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+    const char *name = NULL;
+    while (dir && (name = g_dir_read_name(dir)))
+        if (g_str_has_suffix(name, ".json"))
+            g_ptr_array_add(names, g_strndup(name, strlen(name) - strlen(".json")));
+    g_ptr_array_sort(names, by_text);
+    g_ptr_array_add(names, NULL);
+    return g_strjoinv(", ", (char **)names->pdata);
+}
+
+int store_manifest_read(const struct store *s, const char *run_id, char **ret_json, struct ca_error *err)
+{
+    CA_TRY(run_id_check(run_id, err));
+    g_autofree char *file = store_manifest_path(s, run_id);
+    if (!g_file_test(file, G_FILE_TEST_EXISTS)) {
+        g_autofree char *runs = store_run_list(s);
+        return ca_fail(err, CA_ERR_NOT_FOUND, "no run '%s' in store '%s'; there is: %s", run_id, s->path, runs);
+    }
+    size_t n_bytes = 0;
+    return file_read_bounded(file, MANIFEST_MAX_BYTES, ret_json, &n_bytes, err);
+}
+
+int store_publish(struct store *s, const char *run_id, const char *manifest_json, struct ca_error *err)
+{
+    if (s->lock_fd < 0)
+        return ca_bug(err, "publishing to a store that is open for reading");
+    CA_TRY(run_id_check(run_id, err));
+    g_autofree char *manifest = store_manifest_path(s, run_id);
+    CA_TRY_CTX(file_write_atomic(manifest, manifest_json, strlen(manifest_json), err), err, "write the manifest of run '%s'",
+               run_id);
+    g_autofree char *pointer = store_file(s, "published");
+    g_autofree char *text = g_strconcat(run_id, "\n", NULL);
+    CA_TRY_CTX(file_write_atomic(pointer, text, strlen(text), err), err, "publish run '%s'", run_id);
+    return CA_OK;
+}
+
+/* ---- pruning ---------------------------------------------------------------------------------------------------- */
+
+/* Tables and snapshot that a run's manifest names, as absolute paths added to `keep`. */
+static int keep_paths(const struct store *s, const char *run_id, GHashTable *keep, struct ca_error *err)
+{
+    g_autofree char *json = NULL;
+    CA_TRY(store_manifest_read(s, run_id, &json, err));
+    struct manifest m = {0};
+    CA_TRY_CTX(manifest_parse(&m, json, err), err, "read the manifest of run '%s'", run_id);
+    size_t i;
+    json_t *entry;
+    json_array_foreach(json_object_get(m.root, "datasets"), i, entry)
+    {
+        const char *location = json_string_value(json_object_get(entry, "location"));
+        if (location)
+            g_hash_table_add(keep, g_build_filename(s->path, location, NULL));
+    }
+    const char *fingerprint = json_string_value(json_object_get(m.root, "catalog_fingerprint"));
+    if (fingerprint)
+        g_hash_table_add(keep, store_snapshot_path(s, fingerprint));
+    manifest_done(&m);
+    return CA_OK;
+}
+
+/* Names in a directory, sorted; empty when there is none. */
+static GPtrArray *names_in(const char *folder)
+{
+    GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+    const char *name = NULL;
+    while (dir && (name = g_dir_read_name(dir)))
+        g_ptr_array_add(names, g_strdup(name));
+    return names;
+}
+
+static int prune_tables(const struct store *s, GHashTable *keep, struct ca_error *err)
+{
+    g_autofree char *tables = store_file(s, "tables");
+    g_autoptr(GPtrArray) schemas = names_in(tables);
+    for (guint i = 0; i < schemas->len; i++) {
+        g_autofree char *schema = g_build_filename(tables, schemas->pdata[i], NULL);
+        g_autoptr(GPtrArray) datasets = names_in(schema);
+        for (guint j = 0; j < datasets->len; j++) {
+            g_autofree char *dataset = g_build_filename(schema, datasets->pdata[j], NULL);
+            g_autoptr(GPtrArray) locations = names_in(dataset);
+            for (guint k = 0; k < locations->len; k++) {
+                g_autofree char *location = g_build_filename(dataset, locations->pdata[k], NULL);
+                if (!g_hash_table_contains(keep, location))
+                    CA_TRY(file_remove_tree(location, err));
+            }
+            (void)rmdir(dataset); /* stays when not empty */
+        }
+    }
+    return CA_OK;
+}
+
+/* Remove the entries of a folder of the store that `keep` does not hold. */
+static int prune_folder(const struct store *s, const char *folder, GHashTable *keep, struct ca_error *err)
+{
+    g_autofree char *path = store_file(s, folder);
+    g_autoptr(GPtrArray) names = names_in(path);
+    for (guint i = 0; i < names->len; i++) {
+        g_autofree char *file = g_build_filename(path, names->pdata[i], NULL);
+        if (!g_hash_table_contains(keep, file))
+            CA_TRY(file_remove_tree(file, err));
+    }
+    return CA_OK;
+}
+
+int store_prune(struct store *s, const char *const *keep, struct ca_error *err)
+{
+    if (s->lock_fd < 0)
+        return ca_bug(err, "pruning a store that is open for reading");
+    g_autoptr(GHashTable) paths = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    for (size_t i = 0; keep[i]; i++) {
+        CA_TRY(keep_paths(s, keep[i], paths, err));
+        g_hash_table_add(paths, store_manifest_path(s, keep[i]));
+    }
+    CA_TRY(prune_tables(s, paths, err));
+    CA_TRY(prune_folder(s, "catalog", paths, err));
+    return prune_folder(s, "runs", paths, err);
+}

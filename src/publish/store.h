@@ -1,0 +1,57 @@
+/* publish/store.h — where a repository's tables live, who may write them, and which run is visible.
+ *
+ *     STORE/FORMAT                              "codeanatomy store 1"
+ *     STORE/lock                                held (flock) by the one writer; holds its process id
+ *     STORE/catalog/<fp>.json                   applied snapshot: every contract and model that a run was built from
+ *     STORE/tables/<schema>/<dataset>/<fp>/     a Delta table; fp: first 16 hex digits of the contract's schema fingerprint
+ *     STORE/runs/<run_id>.json                  manifest of a run: docs/manifest.schema.json
+ *     STORE/published                           id of the visible run, replaced by rename
+ *     STORE/tmp/                                spill files of the writer
+ *     STORE/.gitignore                          "*": a store inside a repository is never committed by accident
+ *
+ * Invariants
+ *   1. Readers see `published` and what its manifest names, nothing else. A build that dies changes neither.
+ *   2. One writer at a time; a second gets CA_ERR_CONFLICT at once.
+ *   3. Files that the published run or the one before it needs are never removed.
+ * docs/store.md is the page for other readers. Threads: one at a time for each struct; any number of processes.
+ */
+#ifndef CA_PUBLISH_STORE_H
+#define CA_PUBLISH_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+enum { STORE_FORMAT = 1 };
+
+struct store;
+
+/* Open for reading. CA_ERR_NOT_FOUND: no store there; CA_ERR_DRIFT: another format, the message says what to do. */
+int store_open_read(const char *path, struct store **ret, struct ca_error *err) CA_MUST_CHECK;
+
+/* Open for writing: makes the directories, takes the lock, empties tmp/. A store of an older format is emptied first. */
+int store_open_write(const char *path, struct store **ret, struct ca_error *err) CA_MUST_CHECK;
+void store_close(struct store *s);
+
+/* Absolute path of the store. Borrowed. */
+const char *store_path(const struct store *s);
+
+/* Paths; the caller frees with g_free. */
+char *store_table_location(const struct store *s, const char *schema, const char *dataset, const char *fingerprint);
+char *store_tmp_path(const struct store *s);
+char *store_snapshot_path(const struct store *s, const char *fingerprint);
+
+/* The visible run, NULL when nothing is published. g_free. */
+int store_published(const struct store *s, char **ret_run_id, struct ca_error *err) CA_MUST_CHECK;
+
+/* The text of a run's manifest. CA_ERR_NOT_FOUND names the runs there are. g_free. */
+int store_manifest_read(const struct store *s, const char *run_id, char **ret_json, struct ca_error *err) CA_MUST_CHECK;
+
+/* Make run_id the visible run: its manifest first, then the pointer, each by fsync and rename. Needs the write lock. */
+int store_publish(struct store *s, const char *run_id, const char *manifest_json, struct ca_error *err) CA_MUST_CHECK;
+
+/* Drop manifests and table directories that neither of the runs `keep` (NULL-terminated) names. */
+int store_prune(struct store *s, const char *const *keep, struct ca_error *err) CA_MUST_CHECK;
+
+#endif

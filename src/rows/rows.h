@@ -1,0 +1,162 @@
+/* rows/rows.h — Arrow rows between the rooms: schemas compared, batches aligned, streams made.
+ *
+ *   producers ──push──▶ rows_queue ──ArrowArrayStream──▶ engine
+ *   foreign batch ──rows_align──▶ batch with the declared schema
+ *   two schemas ──rows_schema_compare──▶ findings with path, expected, found
+ *
+ * Invariants
+ *   1. Arrow structs are moved: what a function *takes* has release == NULL afterwards, also when it fails.
+ *   2. Alignment loses nothing: a value that does not fit its target is an error that names column and row (B11).
+ *   3. A stream that ended with an error says so on every further call.
+ * The room hides nanoarrow: its headers are needed by tests and generated builders alone. Types nest at most
+ * ROWS_MAX_DEPTH levels; schemas that go deeper are refused.
+ *
+ *     struct rows_queue *q = NULL;
+ *     CA_TRY(rows_queue_new(&schema, 64 << 20, &q, err));          takes the schema
+ *     rows_queue_stream(q, &stream);                               the consumer's end, once
+ *     CA_TRY(rows_queue_push(q, &array, err));                     from any thread, blocks while too much is waiting
+ *     rows_queue_close(q, NULL);                                   or with the text of an error
+ *     rows_queue_unref(q);
+ */
+#ifndef CA_ROWS_ROWS_H
+#define CA_ROWS_ROWS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "base/fingerprint.h"
+
+struct ArrowArray;
+struct ArrowArrayStream;
+struct ArrowSchema;
+
+#define ROWS_MAX_DEPTH 64
+
+/* ---- schemas (schema.c) ----------------------------------------------------------------------------------------- */
+
+/* XXH3-128 of names, order, types and nullability, nested included; metadata, and the names that storage gives to list
+ * items and map entries, left out. CA_ERR_RESOURCES when deeper than ROWS_MAX_DEPTH. */
+CA_MUST_CHECK int rows_schema_fingerprint(const struct ArrowSchema *schema, char ret[FINGERPRINT_HEX_SIZE],
+                                          struct ca_error *err);
+
+/* A type as people read it: "int32", "list<struct<ordinal: int32 not null>>". malloc'ed. */
+char *rows_type_text(const struct ArrowSchema *schema);
+
+/* One difference.
+ *
+ * code      stable: column_missing, column_unexpected, column_moved, type_differs, nullability_differs,
+ * metadata_differs, field_missing, field_unexpected, field_moved   (field_* below the top level) path "nodes[].kind": a
+ * struct's field after ".", a list's item "[]", a map's "{key}" and "{value}" expected, found   type or "null"/"not
+ * null" or place; "" where there is none
+ */
+struct rows_finding {
+    const char *code;
+    char *path;
+    char *expected;
+    char *found;
+};
+
+struct rows_findings {
+    struct rows_finding *items;
+    size_t n;
+};
+
+/* modulo_storage  types that Delta cannot keep apart count as equal: view and large texts, uint as int of the same
+ * width, dictionaries as their values, nanoseconds as microseconds (reference: engine.md 0.17) ignore_order    columns
+ * and fields are matched by name alone allow_stricter  found NOT NULL where nullable is expected is fine
+ * ignore_nullability, with_metadata   as they say
+ */
+struct rows_compare_options {
+    bool modulo_storage;
+    bool ignore_order;
+    bool allow_stricter;
+    bool ignore_nullability;
+    bool with_metadata;
+};
+
+/* All differences, depth first in the order of `expected`; options may be NULL. Empty: equal. */
+CA_MUST_CHECK int rows_schema_compare(const struct ArrowSchema *expected, const struct ArrowSchema *found,
+                                      const struct rows_compare_options *options, struct rows_findings *ret,
+                                      struct ca_error *err);
+void rows_findings_done(struct rows_findings *f);
+
+/* "column 'a' (int32) is missing; 'nodes[].kind' is int64, expected utf8; ..." malloc'ed; "" when there are none. */
+char *rows_findings_text(const struct rows_findings *f);
+
+/* CA_OK when equal, else CA_ERR_DRIFT with rows_findings_text(). */
+CA_MUST_CHECK int rows_schema_check(const struct ArrowSchema *expected, const struct ArrowSchema *found,
+                                    const struct rows_compare_options *options, struct ca_error *err);
+
+/* ---- alignment (align.c) ---------------------------------------------------------------------------------------- */
+
+/* The value that completes a column or field that the batch lacks: text as SQL writes a literal (42, 'a''b', true, 1.5,
+ * X'00ff', NULL). path as in struct rows_finding. */
+struct rows_default {
+    const char *path;
+    const char *literal;
+};
+
+/* The batch `array` of `from` as a batch of `to`: columns and struct fields matched by name and put in the order of
+ * `to`, casts that lose nothing, lacking ones filled with their default or null, dictionaries decoded. Nested included.
+ * Columns that `to` does not have, casts that could lose something by type or by value, nulls where `to` has none,
+ * are CA_ERR_DRIFT with path and, for values, row. Takes `array`. ret_n_casts (may be NULL): columns and fields that
+ * changed type. */
+CA_MUST_CHECK int rows_align(const struct ArrowSchema *from, struct ArrowArray *array, const struct ArrowSchema *to,
+                             const struct rows_default *defaults, size_t n_defaults, struct ArrowArray *ret,
+                             int64_t *ret_n_casts, struct ca_error *err);
+
+/* ---- streams (stream.c) ----------------------------------------------------------------------------------------- */
+
+/* No rows. Takes the schema. */
+CA_MUST_CHECK int rows_stream_empty(struct ArrowSchema *schema, struct ArrowArrayStream *ret, struct ca_error *err);
+
+/* The batches in order. Takes the schema and the arrays, not the memory that `arrays` is. */
+CA_MUST_CHECK int rows_stream_of(struct ArrowSchema *schema, struct ArrowArray *arrays, size_t n_arrays,
+                                 struct ArrowArrayStream *ret, struct ca_error *err);
+
+/* Another stream, each batch aligned to `to`. Takes `stream` and `to`; copies the defaults. */
+CA_MUST_CHECK int rows_stream_align(struct ArrowArrayStream *stream, struct ArrowSchema *to,
+                                    const struct rows_default *defaults, size_t n_defaults,
+                                    struct ArrowArrayStream *ret, struct ca_error *err);
+
+/* The next batch of any stream: *ret_is_end true after the last. CA_ERR_ENGINE with the stream's words. */
+CA_MUST_CHECK int rows_stream_next(struct ArrowArrayStream *stream, struct ArrowArray *ret, bool *ret_is_end,
+                                   struct ca_error *err);
+
+/* Bytes that the buffers of a batch hold, nested included, by its lengths; what a queue counts. */
+int64_t rows_array_n_bytes(const struct ArrowSchema *schema, const struct ArrowArray *array);
+
+/* ---- a bounded queue (queue.c) ---------------------------------------------------------------------------------- */
+
+/* Many producers, one consumer that is an ArrowArrayStream. Shared and counted: the stream holds a reference of its
+ * own. */
+struct rows_queue;
+
+/* Batches of `schema`, at most max_bytes waiting (one batch may always wait, however large). Takes the schema. */
+CA_MUST_CHECK int rows_queue_new(struct ArrowSchema *schema, int64_t max_bytes, struct rows_queue **ret,
+                                 struct ca_error *err);
+struct rows_queue *rows_queue_ref(struct rows_queue *q);
+void rows_queue_unref(struct rows_queue *q);
+CA_DEFINE_AUTOPTR(rows_queue, rows_queue_unref)
+
+/* The consumer's end; once a queue. A stream that is released early cancels the queue. */
+CA_MUST_CHECK int rows_queue_stream(struct rows_queue *q, struct ArrowArrayStream *ret, struct ca_error *err);
+
+/* Add a batch; takes it. Blocks while max_bytes are waiting. CA_ERR_CANCELED when the queue was canceled or its
+ * consumer is gone, CA_ERR_BUG after close. Any thread. */
+CA_MUST_CHECK int rows_queue_push(struct rows_queue *q, struct ArrowArray *array, struct ca_error *err);
+
+/* No more batches. error_text NULL: a good end; else the consumer gets EIO with this text, at once, waiting batches
+ * being dropped. Only the first close counts. Any thread. */
+void rows_queue_close(struct rows_queue *q, const char *error_text);
+
+/* Wake everybody: producers get CA_ERR_CANCELED, the consumer ECANCELED. Any thread, idempotent. */
+void rows_queue_cancel(struct rows_queue *q);
+
+/* Bytes that wait now. */
+int64_t rows_queue_n_bytes(struct rows_queue *q);
+
+#endif

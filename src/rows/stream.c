@@ -1,0 +1,191 @@
+/* rows/stream.c — streams of what is already there, and of another stream made to fit. */
+#include <nanoarrow/nanoarrow.h>
+
+#include "rows/rows.h"
+
+#include <errno.h>
+#include <glib.h>
+#include <string.h>
+
+static void release_schema(struct ArrowSchema *schema)
+{
+    if (schema->release != NULL)
+        ArrowSchemaRelease(schema);
+}
+
+int rows_stream_of(struct ArrowSchema *schema, struct ArrowArray *arrays, size_t n_arrays, struct ArrowArrayStream *ret,
+                   struct ca_error *err)
+{
+    if (ArrowBasicArrayStreamInit(ret, schema, (int64_t)n_arrays) != NANOARROW_OK) {
+        release_schema(schema);
+        for (size_t i = 0; i < n_arrays; i++)
+            ArrowArrayRelease(&arrays[i]);
+        return ca_fail(err, CA_ERR_RESOURCES, "no memory for a stream of %zu batches", n_arrays);
+    }
+    for (size_t i = 0; i < n_arrays; i++)
+        ArrowBasicArrayStreamSetArray(ret, (int64_t)i, &arrays[i]);
+    return CA_OK;
+}
+
+int rows_stream_empty(struct ArrowSchema *schema, struct ArrowArrayStream *ret, struct ca_error *err)
+{
+    return rows_stream_of(schema, NULL, 0, ret, err);
+}
+
+int rows_stream_next(struct ArrowArrayStream *stream, struct ArrowArray *ret, bool *ret_is_end, struct ca_error *err)
+{
+    struct ArrowArray array = {.release = NULL};
+    int rc = stream->get_next(stream, &array);
+    if (rc != 0) {
+        const char *words = stream->get_last_error(stream);
+        int status = rc == ECANCELED ? CA_ERR_CANCELED : CA_ERR_ENGINE;
+        if (words == NULL || words[0] == '\0')
+            return ca_fail_errno(err, status, rc, "a stream failed");
+        return ca_fail(err, status, "%s", words);
+    }
+    *ret_is_end = array.release == NULL;
+    ArrowArrayMove(&array, ret);
+    return CA_OK;
+}
+
+/* ---- an aligned stream ------------------------------------------------------------------------------------------ */
+
+struct aligned {
+    struct ArrowArrayStream inner;
+    struct ArrowSchema from;
+    struct ArrowSchema to;
+    struct rows_default *defaults;
+    size_t n_defaults;
+    struct ca_error err;
+    int failure;
+};
+
+static int aligned_get_schema(struct ArrowArrayStream *stream, struct ArrowSchema *ret)
+{
+    const struct aligned *s = stream->private_data;
+    return ArrowSchemaDeepCopy(&s->to, ret);
+}
+
+static int aligned_get_next(struct ArrowArrayStream *stream, struct ArrowArray *ret)
+{
+    struct aligned *s = stream->private_data;
+    if (s->failure != 0)
+        return s->failure;
+    struct ArrowArray array = {.release = NULL};
+    bool is_end = false;
+    int rc = rows_stream_next(&s->inner, &array, &is_end, &s->err);
+    if (rc == CA_OK && is_end) {
+        ret->release = NULL;
+        return 0;
+    }
+    if (rc == CA_OK)
+        rc = rows_align(&s->from, &array, &s->to, s->defaults, s->n_defaults, ret, NULL, &s->err);
+    if (rc != CA_OK)
+        s->failure = rc == CA_ERR_CANCELED ? ECANCELED : EINVAL;
+    return s->failure;
+}
+
+static const char *aligned_get_last_error(struct ArrowArrayStream *stream)
+{
+    const struct aligned *s = stream->private_data;
+    return s->failure == 0 ? NULL : s->err.message;
+}
+
+static void aligned_free(struct aligned *s)
+{
+    if (s->inner.release != NULL)
+        ArrowArrayStreamRelease(&s->inner);
+    release_schema(&s->from);
+    release_schema(&s->to);
+    for (size_t i = 0; i < s->n_defaults; i++) {
+        g_free((gpointer)s->defaults[i].path);
+        g_free((gpointer)s->defaults[i].literal);
+    }
+    g_free(s->defaults);
+    g_free(s);
+}
+
+static void aligned_release(struct ArrowArrayStream *stream)
+{
+    aligned_free(stream->private_data);
+    stream->release = NULL;
+}
+
+/* Refuse what the schemas alone forbid before the first batch: align a batch without rows. */
+static int check_schemas(struct aligned *s, struct ca_error *err)
+{
+    struct ArrowArray none = {.release = NULL};
+    struct ArrowArray aligned = {.release = NULL};
+    if (ArrowArrayInitFromSchema(&none, &s->from, NULL) != NANOARROW_OK ||
+        ArrowArrayStartAppending(&none) != NANOARROW_OK ||
+        ArrowArrayFinishBuildingDefault(&none, NULL) != NANOARROW_OK) {
+        if (none.release != NULL)
+            ArrowArrayRelease(&none);
+        return ca_fail(err, CA_ERR_DRIFT, "a stream has a schema that cannot be read");
+    }
+    CA_TRY(rows_align(&s->from, &none, &s->to, s->defaults, s->n_defaults, &aligned, NULL, err));
+    ArrowArrayRelease(&aligned);
+    return CA_OK;
+}
+
+int rows_stream_align(struct ArrowArrayStream *stream, struct ArrowSchema *to, const struct rows_default *defaults,
+                      size_t n_defaults, struct ArrowArrayStream *ret, struct ca_error *err)
+{
+    struct aligned *s = g_new0(struct aligned, 1);
+    ArrowArrayStreamMove(stream, &s->inner);
+    ArrowSchemaMove(to, &s->to);
+    s->defaults = g_new0(struct rows_default, n_defaults + 1);
+    s->n_defaults = n_defaults;
+    for (size_t i = 0; i < n_defaults; i++)
+        s->defaults[i] = (struct rows_default){g_strdup(defaults[i].path), g_strdup(defaults[i].literal)};
+    int rc = CA_OK;
+    int failure = s->inner.get_schema(&s->inner, &s->from);
+    if (failure != 0) {
+        const char *words = s->inner.get_last_error(&s->inner);
+        rc = ca_fail(err, CA_ERR_ENGINE, "a stream has no schema: %s", words == NULL ? g_strerror(failure) : words);
+    }
+    if (rc == CA_OK)
+        rc = check_schemas(s, err);
+    if (rc != CA_OK) {
+        aligned_free(s);
+        return rc;
+    }
+    *ret = (struct ArrowArrayStream){
+        .get_schema = aligned_get_schema,
+        .get_next = aligned_get_next,
+        .get_last_error = aligned_get_last_error,
+        .release = aligned_release,
+        .private_data = s,
+    };
+    return CA_OK;
+}
+
+/* ---- sizes ------------------------------------------------------------------------------------------------------ */
+
+/* Bytes of a view's own buffers; recursion follows the schema, which ROWS_MAX_DEPTH bounds. */
+static int64_t view_n_bytes(const struct ArrowArrayView *view, int depth)
+{
+    int64_t n_bytes = 0;
+    for (int i = 0; i < NANOARROW_MAX_FIXED_BUFFERS; i++) {
+        if (view->buffer_views[i].size_bytes > 0 && view->buffer_views[i].data.data != NULL)
+            n_bytes += view->buffer_views[i].size_bytes;
+    }
+    for (int32_t i = 0; i < view->n_variadic_buffers; i++)
+        n_bytes += view->variadic_buffer_sizes[i];
+    for (int64_t i = 0; depth < ROWS_MAX_DEPTH && i < view->n_children; i++)
+        n_bytes += view_n_bytes(view->children[i], depth + 1);
+    if (view->dictionary != NULL && depth < ROWS_MAX_DEPTH)
+        n_bytes += view_n_bytes(view->dictionary, depth + 1);
+    return n_bytes;
+}
+
+int64_t rows_array_n_bytes(const struct ArrowSchema *schema, const struct ArrowArray *array)
+{
+    struct ArrowArrayView view;
+    int64_t n_bytes = 0;
+    if (ArrowArrayViewInitFromSchema(&view, schema, NULL) == NANOARROW_OK &&
+        ArrowArrayViewSetArray(&view, array, NULL) == NANOARROW_OK)
+        n_bytes = view_n_bytes(&view, 0);
+    ArrowArrayViewReset(&view);
+    return n_bytes;
+}

@@ -1,0 +1,99 @@
+/* session/build.c — building through the public ABI. */
+#include <glib.h>
+#include <string.h>
+
+#include "build/build.h"
+#include "codeanatomy/codeanatomy.h"
+#include "kernel/kernel.h"
+#include "session/project.h"
+#include "session/worker_path.h"
+
+struct progress_door {
+    ca_progress_fn fn;
+    void *data;
+};
+
+static void on_progress(void *data, const struct build_progress *p)
+{
+    struct progress_door *d = data;
+    struct ca_progress out = {
+        .stage = p->stage, .n_done = p->n_done, .n_total = p->n_total, .n_rows = p->n_rows, .elapsed_ns = p->elapsed_ns};
+    d->fn(d->data, &out);
+}
+
+static int result_give(struct ca_build_result *ret, const struct build_result *r, struct ca_error *err)
+{
+    if (!ret)
+        return CA_OK;
+    struct ca_build_result out = {
+        .size = ret->size,
+        .n_files = r->n_files,
+        .n_failed_layers = r->n_failed_layers,
+        .n_rows = r->n_rows,
+        .n_bytes = r->n_bytes,
+        .elapsed_ns = r->elapsed_ns,
+        .is_reproducible = r->is_reproducible,
+    };
+    if (g_strlcpy(out.run_id, r->run_id, sizeof out.run_id) >= sizeof out.run_id ||
+        g_strlcpy(out.store, r->store, sizeof out.store) >= sizeof out.store)
+        return ca_fail(err, CA_ERR_RESOURCES, "the store's path is longer than %zu bytes", sizeof out.store - 1);
+    memcpy(ret, &out, MIN(ret->size, sizeof out));
+    return CA_OK;
+}
+
+static int build_project(const struct session_project *project, const struct ca_build_options *o,
+                         struct ca_build_result *ret, struct ca_error *err)
+{
+    g_autofree char *missing = NULL;
+    g_autofree char *worker = session_worker_path(&missing);
+    struct progress_door door = {o->progress, o->progress_data};
+    size_t n_functions = 0;
+    const struct rows_function *functions = kernel_functions(&n_functions);
+    struct build_options b = {
+        .project = &project->repo,
+        .store = project->store,
+        .datasets_dir = o->datasets,
+        .worker_path = worker,
+        .worker_missing = missing,
+        .n_workers = o->n_workers,
+        .engine =
+            {
+                .profile = o->profile,
+                .preset = o->preset,
+                .settings = o->settings,
+                .n_settings = o->n_settings,
+            },
+        .functions = functions,
+        .n_functions = n_functions,
+        .cancel = (struct engine_cancel *)o->cancel,
+        .progress = o->progress ? on_progress : NULL,
+        .progress_data = &door,
+    };
+    struct build_result r = {0};
+    CA_TRY_CTX(build_run(&b, &r, err), err, "build '%s'", project->repo.root);
+    int rc = result_give(ret, &r, err);
+    build_result_done(&r);
+    return rc;
+}
+
+int ca_build(const struct ca_build_options *options, struct ca_build_result *ret, struct ca_error *err)
+{
+    struct ca_build_options o;
+    struct session_project project;
+    if (ret && ret->size < sizeof(size_t))
+        return ca_fail(err, CA_ERR_INVALID, "the result's size is not set");
+    CA_TRY(session_project_init(&project, NULL, options, &o, err));
+    int rc = build_project(&project, &o, ret, err);
+    session_project_done(&project);
+    return rc;
+}
+
+int ca_store_path(const char *repository, ca_text_fn sink, void *data, struct ca_error *err)
+{
+    struct ca_build_options o;
+    struct session_project project;
+    CA_TRY(session_project_init(&project, repository, NULL, &o, err));
+    sink(data, project.store, strlen(project.store));
+    session_project_done(&project);
+    return CA_OK;
+}

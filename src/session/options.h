@@ -1,0 +1,13 @@
+/* session/options.h — structs of the caller that start with their size. */
+#ifndef CA_SESSION_OPTIONS_H
+#define CA_SESSION_OPTIONS_H
+
+#include <stddef.h>
+
+#include "base/error.h"
+
+/* Copy a caller's struct of `given` bytes into ours of `own` bytes: a shorter (older) one is completed with zeroes, a longer
+ * (newer) one is refused unless what we do not know is zero. `from` NULL: all defaults. */
+int options_take(void *to, size_t own, const void *from, size_t given, struct ca_error *err) CA_MUST_CHECK;
+
+#endif

@@ -1,0 +1,266 @@
+/* session/session.c — a session over one published run. Building is in session/build.c. */
+#include "codeanatomy/codeanatomy.h"
+
+#include <glib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "catalog/catalog.h"
+#include "engine/engine.h"
+#include "kernel/kernel.h"
+#include "publish/manifest.h"
+#include "publish/store.h"
+#include "session/options.h"
+
+enum { SNAPSHOT_MAX_BYTES = 64 << 20 };
+
+/* catalog   the schema authority of the session
+ * store     NULL: built-in contracts alone
+ * manifest  of the run that is read; root NULL: nothing published
+ * is_pinned_run   the caller named the run, so refresh stays on it
+ * the rest        the caller's options, for refresh */
+struct ca_session {
+    struct catalog *catalog;
+    struct store *store;
+    struct manifest manifest;
+    bool is_pinned_run;
+    bool is_read_only;
+    char *datasets_dir;
+    char *profile;
+    char *preset;
+    char **settings;
+};
+
+/* Pin every dataset of the manifest. The snapshot and the manifest were written by one build, so a difference is drift. */
+static int session_pin(ca_session *s, struct ca_error *err)
+{
+    size_t i;
+    json_t *entry;
+    json_array_foreach(json_object_get(s->manifest.root, "datasets"), i, entry)
+    {
+        struct manifest_dataset d;
+        const char *schema = json_string_value(json_object_get(entry, "schema"));
+        const char *name = json_string_value(json_object_get(entry, "name"));
+        struct catalog_entry known;
+        if (!schema || !name || !manifest_dataset(&s->manifest, schema, name, &d))
+            return ca_fail(err, CA_ERR_DRIFT, "entry %zu of the manifest of run '%s' is incomplete", i,
+                           manifest_run_id(&s->manifest));
+        if (!catalog_find(s->catalog, schema, name, &known) || g_strcmp0(known.fingerprint, d.contract_fingerprint) != 0)
+            return ca_fail(err, CA_ERR_DRIFT, "run '%s' holds '%s.%s' under another contract than its snapshot: build again",
+                           manifest_run_id(&s->manifest), schema, name);
+        g_autofree char *location = g_build_filename(store_path(s->store), d.location, NULL);
+        struct catalog_pin pin = {.location = location, .version = d.data_version, .n_rows = d.n_rows};
+        CA_TRY(catalog_pin(s->catalog, schema, name, &pin, err));
+    }
+    return CA_OK;
+}
+
+/* The manifest of the run to read; root stays NULL when nothing is published. */
+static int session_read_manifest(ca_session *s, const char *run, struct ca_error *err)
+{
+    g_autofree char *published = NULL;
+    if (!run) {
+        CA_TRY(store_published(s->store, &published, err));
+        if (!published)
+            return CA_OK;
+        run = published;
+    }
+    g_autofree char *json = NULL;
+    CA_TRY(store_manifest_read(s->store, run, &json, err));
+    CA_TRY_CTX(manifest_parse(&s->manifest, json, err), err, "read the manifest of run '%s'", run);
+    return CA_OK;
+}
+
+static int session_open_run(ca_session *s, const char *run, struct ca_error *err)
+{
+    g_autofree char *snapshot = NULL;
+    if (s->store)
+        CA_TRY(session_read_manifest(s, run, err));
+    const char *fingerprint = json_string_value(json_object_get(s->manifest.root, "catalog_fingerprint"));
+    if (fingerprint) {
+        g_autofree char *file = store_snapshot_path(s->store, fingerprint);
+        size_t n_bytes = 0;
+        CA_TRY(file_read_bounded(file, SNAPSHOT_MAX_BYTES, &snapshot, &n_bytes, err));
+    }
+    size_t n_functions = 0;
+    struct catalog_options c = {
+        .snapshot_json = snapshot,
+        .datasets_dir = s->datasets_dir,
+        .engine =
+            {
+                .profile = s->profile,
+                .preset = s->preset,
+                .settings = (const char *const *)s->settings,
+                .n_settings = s->settings ? g_strv_length(s->settings) : 0,
+                .is_read_only = s->is_read_only,
+            },
+        .functions = kernel_functions(&n_functions),
+    };
+    c.n_functions = n_functions;
+    CA_TRY(catalog_open(&c, &s->catalog, err));
+    return s->manifest.root ? session_pin(s, err) : CA_OK;
+}
+
+static char **copy_settings(const char *const *settings, size_t n)
+{
+    char **copy = g_new0(char *, n + 1);
+    for (size_t i = 0; i < n; i++)
+        copy[i] = g_strdup(settings[i]);
+    return copy;
+}
+
+int ca_session_open(const struct ca_session_options *options, ca_session **ret, struct ca_error *err)
+{
+    struct ca_session_options o;
+    CA_TRY(options_take(&o, sizeof o, options, options ? options->size : 0, err));
+    if (o.run && !o.store)
+        return ca_fail(err, CA_ERR_INVALID, "run '%s' needs a store", o.run);
+    ca_session *s = g_new0(ca_session, 1);
+    s->is_pinned_run = o.run != NULL;
+    s->is_read_only = o.read_only != 0;
+    s->datasets_dir = g_strdup(o.datasets);
+    s->profile = g_strdup(o.profile);
+    s->preset = g_strdup(o.preset);
+    s->settings = copy_settings(o.settings, o.n_settings);
+    int rc = o.store ? store_open_read(o.store, &s->store, err) : CA_OK;
+    if (rc == CA_OK)
+        rc = session_open_run(s, o.run, err);
+    if (rc != CA_OK) {
+        ca_session_close(s);
+        return rc;
+    }
+    *ret = s;
+    return CA_OK;
+}
+
+void ca_session_close(ca_session *s)
+{
+    if (!s)
+        return;
+    catalog_close(s->catalog);
+    manifest_done(&s->manifest);
+    store_close(s->store);
+    g_free(s->datasets_dir);
+    g_free(s->profile);
+    g_free(s->preset);
+    g_strfreev(s->settings);
+    g_free(s);
+}
+
+/* A newer run may come with other contracts, so the catalog is opened anew; the old one answers until that worked. */
+int ca_session_refresh(ca_session *s, struct ca_error *err)
+{
+    if (!s->store || s->is_pinned_run)
+        return CA_OK;
+    ca_session fresh = *s;
+    fresh.catalog = NULL;
+    fresh.manifest.root = NULL;
+    int rc = session_open_run(&fresh, NULL, err);
+    struct catalog *unused_catalog = rc == CA_OK ? s->catalog : fresh.catalog;
+    struct manifest unused_manifest = rc == CA_OK ? s->manifest : fresh.manifest;
+    if (rc == CA_OK) {
+        s->catalog = fresh.catalog;
+        s->manifest = fresh.manifest;
+    }
+    catalog_close(unused_catalog);
+    manifest_done(&unused_manifest);
+    return rc;
+}
+
+/* ---- queries ---------------------------------------------------------------------------------------------------- */
+
+ca_cancel *ca_cancel_new(void)
+{
+    return (ca_cancel *)engine_cancel_new();
+}
+
+void ca_cancel_fire(ca_cancel *c)
+{
+    engine_cancel_fire((struct engine_cancel *)c);
+}
+
+void ca_cancel_free(ca_cancel *c)
+{
+    engine_cancel_free((struct engine_cancel *)c);
+}
+
+int ca_query(ca_session *s, const char *sql, const struct ca_params *params, ca_cancel *cancel,
+             struct ArrowArrayStream *ret, struct ca_error *err)
+{
+    struct engine_params p = {0};
+    if (params)
+        p = (struct engine_params){params->schema, params->array};
+    return engine_query(catalog_engine(s->catalog), sql, params ? &p : NULL, (struct engine_cancel *)cancel, ret, err);
+}
+
+int ca_stream_write(struct ArrowArrayStream *rows, const char *format, int fd, unsigned width, int64_t *ret_rows,
+                    struct ca_error *err)
+{
+    return engine_stream_write(rows, format, fd, width, ret_rows, err);
+}
+
+int ca_query_write(ca_session *s, const char *sql, const struct ca_params *params, ca_cancel *cancel, const char *format,
+                   int fd, unsigned width, int64_t *ret_rows, struct ca_error *err)
+{
+    struct ArrowArrayStream rows = {0};
+    CA_TRY(ca_query(s, sql, params, cancel, &rows, err));
+    return ca_stream_write(&rows, format, fd, width, ret_rows, err);
+}
+
+int ca_sql_split(const char *sql, ca_text_fn sink, void *data, struct ca_error *err)
+{
+    return engine_split(sql, sink, data, err);
+}
+
+/* ---- the catalog ------------------------------------------------------------------------------------------------ */
+
+int ca_resolve_schema(ca_session *s, const char *name_or_query, struct ArrowSchema *ret, struct ca_error *err)
+{
+    return catalog_resolve_schema(s->catalog, name_or_query, ret, err);
+}
+
+int ca_tables(ca_session *s, struct ArrowArrayStream *ret, struct ca_error *err)
+{
+    return catalog_tables(s->catalog, ret, err);
+}
+
+int ca_columns(ca_session *s, const char *dataset, struct ArrowArrayStream *ret, struct ca_error *err)
+{
+    return catalog_columns(s->catalog, dataset, ret, err);
+}
+
+int ca_views(ca_session *s, struct ArrowArrayStream *ret, struct ca_error *err)
+{
+    return catalog_views(s->catalog, ret, err);
+}
+
+int ca_routines(ca_session *s, struct ArrowArrayStream *ret, struct ca_error *err)
+{
+    return catalog_routines(s->catalog, ret, err);
+}
+
+int ca_settings(ca_session *s, struct ArrowArrayStream *ret, struct ca_error *err)
+{
+    return catalog_settings(s->catalog, ret, err);
+}
+
+int ca_describe(ca_session *s, const char *name_or_query, struct ArrowArrayStream *ret, struct ca_error *err)
+{
+    return catalog_describe(s->catalog, name_or_query, ret, err);
+}
+
+int ca_ddl(ca_session *s, const char *name, ca_text_fn sink, void *data, struct ca_error *err)
+{
+    return catalog_ddl(s->catalog, name, sink, data, err);
+}
+
+int ca_manifest(ca_session *s, ca_text_fn sink, void *data, struct ca_error *err)
+{
+    if (!s->manifest.root)
+        return ca_fail(err, CA_ERR_NOT_FOUND, "nothing is published%s%s", s->store ? " in " : "",
+                       s->store ? store_path(s->store) : "");
+    g_autofree char *text = manifest_render(&s->manifest);
+    sink(data, text, strlen(text));
+    return CA_OK;
+}

@@ -1,0 +1,51 @@
+/* stage/stage.h — plan, run, check, write: the same for normalize, relate and graph.
+ *
+ * stage_run executes the models of a plan in their order. Each is written through the catalog's gate to its place in the store,
+ * pinned, so that the models after it read it, and proved: primary key and checks hold, or the run fails and nothing is
+ * published.
+ */
+#ifndef CA_STAGE_STAGE_H
+#define CA_STAGE_STAGE_H
+
+#include <glib.h>
+
+#include "base/error.h"
+#include "catalog/catalog.h"
+#include "compile/compile.h"
+#include "diag/diag.h"
+
+/* A stored dataset of this run. Strings are borrowed from catalog and plan, but for location, which is owned. */
+struct stage_output {
+    const char *schema;
+    const char *name;
+    const char *plan_fingerprint; /* NULL: rows came from C */
+    char *location;
+    struct catalog_written written;
+};
+void stage_output_done(struct stage_output *o);
+
+/* location    gives a dataset's place; the caller of it frees with g_free
+ * advance     called before each model and once at the end (model NULL); may be NULL
+ * outputs     GArray of struct stage_output that results are appended to
+ * app_id      application transaction of the run
+ * diag        model_runs and writes go here */
+struct stage_options {
+    struct catalog *catalog;
+    char *(*location)(void *data, const char *schema, const char *name, struct ca_error *err);
+    void *location_data;
+    void (*advance)(void *data, const struct compile_model *model, guint n_done, guint n_total, int64_t n_rows);
+    void *advance_data;
+    GArray *outputs;
+    const char *app_id;
+    struct diag *diag;
+    struct engine_cancel *cancel;
+};
+
+int stage_run(const struct stage_options *options, const struct compile_plan *plan, struct ca_error *err) CA_MUST_CHECK;
+
+/* Write one dataset from C or SQL, pin it and prove it: what stage_run does for each model, and what the build does for the
+ * streams of extraction. Takes the stream. */
+int stage_write(const struct stage_options *options, const char *schema, const char *name, const char *sql,
+                struct ArrowArrayStream *stream, const char *plan_fingerprint, struct ca_error *err) CA_MUST_CHECK;
+
+#endif

@@ -1,0 +1,3 @@
+from .flow import place
+
+__all__ = ["place"]
