@@ -24,7 +24,8 @@ target_compile_options(ca_plain INTERFACE
     -std=gnu17 -fno-common -fno-semantic-interposition -fstack-protector-strong -ffunction-sections -fdata-sections
     -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
 target_compile_definitions(ca_plain INTERFACE
-    _GNU_SOURCE CA_VERSION="${PROJECT_VERSION}" CA_GRAMMAR_VERSION="${CA_GRAMMAR_VERSION}" $<$<CONFIG:RelWithDebInfo>:_FORTIFY_SOURCE=2>)
+    _GNU_SOURCE= CA_VERSION="${PROJECT_VERSION}" CA_GRAMMAR_VERSION="${CA_GRAMMAR_VERSION}"
+    $<$<CONFIG:RelWithDebInfo>:_FORTIFY_SOURCE=2>)
 target_link_libraries(ca_plain INTERFACE ca_warnings)
 
 add_library(ca_flags INTERFACE)

@@ -161,7 +161,7 @@ static bool append_line(struct position_map *map, PyObject *decoder, const uint8
             return true;
         }
         PyErr_Clear();
-        PyObject *none = PyObject_CallMethod(decoder, "setstate", "O", state);
+        PyObject *none = PyObject_CallMethod(decoder, "setstate", "(O)", state);
         Py_DECREF(state);
         if (none == NULL)
             return false;

@@ -1,23 +1,9 @@
 -- How do the nodes hang together, and on what evidence? One row an edge.
 -- Every node but files, namespaces and externals has one edge of the tree: contains, defines or declares_parameter.
 WITH syntax AS (
-    SELECT
-        m.file_id AS src,
-        m.module_id AS dst,
-        'contains' AS kind,
-        m.file_id,
-        'repo' AS layers,
-        1 AS n_origins,
-        0 AS ordinal
-    FROM modules m
-    UNION ALL
-    SELECT container_id, class_id, 'defines', file_id, layers, n_origins, 0 FROM classes
-    UNION ALL
-    SELECT container_id, function_id, 'defines', file_id, layers, n_origins, 0 FROM functions
-    UNION ALL
-    SELECT container_id, variable_id, 'defines', file_id, 'libcst', 1, 0 FROM variables
-    UNION ALL
-    SELECT container_id, parameter_id, 'declares_parameter', file_id, 'libcst', 1, position FROM parameters
+    SELECT container_id AS src, node_id AS dst, container_edge AS kind, file_id, layers, n_origins, ordinal
+    FROM definition_nodes
+    WHERE container_id IS NOT NULL
     UNION ALL
     SELECT container_id, import_id, 'contains', file_id, layers, n_origins, 0 FROM imports
     UNION ALL

@@ -58,12 +58,9 @@ lost AS (
     WHERE e.name IS NULL
 ),
 owners AS (
-    SELECT target_id AS owner_id, min(name) AS owner_name FROM importable_names GROUP BY target_id
-    UNION
-    SELECT m.module_id AS owner_id, m.module AS owner_name
-    FROM modules m
-    LEFT JOIN importable_names g ON g.target_id = m.module_id
-    WHERE g.target_id IS NULL
+    SELECT module_id AS owner_id, module AS owner_name FROM modules
+    UNION ALL
+    SELECT target_id AS owner_id, name AS owner_name FROM importable_names WHERE target_kind = 'namespace'
 ),
 named AS (
     SELECT

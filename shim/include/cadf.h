@@ -232,7 +232,7 @@ enum cadf_write_mode { CADF_WRITE_APPEND = 0, CADF_WRITE_OVERWRITE = 1 };
  * app_id, app_version  application transaction: a repeated (app_id, app_version) is CADF_ERR_CONFLICT, nothing written.
  *                    app_id NULL: none
  * metadata_*         commit metadata
- * row_group_bytes    0: the library's default; target_file_bytes likewise; compression "zstd(3)", "snappy", ... NULL: zstd(3)
+ * row_group_bytes    0: the library's default; target_file_bytes likewise; compression "zstd(3)", "snappy", ... NULL: zstd(1)
  */
 struct cadf_write {
     const char *location;

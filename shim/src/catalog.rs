@@ -184,11 +184,16 @@ impl HostCatalog {
     }
 
     pub fn names(&self, schema: &str) -> Arc<BTreeMap<String, bool>> {
-        if let Some(names) = self.with_cache(|c| c.names.get(schema).cloned()) {
+        let (epoch, found) = self.with_cache(|c| (c.epoch, c.names.get(schema).cloned()));
+        if let Some(names) = found {
             return names;
         }
         let names = Arc::new(self.host.table_names(schema));
-        self.with_cache(|c| c.names.insert(schema.to_owned(), Arc::clone(&names)));
+        self.with_cache(|c| {
+            if c.epoch == epoch {
+                c.names.insert(schema.to_owned(), Arc::clone(&names));
+            }
+        });
         names
     }
 
@@ -348,7 +353,10 @@ impl SchemaProvider for HostSchema {
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         if let Some(provider) = self.catalog.provider(&self.name, name) {
-            return Ok(Some(provider));
+            return Ok(Some(match provider.downcast_ref::<ContractTable>() {
+                Some(table) if crate::session::is_relaxed() => Arc::new(table.relaxed()),
+                _ => provider,
+            }));
         }
         if self.is_default { self.catalog.memory.table(name).await } else { Ok(None) }
     }

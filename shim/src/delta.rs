@@ -1,41 +1,61 @@
 //! delta.rs — Delta tables: open, create, and what is asked of them besides reading and writing rows.
 use std::collections::HashMap;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
+use bytes::Bytes;
 use datafusion::catalog::TableProvider;
 use datafusion::execution::SessionState;
 use deltalake_core::delta_datafusion::{DeltaScanConfig, DeltaScanNext, SessionFallbackPolicy};
 use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel;
 use deltalake_core::kernel::transaction::CommitProperties;
-use deltalake_core::kernel::{StructType, Version};
+use deltalake_core::kernel::{EagerSnapshot, StructType, Version};
+use deltalake_core::logstore::ObjectStoreRef;
 use deltalake_core::operations::create::CreateBuilder;
 use deltalake_core::{DeltaTable, DeltaTableBuilder, DeltaTableError};
-use futures::TryStreamExt;
+use futures::future::BoxFuture;
+use futures::{FutureExt, TryStreamExt};
+use object_store::ObjectStoreExt;
+use object_store::path::Path;
+use parquet::arrow::async_reader::MetadataFetch;
+use parquet::basic::Type as PhysicalType;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::ParquetMetaDataReader;
 use url::Url;
 
 use crate::error::{Failure, Outcome, Status};
-use crate::schema::stored;
+use crate::schema::{has_bundles, stored};
 use crate::session::Core;
 use crate::write::WriteOptions;
 
-/// What a batch of bundle rows should weigh in memory, and what a compressed byte becomes there, roughly.
-const BATCH_BYTES: u64 = 16 << 20;
-const EXPANSION: u64 = 6;
-const MIN_BATCH_ROWS: u64 = 4;
-const MAX_BATCH_ROWS: u64 = 8192;
+/// What a batch of bundle rows should weigh in memory.
+const BATCH_BYTES: f64 = (8 << 20) as f64;
+const MIN_BATCH_ROWS: f64 = 1.0;
+const MAX_BATCH_ROWS: f64 = 8192.0;
+/// Text and bytes weigh their length, and this at least with their offset.
+const MIN_TEXT_BYTES: f64 = 16.0;
 
 /// A table at one version, ready to be scanned by any number of plans.
 #[derive(Debug)]
 pub struct OpenTable {
     pub provider: Arc<dyn TableProvider>,
-    /// Rows a batch, so that a batch stays near `BATCH_BYTES`; None when the log does not say how many rows there are.
-    pub batch_rows: Option<usize>,
+    /// Bytes that a row has in memory, by column; empty when no row holds many items.
+    row_bytes: HashMap<String, f64>,
     table: DeltaTable,
 }
 
 impl OpenTable {
+    /// Rows a batch, so that a batch of these columns stays near `BATCH_BYTES`.
+    pub fn batch_rows<'a>(&self, columns: impl Iterator<Item = &'a str>) -> Option<usize> {
+        if self.row_bytes.is_empty() {
+            return None;
+        }
+        let bytes: f64 = columns.filter_map(|c| self.row_bytes.get(c)).sum();
+        Some((BATCH_BYTES / bytes.max(1.0)).clamp(MIN_BATCH_ROWS, MAX_BATCH_ROWS) as usize)
+    }
+
     /// Make the table's object store known to the session; idempotent.
     pub fn register(&self, state: &SessionState) -> Outcome<()> {
         Ok(self.table.update_datafusion_session(state)?)
@@ -107,24 +127,70 @@ pub async fn load_or_new(location: &str) -> Outcome<DeltaTable> {
 pub async fn open(state: &SessionState, location: &str, version: Option<Version>) -> Outcome<OpenTable> {
     let table = load(location, version).await?;
     let snapshot = table.snapshot()?.snapshot().clone();
-    let (mut n_rows, mut n_bytes, mut known) = (0u64, 0u64, true);
-    for file in snapshot.log_data().iter() {
-        match file.num_records() {
-            Some(rows) => n_rows += rows as u64,
-            None => known = false,
-        }
-        n_bytes += u64::try_from(file.size()).unwrap_or(0);
-    }
-    let batch_rows = (known && n_rows > 0).then(|| {
-        let row_bytes = (n_bytes.saturating_mul(EXPANSION) / n_rows).max(1);
-        (BATCH_BYTES / row_bytes).clamp(MIN_BATCH_ROWS, MAX_BATCH_ROWS) as usize
-    });
+    let row_bytes = if has_bundles(&snapshot.arrow_schema()) {
+        // Without weights the scan works too, only with large batches.
+        weigh(&table, &snapshot).await.unwrap_or_default()
+    } else {
+        HashMap::new()
+    };
     // Partition values as plain columns, not as dictionaries: the contract's type, without a cast.
     let config = DeltaScanConfig::new_from_session(state).with_wrap_partition_values(false);
     let provider = DeltaScanNext::new(Arc::new(snapshot), config).map_err(Failure::planning)?;
-    let open = OpenTable { provider: Arc::new(provider), batch_rows, table };
+    let open = OpenTable { provider: Arc::new(provider), row_bytes, table };
     open.register(state)?;
     Ok(open)
+}
+
+struct DataFile {
+    store: ObjectStoreRef,
+    path: Path,
+}
+
+impl MetadataFetch for DataFile {
+    fn fetch(&mut self, range: Range<u64>) -> BoxFuture<'_, parquet::errors::Result<Bytes>> {
+        async move {
+            let read = self.store.get_range(&self.path, range).await;
+            read.map_err(|e| ParquetError::External(Box::new(e)))
+        }
+        .boxed()
+    }
+}
+
+/// What a row weighs, from the footer of the largest file: the number of values of each leaf is exact there, while sizes of
+/// files say nothing (4 M items of small integers are 400 kB on disk).
+async fn weigh(table: &DeltaTable, snapshot: &EagerSnapshot) -> Option<HashMap<String, f64>> {
+    let (path, size) = snapshot
+        .log_data()
+        .iter()
+        .map(|file| (file.object_store_path(), u64::try_from(file.size()).unwrap_or(0)))
+        .max_by_key(|(_, size)| *size)?;
+    let file = DataFile { store: table.object_store(), path };
+    let footer = ParquetMetaDataReader::new().load_and_finish(file, size).await.ok()?;
+    let mut bytes: HashMap<String, f64> = HashMap::new();
+    let mut n_rows = 0.0;
+    for group in footer.row_groups() {
+        n_rows += group.num_rows() as f64;
+        for leaf in group.columns() {
+            let n_values = leaf.num_values() as f64;
+            let width = match leaf.column_type() {
+                PhysicalType::BOOLEAN => 1.0,
+                PhysicalType::INT32 | PhysicalType::FLOAT => 4.0,
+                PhysicalType::INT64 | PhysicalType::DOUBLE => 8.0,
+                PhysicalType::INT96 | PhysicalType::FIXED_LEN_BYTE_ARRAY => 16.0,
+                PhysicalType::BYTE_ARRAY => {
+                    (leaf.uncompressed_size() as f64 / n_values.max(1.0)).max(MIN_TEXT_BYTES) + 4.0
+                }
+            };
+            if let Some(name) = leaf.column_path().parts().first() {
+                *bytes.entry(name.clone()).or_default() += n_values * width;
+            }
+        }
+    }
+    if n_rows == 0.0 {
+        return None;
+    }
+    bytes.values_mut().for_each(|b| *b /= n_rows);
+    Some(bytes)
 }
 
 /// Log cleanup is off: which versions stay is the store's decision, and its expiry would cut change ranges.

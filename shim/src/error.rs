@@ -132,6 +132,10 @@ impl Failure {
             Some(engine) => engine.strip_backtrace(),
             None => error.to_string(),
         };
+        // The spill writer passes its limit on as the text of an I/O error.
+        if status == Status::Io && text.contains("datafusion.runtime.max_temp_directory_size") {
+            return Failure::new(Status::Resources, text);
+        }
         Failure::new(status, text)
     }
 }
@@ -150,8 +154,10 @@ impl From<ArrowError> for Failure {
 
 /// The next error inside; `source()` alone is not enough, because boxed and shared errors show their own source.
 fn inner<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
-    if let Some(ArrowError::ExternalError(boxed)) = error.downcast_ref::<ArrowError>() {
-        return Some(boxed.as_ref());
+    match error.downcast_ref::<ArrowError>() {
+        Some(ArrowError::ExternalError(boxed)) => return Some(boxed.as_ref()),
+        Some(ArrowError::IoError(_, io_error)) => return Some(io_error),
+        _ => {}
     }
     if let Some(io_error) = error.downcast_ref::<io::Error>() {
         return io_error.get_ref().map(|e| e as &(dyn Error + 'static));
@@ -171,6 +177,14 @@ fn find_own<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Failure> {
 }
 
 fn decide(error: &(dyn Error + 'static)) -> Option<Status> {
+    // A limit that is reached inside of an I/O error (spilling) is a limit.
+    let mut current = Some(error);
+    while let Some(e) = current {
+        if let Some(DataFusionError::ResourcesExhausted(_)) = e.downcast_ref::<DataFusionError>() {
+            return Some(Status::Resources);
+        }
+        current = inner(e);
+    }
     let mut current = Some(error);
     while let Some(e) = current {
         if let Some(status) = decide_one(e) {

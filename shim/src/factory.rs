@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider, TableProviderFactory};
-use datafusion::common::{Constraints, Result};
+use datafusion::common::{Constraints, DFSchema, Result};
 use datafusion::datasource::listing_table_factory::ListingTableFactory;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::CreateExternalTable;
 
 use crate::delta;
 use crate::error::{Failure, Outcome, Status};
-use crate::schema::{difference, stored};
+use crate::schema::{difference, relax, stored};
 use crate::table::{ContractTable, Storage};
 
 const DELTA_NAMES: [&str; 3] = ["DELTA", "DELTATABLE", "DELTALAKE"];
@@ -74,9 +74,21 @@ async fn create_delta(cmd: &CreateExternalTable) -> Outcome<ContractTable> {
         stored(&declared)?;
         declared
     };
-    let storage = Storage::LiveDelta { location: location.clone(), partition_by: cmd.table_partition_cols.clone() };
+    let partition_by: Vec<String> = cmd.table_partition_cols.iter().map(|name| unquoted(name)).collect();
+    if let Some(name) = partition_by.iter().find(|name| declared.field_with_name(name).is_err()) {
+        return Err(plan_error(format!("partition column '{name}' is not declared")));
+    }
+    let storage = Storage::LiveDelta { location: location.clone(), partition_by };
     let table = ContractTable::new(cmd.name.to_string(), declared, false, storage, None, None);
     Ok(table.with_defaults(cmd.column_defaults.clone()))
+}
+
+/// DataFusion (55.2) passes partition columns as they were written, quotes included.
+fn unquoted(name: &str) -> String {
+    match name.strip_prefix('"').and_then(|n| n.strip_suffix('"')) {
+        Some(inner) => inner.replace("\"\"", "\""),
+        None => name.to_owned(),
+    }
 }
 
 #[derive(Debug)]
@@ -85,16 +97,17 @@ struct FileFactory;
 #[async_trait]
 impl TableProviderFactory for FileFactory {
     async fn create(&self, state: &dyn Session, cmd: &CreateExternalTable) -> Result<Arc<dyn TableProvider>> {
+        let open = DFSchema::try_from(relax(cmd.schema.as_arrow()))?;
         let plain = CreateExternalTable {
+            schema: Arc::new(open),
             constraints: Constraints::default(),
             order_exprs: Vec::new(),
             column_defaults: HashMap::new(),
             ..cmd.clone()
         };
         let files = ListingTableFactory::new().create(state, &plain).await?;
-        let schema = files.schema();
-        let table =
-            ContractTable::new(cmd.name.to_string(), schema, false, Storage::Files(files), None, None);
+        let schema = if cmd.schema.fields().is_empty() { files.schema() } else { Arc::clone(cmd.schema.inner()) };
+        let table = ContractTable::new(cmd.name.to_string(), schema, false, Storage::Files(files), None, None);
         Ok(Arc::new(table.with_defaults(cmd.column_defaults.clone())))
     }
 }

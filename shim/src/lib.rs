@@ -12,6 +12,10 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 #![allow(clippy::missing_safety_doc)] // the contract of every door is in cadf.h
 
+/// Arrow buffers are many, large and short-lived, and come from all threads at once.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 mod catalog;
 mod delta;
 mod error;

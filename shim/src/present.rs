@@ -3,6 +3,7 @@
 //! For each batch of its input: every column takes the contract's type, then the predicates keep their rows, then the asked
 //! columns go out. Nothing is gathered: `FilterExec` coalesces to `batch_size` *rows*, and a bundle row is a whole file
 //! (engine 55.2: 956 MB for a filter over 4.6 M items). For the same reason the input runs with a batch size of its own.
+use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch, new_null_array};
@@ -11,6 +12,7 @@ use arrow::datatypes::SchemaRef;
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Result, Statistics, internal_err};
+use datafusion::config::ConfigOptions;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::CardinalityEffect;
@@ -21,6 +23,7 @@ use datafusion::physical_plan::{
     ReplaceChildrenOptions,
 };
 use futures::StreamExt;
+use tokio::sync::Mutex;
 
 use crate::error::Failure;
 use crate::schema::{new_batch, restamp};
@@ -44,7 +47,23 @@ pub struct PresentExec {
     output: Vec<usize>,
     schema: SchemaRef,
     batch_rows: Option<usize>,
+    /// Output partitions that take turns at the input's only one; 1: each input partition is its own.
+    n_sharers: usize,
+    shared: Arc<Mutex<Shared>>,
     properties: Arc<PlanProperties>,
+}
+
+/// The input that several partitions read: whoever is free takes the next batch.
+#[derive(Default)]
+struct Shared {
+    started: bool,
+    stream: Option<SendableRecordBatchStream>,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Shared {{ started: {} }}", self.started)
+    }
 }
 
 impl PresentExec {
@@ -71,8 +90,47 @@ impl PresentExec {
             output,
             schema,
             batch_rows,
+            n_sharers: 1,
+            shared: Arc::default(),
             properties: Arc::new(properties),
         })
+    }
+
+    /// The same node over another input.
+    fn over(&self, input: Arc<dyn ExecutionPlan>) -> Result<PresentExec> {
+        let node = PresentExec::new(
+            input,
+            Arc::clone(&self.middle),
+            self.sources.clone(),
+            self.predicates.clone(),
+            self.output.clone(),
+            self.batch_rows,
+        )?;
+        Ok(if self.n_sharers > 1 { node.shared_by(self.n_sharers) } else { node })
+    }
+
+    fn shared_by(mut self, n_sharers: usize) -> PresentExec {
+        let partitioning = Partitioning::UnknownPartitioning(n_sharers);
+        self.properties = Arc::new(self.properties.as_ref().clone().with_partitioning(partitioning));
+        self.n_sharers = n_sharers;
+        self
+    }
+
+    /// The next batch of the shared input; started by the first who asks, gone after its end.
+    async fn take_turn(&self, context: &Arc<TaskContext>) -> Option<Result<RecordBatch>> {
+        let mut shared = self.shared.lock().await;
+        if !shared.started {
+            shared.started = true;
+            match self.input.execute(0, Arc::clone(context)) {
+                Ok(stream) => shared.stream = Some(stream),
+                Err(e) => return Some(Err(e)),
+            }
+        }
+        let next = shared.stream.as_mut()?.next().await;
+        if !matches!(next, Some(Ok(_))) {
+            shared.stream = None;
+        }
+        next
     }
 
     fn present(&self, batch: &RecordBatch) -> Result<RecordBatch> {
@@ -99,10 +157,13 @@ impl PresentExec {
 }
 
 impl DisplayAs for PresentExec {
-    fn fmt_as(&self, _: DisplayFormatType, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PresentExec: columns={}", self.output.len())?;
         if let Some(rows) = self.batch_rows {
             write!(f, ", batch_rows={rows}")?;
+        }
+        if self.n_sharers > 1 {
+            write!(f, ", sharers={}", self.n_sharers)?;
         }
         for predicate in &self.predicates {
             write!(f, ", predicate={predicate}")?;
@@ -152,18 +213,24 @@ impl ExecutionPlan for PresentExec {
         if children.len() != 1 {
             return internal_err!("PresentExec has one child");
         }
-        Ok(Arc::new(PresentExec::new(
-            children.swap_remove(0),
-            Arc::clone(&self.middle),
-            self.sources.clone(),
-            self.predicates.clone(),
-            self.output.clone(),
-            self.batch_rows,
-        )?))
+        Ok(Arc::new(self.over(children.swap_remove(0))?))
     }
 
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
         self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
+    }
+
+    /// Files are split below, where they are read. Where they are not, and rows are bundles, partitions take turns: the
+    /// planner's round robin would gather batches to `batch_size` rows again (`RepartitionExec`, 55.2).
+    fn repartitioned(&self, n_partitions: usize, config: &ConfigOptions) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        if let Some(input) = self.input.repartitioned(n_partitions, config)? {
+            return Ok(Some(Arc::new(self.over(input)?)));
+        }
+        let is_single = self.input.output_partitioning().partition_count() == 1 && self.n_sharers == 1;
+        if self.batch_rows.is_none() || !is_single || n_partitions < 2 {
+            return Ok(None);
+        }
+        Ok(Some(Arc::new(self.over(Arc::clone(&self.input))?.shared_by(n_partitions))))
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
@@ -172,6 +239,13 @@ impl ExecutionPlan for PresentExec {
             _ => context,
         };
         let node = self.clone();
+        if self.n_sharers > 1 {
+            let stream = futures::stream::unfold((node, context), |(node, context)| async move {
+                let batch = node.take_turn(&context).await?.and_then(|batch| node.present(&batch));
+                Some((batch, (node, context)))
+            });
+            return Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), stream)));
+        }
         let stream = self.input.execute(partition, context)?.map(move |batch| node.present(&batch?));
         Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), stream)))
     }

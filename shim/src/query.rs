@@ -64,6 +64,7 @@ pub async fn start(core: Arc<Core>, sql: String, params: Option<ParamValues>) ->
         return Err(refused(what));
     }
     let at_once = change.is_some() || matches!(plan, LogicalPlan::Statement(_));
+    refuse_drop_of_catalog(&core, &plan)?;
     if let LogicalPlan::Ddl(DdlStatement::CreateExternalTable(command)) = &plan
         && replace_external(&core, command).await?
     {
@@ -83,6 +84,23 @@ pub async fn start(core: Arc<Core>, sql: String, params: Option<ParamValues>) ->
     }
     let stream = execute_stream(physical, context).map_err(Failure::running)?;
     Ok(Started::Rows(schema, stream))
+}
+
+/// DataFusion would say that the table does not exist.
+fn refuse_drop_of_catalog(core: &Core, plan: &LogicalPlan) -> Outcome<()> {
+    let name = match plan {
+        LogicalPlan::Ddl(DdlStatement::DropTable(drop)) => &drop.name,
+        LogicalPlan::Ddl(DdlStatement::DropView(drop)) => &drop.name,
+        _ => return Ok(()),
+    };
+    let (catalog, schema, table) = crate::session::resolve(&core.state(), name);
+    match core.shared.catalog() {
+        Some(host) if host.name == catalog && host.names(&schema).contains_key(&table) => Err(Failure::new(
+            Status::Refused,
+            format!("table '{schema}.{table}' belongs to the catalog"),
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// `CREATE OR REPLACE EXTERNAL TABLE` over a table that is there: the new one is made before the old one goes. DataFusion

@@ -1,4 +1,5 @@
 //! session.rs — one DataFusion session: its runtime, its settings, its catalogs, and planning inside it.
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
@@ -14,6 +15,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast;
 use deltalake_core::delta_datafusion::planner::DeltaPlanner;
+use futures::FutureExt;
 
 use crate::catalog::{CCatalog, HostCatalog};
 use crate::error::{Failure, Outcome};
@@ -212,7 +214,59 @@ pub async fn plan_in(state: &SessionState, sql: &str) -> Outcome<LogicalPlan> {
     if !only_describes(&statement) {
         check_references(state, &statement).await?;
     }
-    state.statement_to_plan(statement).await.map_err(Failure::planning)
+    if !inserts(&statement) {
+        return state.statement_to_plan(statement).await.map_err(Failure::planning);
+    }
+    // INSERT is planned with casts to the table's columns, and DataFusion (55.2) has no cast to a NOT NULL inside of a list
+    // or struct: the table is shown without them, and the gate sees to them.
+    let planned = {
+        let _open = Relaxed::set();
+        state.statement_to_plan(statement).now_or_never()
+    };
+    match planned {
+        Some(plan) => plan.map_err(Failure::planning),
+        None => Err(Failure::new(crate::error::Status::Plan, "a table of the statement cannot be had at once")),
+    }
+}
+
+thread_local! {
+    static RELAXED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// While it lives, tables of the catalog are shown without NOT NULL on this thread.
+struct Relaxed;
+
+impl Relaxed {
+    fn set() -> Relaxed {
+        RELAXED.set(true);
+        Relaxed
+    }
+}
+
+impl Drop for Relaxed {
+    fn drop(&mut self) {
+        RELAXED.set(false);
+    }
+}
+
+pub fn is_relaxed() -> bool {
+    RELAXED.get()
+}
+
+/// Whether a statement is an INSERT, also inside of EXPLAIN and PREPARE.
+fn inserts(statement: &Statement) -> bool {
+    let mut inner = match statement {
+        Statement::Explain(explain) => return inserts(&explain.statement),
+        Statement::Statement(inner) => inner.as_ref(),
+        _ => return false,
+    };
+    loop {
+        inner = match inner {
+            ast::Statement::Insert(_) => return true,
+            ast::Statement::Explain { statement, .. } | ast::Statement::Prepare { statement, .. } => statement,
+            _ => return false,
+        };
+    }
 }
 
 /// DESCRIBE and the like answer from declarations, for broken tables too.

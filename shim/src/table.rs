@@ -27,7 +27,7 @@ use crate::listing::Listing;
 use crate::present::{PresentExec, Source};
 use crate::schema::{has_bundles, index_by_name, relax};
 use crate::stream::StreamTable;
-use crate::write::{InsertSink, Target};
+use crate::write::{self, InsertSink, Target};
 
 #[derive(Debug)]
 pub enum Storage {
@@ -43,7 +43,7 @@ pub enum Storage {
     Broken(String),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ContractTable {
     /// "schema.table", for messages.
     pub name: String,
@@ -51,7 +51,7 @@ pub struct ContractTable {
     pub declared: SchemaRef,
     /// What the optimizer may believe.
     schema: SchemaRef,
-    storage: Storage,
+    storage: Arc<Storage>,
     /// SQL over the columns; every scan applies it.
     predicate: Option<String>,
     bundles: bool,
@@ -60,10 +60,20 @@ pub struct ContractTable {
     defaults: HashMap<String, Expr>,
 }
 
-/// A provider of storage, and how many of its rows a batch should have.
-struct Inner {
+/// A provider of storage, and the rows that a batch should have given the columns that are read.
+struct Inner<'a> {
     provider: Arc<dyn TableProvider>,
-    batch_rows: Option<usize>,
+    batch_rows: Box<dyn Fn(&Schema) -> Option<usize> + Send + 'a>,
+}
+
+impl Inner<'_> {
+    fn plain(provider: Arc<dyn TableProvider>) -> Inner<'static> {
+        Inner { provider, batch_rows: Box::new(|_| None) }
+    }
+}
+
+fn names(columns: &Schema) -> impl Iterator<Item = &str> {
+    columns.fields().iter().map(|f| f.name().as_str())
 }
 
 impl ContractTable {
@@ -77,6 +87,7 @@ impl ContractTable {
     ) -> ContractTable {
         let schema = if proved_not_null { Arc::clone(&declared) } else { relax(&declared) };
         let bundles = has_bundles(&schema);
+        let storage = Arc::new(storage);
         ContractTable { name, declared, schema, storage, predicate, bundles, committed, defaults: HashMap::new() }
     }
 
@@ -89,17 +100,22 @@ impl ContractTable {
         self
     }
 
+    /// The same table over the same storage, shown without NOT NULL.
+    pub fn relaxed(&self) -> ContractTable {
+        ContractTable { schema: relax(&self.declared), ..self.clone() }
+    }
+
     /// Why this table cannot be used, if so.
     pub fn failure(&self) -> Option<Failure> {
-        match &self.storage {
+        match self.storage.as_ref() {
             Storage::Broken(why) => Some(Failure::new(Status::Plan, format!("table '{}': {why}", self.name))),
             _ => None,
         }
     }
 
-    async fn inner(&self, state: &SessionState) -> Result<Option<Inner>> {
+    async fn inner(&self, state: &SessionState) -> Result<Option<Inner<'_>>> {
         let context = |e: Failure| e.context(format!("table '{}'", self.name)).into_engine();
-        Ok(match &self.storage {
+        Ok(match self.storage.as_ref() {
             Storage::Empty => None,
             Storage::Broken(_) => match self.failure() {
                 Some(failure) => return Err(failure.into_engine()),
@@ -110,24 +126,24 @@ impl ContractTable {
                     opened.get_or_try_init(|| delta::open(state, location, *version)).await.map_err(context)?;
                 // Another statement may have reset the runtime environment since the table was opened.
                 table.register(state).map_err(context)?;
-                let batch_rows = if self.bundles { table.batch_rows } else { None };
-                Some(Inner { provider: Arc::clone(&table.provider), batch_rows })
+                let provider = Arc::clone(&table.provider);
+                Some(Inner { provider, batch_rows: Box::new(|columns| table.batch_rows(names(columns))) })
             }
             Storage::LiveDelta { location, .. } => {
                 if !delta::exists(location).await.map_err(context)? {
                     return Ok(None);
                 }
                 let table = delta::open(state, location, None).await.map_err(context)?;
-                Some(Inner { batch_rows: if self.bundles { table.batch_rows } else { None }, provider: table.provider })
+                let provider = Arc::clone(&table.provider);
+                Some(Inner { provider, batch_rows: Box::new(move |columns| table.batch_rows(names(columns))) })
             }
-            Storage::Files(provider) => Some(Inner { provider: Arc::clone(provider), batch_rows: None }),
+            Storage::Files(provider) => Some(Inner::plain(Arc::clone(provider))),
             Storage::Stream(table) => {
-                let provider = Arc::new(StreamTable::clone(table)) as Arc<dyn TableProvider>;
-                Some(Inner { provider, batch_rows: None })
+                Some(Inner::plain(Arc::new(StreamTable::clone(table))))
             }
             Storage::Listing { listing, opened } => {
                 let provider = opened.get_or_try_init(|| listing.open(state)).await.map_err(context)?;
-                Some(Inner { provider: Arc::clone(provider), batch_rows: None })
+                Some(Inner::plain(Arc::clone(provider)))
             }
         })
     }
@@ -231,7 +247,8 @@ impl TableProvider for ContractTable {
             .map(|expr| state.create_physical_expr(expr, &middle_columns))
             .collect::<Result<Vec<_>>>()?;
         let output = (0..asked.len()).collect();
-        Ok(Arc::new(PresentExec::new(input, middle, sources, predicates, output, inner.batch_rows)?))
+        let batch_rows = (inner.batch_rows)(&middle);
+        Ok(Arc::new(PresentExec::new(input, middle, sources, predicates, output, batch_rows)?))
     }
 
     async fn insert_into(
@@ -245,10 +262,13 @@ impl TableProvider for ContractTable {
             InsertOp::Overwrite => true,
             InsertOp::Replace => return Err(refused("REPLACE", &self.name)),
         };
-        let (location, partition_by) = match &self.storage {
+        let (location, partition_by) = match self.storage.as_ref() {
             Storage::Delta { location, .. } => (location, Vec::new()),
             Storage::LiveDelta { location, partition_by } => (location, partition_by.clone()),
-            Storage::Files(files) => return files.insert_into(state, input, op).await,
+            Storage::Files(files) => {
+                let checked = write::checked(self.name.clone(), Arc::clone(&self.declared), files.schema(), input)?;
+                return files.insert_into(state, checked, op).await;
+            }
             Storage::Broken(_) | Storage::Empty | Storage::Stream(_) | Storage::Listing { .. } => {
                 return Err(match self.failure() {
                     Some(failure) => failure.into_engine(),

@@ -30,6 +30,22 @@ thread_local! {
     static PLANNING: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
 
+/// A name on the stack for as long as this lives, also when planning panics.
+struct Planning;
+
+impl Planning {
+    fn enter(name: &str) -> Planning {
+        PLANNING.with_borrow_mut(|stack| stack.push(name.to_owned()));
+        Planning
+    }
+}
+
+impl Drop for Planning {
+    fn drop(&mut self) {
+        PLANNING.with_borrow_mut(|stack| stack.pop());
+    }
+}
+
 pub struct View {
     name: String,
     sql: String,
@@ -75,9 +91,10 @@ impl View {
             return Err(Failure::new(Status::Plan, format!("views are nested deeper than {MAX_DEPTH}")));
         }
         let state = self.shared.state().ok_or_else(|| Failure::new(Status::Canceled, "the session is closed"))?;
-        PLANNING.with_borrow_mut(|stack| stack.push(self.name.clone()));
-        let planned = crate::session::plan_in(&state, &self.sql).now_or_never();
-        PLANNING.with_borrow_mut(|stack| stack.pop());
+        let planned = {
+            let _here = Planning::enter(&self.name);
+            crate::session::plan_in(&state, &self.sql).now_or_never()
+        };
         let plan =
             planned.unwrap_or_else(|| Err(Failure::new(Status::Plan, "a table of the view cannot be had at once")))?;
         if crate::query::changes_something(&plan) {

@@ -13,14 +13,14 @@ use std::str::FromStr;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, Field, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Result, internal_err};
 use datafusion::datasource::provider_as_source;
 use datafusion::datasource::sink::DataSink;
-use datafusion::execution::{SendableRecordBatchStream, SessionState, TaskContext};
+use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder, TaskContext};
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, TableType, UNNAMED_TABLE};
 use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{Boundedness, CardinalityEffect, EmissionType};
@@ -37,8 +37,9 @@ use deltalake_core::logstore::get_actions;
 use deltalake_core::operations::write::WriteBuilder;
 use deltalake_core::protocol::SaveMode;
 use futures::{StreamExt, TryStreamExt};
-use parquet::basic::Compression;
+use parquet::basic::{Compression, Encoding};
 use parquet::file::properties::WriterProperties;
+use parquet::schema::types::ColumnPath;
 
 use crate::catalog::Committed;
 use crate::delta;
@@ -49,7 +50,7 @@ use crate::session::Core;
 
 const DEFAULT_ROW_GROUP_BYTES: u64 = 64 << 20;
 const DEFAULT_TARGET_FILE_BYTES: u64 = 256 << 20;
-const DEFAULT_COMPRESSION: &str = "zstd(3)";
+const DEFAULT_COMPRESSION: &str = "zstd(1)";
 /// The gate cuts by weight already; rows a step only matter for small rows.
 const STEP_ROWS: usize = 8192;
 
@@ -77,7 +78,11 @@ impl WriteOptions {
             self.metadata.iter().map(|(k, v)| (k.clone(), serde_json::Value::String(v.clone()))).collect();
         let mut properties = delta::commit_properties().with_metadata(metadata);
         if let Some((app_id, version)) = &self.transaction {
-            properties = properties.with_application_transaction(Transaction::new(app_id, *version));
+            // No second try behind another writer's commit: delta-rs (1.1.3) would not look whether that commit carries the
+            // same transaction (run: two of four writers committed it). The caller hears CONFLICT and looks again.
+            properties = properties
+                .with_application_transaction(Transaction::new(app_id, *version))
+                .with_max_retries(0);
         }
         properties
     }
@@ -88,13 +93,43 @@ impl WriteOptions {
             .or_else(|_| Compression::from_str(&text.to_ascii_uppercase()))
             .map_err(|e| Failure::invalid(format!("compression '{text}': {e}")))?;
         let row_group = if self.row_group_bytes == 0 { DEFAULT_ROW_GROUP_BYTES } else { self.row_group_bytes };
-        Ok(WriterProperties::builder()
+        let mut builder = WriterProperties::builder();
+        for path in integer_leaves(&self.schema) {
+            builder = builder
+                .set_column_dictionary_enabled(path.clone(), false)
+                .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED);
+        }
+        Ok(builder
             .set_compression(compression)
             // By bytes as well: a row may be a whole file.
             .set_max_row_group_bytes(Some(usize::try_from(row_group).unwrap_or(usize::MAX)))
             .set_created_by(format!("cadf version {}", env!("CARGO_PKG_VERSION")))
             .build())
     }
+}
+
+/// The Parquet paths of 32- and 64-bit integers, as delta-rs stores them. Offsets, ordinals and sorted ids are small steps from
+/// one value to the next, and a dictionary of hashes helps nobody: packing differences is smaller and half the work.
+fn integer_leaves(schema: &SchemaRef) -> Vec<ColumnPath> {
+    fn walk(field: &Field, path: Vec<String>, found: &mut Vec<ColumnPath>) {
+        match field.data_type() {
+            DataType::Int32 | DataType::Int64 => found.push(ColumnPath::new(path)),
+            DataType::Struct(fields) => {
+                for child in fields {
+                    walk(child, [path.clone(), vec![child.name().clone()]].concat(), found);
+                }
+            }
+            DataType::List(item) => {
+                walk(item, [path, vec!["list".to_owned(), "element".to_owned()]].concat(), found);
+            }
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    for field in schema.fields() {
+        walk(field, vec![field.name().clone()], &mut found);
+    }
+    found
 }
 
 /// `struct cadf_written`.
@@ -165,7 +200,7 @@ async fn write_through(
     let is_new = snapshot.is_none();
     let mut builder = WriteBuilder::new(table.log_store(), snapshot)
         .with_input_plan(plan)
-        .with_session_state(Arc::new(state))
+        .with_session_state(Arc::new(in_order(state)))
         .with_session_fallback_policy(SessionFallbackPolicy::RequireSessionState)
         .with_save_mode(if options.overwrite { SaveMode::Overwrite } else { SaveMode::Append })
         .with_target_file_size(NonZeroU64::new(target))
@@ -178,8 +213,24 @@ async fn write_through(
     if is_new || !options.partition_by.is_empty() {
         builder = builder.with_partition_columns(options.partition_by.clone());
     }
-    let table = builder.await.map_err(|e| context(Failure::from(e)))?;
+    let table = builder.await.map_err(|e| {
+        let mut failure = context(Failure::from(e));
+        // delta-rs has no type of its own for rows that break a CHECK or an invariant.
+        if failure.text.contains("failed validation check") {
+            failure.status = Status::Gate;
+        }
+        failure
+    })?;
     added(&table, tally).await
+}
+
+/// The session for what delta-rs plans above the gate: no repartitioning, since a round robin would write the rows in another order
+/// than they came in (and hold them meanwhile). The rows' own plan is optimized already and keeps its partitions.
+fn in_order(state: SessionState) -> SessionState {
+    let mut config = state.config().clone();
+    config.options_mut().optimizer.enable_round_robin_repartition = false;
+    config.options_mut().execution.target_partitions = 1;
+    SessionStateBuilder::from(state).with_config(config).build()
 }
 
 /// What the contract's columns look like in a table that is there already: its own types, in the contract's order.
@@ -255,7 +306,8 @@ impl TableProvider for GateTable {
             Some(Rows::Stream(stream)) => GateSource::Stream(Arc::new(Mutex::new(Some(stream)))),
             None => return internal_err!("the rows of a write are read twice"),
         };
-        Ok(Arc::new(GateExec::new(self.gate.clone(), source, projection.cloned(), Arc::clone(&self.tally))?))
+        let tally = Arc::clone(&self.tally);
+        Ok(Arc::new(GateExec::new(self.gate.clone(), source, projection.cloned(), tally, true)?))
     }
 }
 
@@ -271,12 +323,20 @@ struct GateExec {
     source: GateSource,
     projection: Option<Vec<usize>>,
     tally: SharedTally,
+    /// The rows' plan is optimized already and must stay as it is: the optimizer does not see it.
+    opaque: bool,
     schema: SchemaRef,
     properties: Arc<PlanProperties>,
 }
 
 impl GateExec {
-    fn new(gate: Gate, source: GateSource, projection: Option<Vec<usize>>, tally: SharedTally) -> Result<GateExec> {
+    fn new(
+        gate: Gate,
+        source: GateSource,
+        projection: Option<Vec<usize>>,
+        tally: SharedTally,
+        opaque: bool,
+    ) -> Result<GateExec> {
         let schema = match &projection {
             Some(columns) => Arc::new(gate.stored.project(columns)?),
             None => Arc::clone(&gate.stored),
@@ -291,7 +351,7 @@ impl GateExec {
             EmissionType::Incremental,
             Boundedness::Bounded,
         );
-        Ok(GateExec { gate, source, projection, tally, schema, properties: Arc::new(properties) })
+        Ok(GateExec { gate, source, projection, tally, opaque, schema, properties: Arc::new(properties) })
     }
 }
 
@@ -317,8 +377,10 @@ impl ExecutionPlan for GateExec {
     }
 
     fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        // The rows' plan is optimized already and stays as it is.
-        vec![]
+        match &self.source {
+            GateSource::Plan(plan) if !self.opaque => vec![plan],
+            _ => vec![],
+        }
     }
 
     fn apply_expressions(
@@ -330,13 +392,20 @@ impl ExecutionPlan for GateExec {
 
     fn replace_children(
         self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
+        mut children: Vec<Arc<dyn ExecutionPlan>>,
         _: ReplaceChildrenOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        if !children.is_empty() {
-            return internal_err!("GateExec has no children");
+        if children.len() != self.children().len() {
+            return internal_err!("GateExec: wrong number of children");
         }
-        Ok(self)
+        let Some(child) = children.pop() else { return Ok(self) };
+        Ok(Arc::new(GateExec::new(
+            self.gate.clone(),
+            GateSource::Plan(child),
+            self.projection.clone(),
+            Arc::clone(&self.tally),
+            self.opaque,
+        )?))
     }
 
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
@@ -380,6 +449,17 @@ impl ExecutionPlan for GateExec {
     fn cardinality_effect(&self) -> CardinalityEffect {
         CardinalityEffect::Equal
     }
+}
+
+/// Rows on their way to plain files, checked against what was declared of them.
+pub fn checked(
+    dataset: String,
+    declared: SchemaRef,
+    stored: SchemaRef,
+    input: Arc<dyn ExecutionPlan>,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let gate = Gate { dataset, schema: declared, stored };
+    Ok(Arc::new(GateExec::new(gate, GateSource::Plan(input), None, Arc::new(Tally::default()), false)?))
 }
 
 /// The dataset that an SQL INSERT goes to.

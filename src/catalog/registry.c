@@ -32,6 +32,20 @@ static int for_each(struct catalog *c, each_fn each, void *rows, struct ca_error
 
 /* ---- datasets --------------------------------------------------------------------------------------------------- */
 
+/* Why the rows cannot be read, NULL: nothing speaks against it. Only here is the disk looked at; the catalog's other answers come
+ * without I/O, and reading such a table is an error of its own. Called with the lock held. */
+static char *dataset_failure(const struct catalog_dataset *d)
+{
+    if (d->failure)
+        return g_strdup(d->failure);
+    if (!d->location)
+        return NULL;
+    g_autofree char *log = g_build_filename(d->location, "_delta_log", NULL);
+    if (g_file_test(log, G_FILE_TEST_IS_DIR))
+        return NULL;
+    return g_strdup_printf("no Delta table at '%s': run 'codeanatomy build' again", d->location);
+}
+
 static int each_dataset(struct catalog *c, struct catalog_name *n, const struct contract *contract, void *rows,
                         struct ca_error *err)
 {
@@ -40,6 +54,7 @@ static int each_dataset(struct catalog *c, struct catalog_name *n, const struct 
     g_mutex_lock(&c->lock);
     bool is_written = !n->is_nested && (d->location != NULL || d->rows != NULL);
     bool can_be_empty = !n->is_nested && catalog_is_stored(d);
+    g_autofree char *failure = dataset_failure(d);
     struct datasets_row row = {
         .schema_name = rows_str_of(n->schema),
         .dataset_name = rows_str_of(n->name),
@@ -54,8 +69,8 @@ static int each_dataset(struct catalog *c, struct catalog_name *n, const struct 
         .data_version = d->version,
         .has_n_rows = is_written && d->n_rows >= 0,
         .n_rows = d->n_rows,
-        .health = rows_str_of(d->failure ? "broken" : can_be_empty && !is_written ? "empty" : "ok"),
-        .failure = rows_str_of(d->failure),
+        .health = rows_str_of(failure ? "broken" : can_be_empty && !is_written ? "empty" : "ok"),
+        .failure = rows_str_of(failure),
     };
     int rc = datasets_finish_row(rows, &row);
     g_mutex_unlock(&c->lock);

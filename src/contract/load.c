@@ -387,6 +387,7 @@ static void read_field(struct loader *l, const struct yaml_node *node, struct co
     };
     ret->line = node->line;
     ret->column = node->column;
+    const size_t n_before = l->n_problems;
     size_t first = is_named ? 0 : 1;
     read_keys(l, node, place_names[place], specs + first, G_N_ELEMENTS(specs) - first, ret);
     if (node->kind != YAML_MAP)
@@ -425,7 +426,7 @@ static void read_field(struct loader *l, const struct yaml_node *node, struct co
     case CONTRACT_DECIMAL128:
         if (value_of(node, "precision") == NULL || value_of(node, "scale") == NULL)
             bad(l, node, "decimal128 needs precision and scale");
-        else if (ret->precision < 1 || ret->scale > ret->precision)
+        else if (l->n_problems == n_before && (ret->precision < 1 || ret->scale > ret->precision))
             contradiction(l, value_of(node, "precision"),
                           "decimal128(%d, %d): precision is 1 to 38, scale 0 to precision", ret->precision, ret->scale);
         break;

@@ -62,6 +62,16 @@ static int refuse(struct reader *r, const struct yaml_node *at, const char *what
     return ca_fail(r->err, CA_ERR_SYNTAX, "%s:%d:%d: %s", r->source, at->line, at->column, what);
 }
 
+/* Tags and anchors are refused where they stand. libfyaml marks an anchor behind its '&' and an alias behind its '*'.
+ */
+static int refuse_token(struct reader *r, struct fy_token *token, bool is_tag)
+{
+    const struct fy_mark *mark = fy_token_start_mark(token);
+    const int column = mark == NULL ? 1 : mark->column + (is_tag || mark->column == 0 ? 1 : 0);
+    return ca_fail(r->err, CA_ERR_SYNTAX, "%s:%d:%d: %s are not allowed in a contract", r->source,
+                   mark == NULL ? 1 : mark->line + 1, column, is_tag ? "tags" : "anchors and aliases");
+}
+
 /* Put a complete or just opened node where it belongs; takes it, also on failure. */
 static int attach(struct reader *r, struct yaml_node *node)
 {
@@ -124,15 +134,20 @@ static int read_scalar(struct reader *r, struct fy_event *event, struct yaml_nod
     const char *text = fy_token_get_text(event->scalar.value, &n);
     struct yaml_node *node = node_new(YAML_SCALAR, fy_event_start_mark(event));
     node->text = g_strndup(text == NULL ? "" : text, n);
-    node->is_plain = event->scalar.value == NULL || fy_token_scalar_style(event->scalar.value) == FYSS_PLAIN;
+    const enum fy_scalar_style style =
+        event->scalar.value == NULL ? FYSS_PLAIN : fy_token_scalar_style(event->scalar.value);
+    node->is_plain = style == FYSS_PLAIN;
+    /* libfyaml marks where the text begins, which is behind the quote. */
+    if ((style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED) && node->column > 1)
+        node->column--;
     int rc = CA_OK;
     /* "\0" in a double-quoted scalar: texts are C strings from here on. */
     if (text != NULL && memchr(text, '\0', n) != NULL)
         rc = refuse(r, node, "a text may not contain NUL");
     else if (event->scalar.tag != NULL)
-        rc = refuse(r, node, "tags are not allowed in a contract");
+        rc = refuse_token(r, event->scalar.tag, true);
     else if (event->scalar.anchor != NULL)
-        rc = refuse(r, node, "anchors and aliases are not allowed in a contract");
+        rc = refuse_token(r, event->scalar.anchor, false);
     if (rc != CA_OK) {
         yaml_node_free(node);
         return rc;
@@ -150,24 +165,18 @@ static int read_event(struct reader *r, struct fy_event *event)
         return attach(r, node);
     case FYET_MAPPING_START:
     case FYET_SEQUENCE_START:
+        if (event->mapping_start.tag != NULL)
+            return refuse_token(r, event->mapping_start.tag, true);
+        if (event->mapping_start.anchor != NULL)
+            return refuse_token(r, event->mapping_start.anchor, false);
         node = node_new(event->type == FYET_MAPPING_START ? YAML_MAP : YAML_LIST, fy_event_start_mark(event));
-        if (event->mapping_start.tag != NULL || event->mapping_start.anchor != NULL) {
-            int rc = refuse(r, node,
-                            event->mapping_start.tag != NULL ? "tags are not allowed in a contract"
-                                                             : "anchors and aliases are not allowed in a contract");
-            yaml_node_free(node);
-            return rc;
-        }
         return open_collection(r, node);
     case FYET_MAPPING_END:
     case FYET_SEQUENCE_END:
         close_collection(r);
         return CA_OK;
-    case FYET_ALIAS: {
-        const struct fy_mark *mark = fy_event_start_mark(event);
-        return ca_fail(r->err, CA_ERR_SYNTAX, "%s:%d:%d: anchors and aliases are not allowed in a contract", r->source,
-                       mark == NULL ? 1 : mark->line + 1, mark == NULL ? 1 : mark->column + 1);
-    }
+    case FYET_ALIAS:
+        return refuse_token(r, event->alias.anchor, false);
     case FYET_DOCUMENT_START:
         if (r->root != NULL) {
             const struct fy_mark *mark = fy_event_start_mark(event);

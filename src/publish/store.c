@@ -160,9 +160,32 @@ static int store_empty(struct store *s, struct ca_error *err)
     return CA_OK;
 }
 
+/* A build removes what it does not know in a store, so a directory with something else in it is never made one. What may be there is
+ * what a build leaves that died before it wrote FORMAT. */
+static int store_refuse_foreign(const struct store *s, struct ca_error *err)
+{
+    int format = 0;
+    g_autofree char *found = NULL;
+    CA_TRY(store_format(s, &format, err));
+    g_autoptr(GDir) dir = format == 0 ? g_dir_open(s->path, 0, NULL) : NULL;
+    const char *name = NULL;
+    while (!found && dir && (name = g_dir_read_name(dir)))
+        if (strcmp(name, "lock") != 0 && !g_str_has_prefix(name, "FORMAT.tmp."))
+            found = g_strdup(name);
+    if (!found)
+        return CA_OK;
+    CA_TRY(store_format(s, &format, err)); /* another build may have made the store in between */
+    if (format != 0)
+        return CA_OK;
+    g_autofree char *shown = g_utf8_make_valid(found, -1);
+    return ca_fail(err, CA_ERR_REFUSED, "'%s' is not empty and no codeanatomy store (it holds '%s'): choose an empty or a new directory",
+                   s->path, shown);
+}
+
 static int store_prepare(struct store *s, struct ca_error *err)
 {
     CA_TRY(file_make_dirs(s->path, err));
+    CA_TRY(store_refuse_foreign(s, err));
     CA_TRY(store_lock(s, err));
     int format = 0;
     CA_TRY(store_format(s, &format, err));

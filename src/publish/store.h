@@ -30,7 +30,8 @@ struct store;
 /* Open for reading. CA_ERR_NOT_FOUND: no store there; CA_ERR_DRIFT: another format, the message says what to do. */
 int store_open_read(const char *path, struct store **ret, struct ca_error *err) CA_MUST_CHECK;
 
-/* Open for writing: makes the directories, takes the lock, empties tmp/. A store of an older format is emptied first. */
+/* Open for writing: makes the directories, takes the lock, empties tmp/. A store of an older format is emptied first.
+ * CA_ERR_REFUSED: the directory holds something and is no store; CA_ERR_CONFLICT: another process writes. */
 int store_open_write(const char *path, struct store **ret, struct ca_error *err) CA_MUST_CHECK;
 void store_close(struct store *s);
 

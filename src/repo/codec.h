@@ -2,8 +2,9 @@
  *
  * repo_codec_find() answers as codecs.lookup() of CPython 3.11 does for names in a source file. Decoding is iconv's,
  * one character at a time since offsets are wanted, and `fixes` list where glibc's tables differ from CPython's; the
- * oracle tests/oracle/compare_encoding.py compares every byte and every pair of bytes. Any thread; the tables are
- * constants.
+ * oracle tests/oracle/compare_encoding.py compares every byte and every pair of bytes.
+ *
+ * Any thread; the tables are constants.
  */
 #ifndef CA_REPO_CODEC_H
 #define CA_REPO_CODEC_H

@@ -1,3 +1,4 @@
+/* repo/declaration.c — the cookie in one of the first two lines. */
 #include "repo/declaration.h"
 
 #include <glib.h>

@@ -13,9 +13,8 @@
 struct repo_git;
 
 /* The repository whose work tree holds `dir`: search_up looks in the directories above too. Returns NULL where there is
- * none
- * (*ret_problem stays NULL), and also where there is one that cannot be used (bare, broken, of another owner, an index
- * or a format that libgit2 does not know): *ret_problem then says why, free with g_free. */
+ * none (*ret_problem stays NULL), and also where there is one that cannot be used (bare, broken, of another owner, an
+ * index or a format that libgit2 does not know): *ret_problem then says why, free with g_free. */
 struct repo_git *repo_git_open(const char *dir, bool search_up, char **ret_problem);
 void repo_git_close(struct repo_git *g);
 CA_DEFINE_AUTOPTR(repo_git, repo_git_close)

@@ -14,6 +14,9 @@
 #include "repo/declaration.h"
 #include "repo/scan.h"
 
+/* Offsets are 32 bits (position/map.c, tree-sitter, SCIP), and text may be three times as long in UTF-8. */
+#define FILE_MAX_BYTES ((size_t)1 << 30)
+
 /* ---- bytes ----------------------------------------------------------------------------------------------------- */
 
 /* A descriptor, or -1 with *ret_failure set, or -1 with the error of a limit of ours in err. */
@@ -52,8 +55,7 @@ static int read_whole(int fd, size_t max_bytes, struct repo_file *f, struct ca_e
         return CA_OK;
     }
 
-    if (max_bytes > SIZE_MAX / 2)
-        max_bytes = SIZE_MAX / 2;
+    max_bytes = MIN(max_bytes, FILE_MAX_BYTES);
     uint64_t expected = st.st_size > 0 ? (uint64_t)st.st_size : 0;
     bool is_too_large = expected > max_bytes;
     size_t n_allocated = is_too_large ? 0 : (size_t)expected + 2;

@@ -38,12 +38,13 @@ static const struct key keys[] = {
 };
 
 /* in        what the next event belongs to
- * key       the key whose value is being read
+ * key       the key whose value is being read, and where it stands
  * is_seen   by index into keys
  * list      items so far, while in a list */
 struct reader {
     enum { IN_NOTHING, IN_MAP, IN_LIST, IN_END } in;
     const struct key *key;
+    struct fy_mark key_mark;
     bool is_seen[G_N_ELEMENTS(keys)];
     GPtrArray *list;
     struct repo_project *project;
@@ -73,6 +74,7 @@ static int read_key(struct reader *r, const struct fy_mark *mark, const char *te
         }
         r->is_seen[i] = true;
         r->key = &keys[i];
+        r->key_mark = *mark;
         return CA_OK;
     }
 
@@ -140,13 +142,18 @@ static int read_item(struct reader *r, const struct fy_mark *mark, const char *t
     return CA_OK;
 }
 
-static int read_scalar(struct reader *r, struct fy_event *event, const struct fy_mark *mark)
+static int read_scalar(struct reader *r, struct fy_event *event, const struct fy_mark *start)
 {
     struct fy_token *token = event->scalar.value;
+    enum fy_scalar_style style = token != NULL ? fy_token_scalar_style(token) : FYSS_PLAIN;
+    struct fy_mark at = start != NULL ? *start : r->key_mark; /* a value that is not there has no place */
+    if ((style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED) && at.column > 0)
+        at.column--; /* libfyaml 0.7 points behind the quote */
+    const struct fy_mark *mark = &at;
     size_t n = 0;
     const char *bytes = token != NULL ? fy_token_get_text(token, &n) : "";
     g_autofree char *text = g_strndup(bytes != NULL ? bytes : "", n);
-    bool is_plain = token == NULL || fy_token_scalar_style(token) == FYSS_PLAIN;
+    bool is_plain = style == FYSS_PLAIN;
     if (memchr(bytes != NULL ? bytes : "", '\0', n) != NULL || !g_utf8_validate(text, -1, NULL))
         return refuse(r, mark, "text must be UTF-8 without NUL");
 
@@ -216,10 +223,10 @@ static int read_event(struct reader *r, struct fy_event *event)
 static int refuse_unparsable(const struct reader *r, struct fy_diag *diag)
 {
     void *iterator = NULL;
-    const struct fy_diag_error *e = fy_diag_errors_iterate(diag, &iterator);
+    const struct fy_diag_error *e = fy_diag_errors_iterate(diag, &iterator); /* counts from 1, marks from 0 */
     if (e == NULL)
         return refuse(r, NULL, "not YAML");
-    return ca_fail(r->err, CA_ERR_SYNTAX, "%s:%d:%d: %s", PROJECT_FILE, e->line + 1, e->column + 1, e->msg);
+    return ca_fail(r->err, CA_ERR_SYNTAX, "%s:%d:%d: %s", PROJECT_FILE, e->line, e->column, e->msg);
 }
 
 static int parse(const char *text, size_t n_bytes, struct repo_project *project, struct ca_error *err)

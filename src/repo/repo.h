@@ -8,7 +8,9 @@
  *   1. Entries are sorted by path (bytes); the order of the directory's listing is never visible.
  *   2. A file is read once; every layer sees these bytes, whatever happens to the file later.
  *   3. Nothing outside root is read, except what git itself needs (.git of a worktree, submodule git dirs, excludes
- * file). Threads: a scan is immutable after repo_scan_open; files may be loaded from several threads.
+ *      file, .gitignore of the directories above root in the same work tree).
+ *
+ * Threads: a scan is immutable after repo_scan_open; files may be loaded from several threads.
  */
 #ifndef CA_REPO_REPO_H
 #define CA_REPO_REPO_H
@@ -20,12 +22,18 @@
 #include "base/error.h"
 #include "position/position.h"
 
-/* The project file (codeanatomy.toml-like keys in YAML: .codeanatomy.yaml) and flags say the same things; see
- * docs/project-file.md. repository     name in every id; default "repo", so that ids do not depend on the directory
- *   source_roots   directories that module names start from; empty: found (src layouts, directories without
- * __init__.py) include, exclude  gitignore-style patterns relative to root; include empty: everything python
- * interpreter, layers, store: carried here for build; NULL / empty: default All strings are owned by the struct;
- * repo_project_done frees them and is safe on zeroed memory. */
+/* The project file .codeanatomy.yaml and flags say the same things; see docs/project-file.md.
+ *
+ *   repository        name in every id; default "repo", so that ids do not depend on the directory
+ *   source_roots      directories that module names start from; empty: found (src layouts, directories without
+ *                     __init__.py)
+ *   include, exclude  gitignore-style patterns relative to root; include empty: everything
+ *   python, layers, store
+ *                     interpreter and the like: carried here for build; NULL / empty: default
+ *   use_git_ignore    default true
+ *
+ * All strings are owned by the struct and come from GLib (g_strdup, g_strfreev); repo_project_done frees them and is
+ * safe on zeroed memory. */
 struct repo_project {
     char *root;
     char *repository;
@@ -35,7 +43,7 @@ struct repo_project {
     char *python;
     char **layers;
     char *store;
-    bool use_git_ignore; /* default true */
+    bool use_git_ignore;
 };
 
 /* Read `.codeanatomy.yaml` under root where there is one; unknown keys are refused with line and column. */
@@ -43,7 +51,8 @@ int repo_project_load(const char *root, struct repo_project *ret, struct ca_erro
 void repo_project_done(struct repo_project *p);
 
 /* path        as in repo_files_v1.path (escaped UTF-8); os_path: the bytes to open, relative to root. A directory that
- * cannot be listed is an entry too, with a slash at the end and a failure: what is in it is unknown, not absent
+ *             cannot be listed is an entry too, with a slash at the end and a failure: what is in it is unknown, not
+ *             absent
  * size_bytes  at the time of the scan, -1 when failure is set
  * failure     NULL, or why the entry cannot be read (a link to nothing or out of the tree, a FIFO, permission) */
 struct repo_entry {
@@ -75,16 +84,21 @@ const char *repo_scan_git_commit(const struct repo_scan *s);
 enum repo_newline { REPO_NEWLINE_NONE, REPO_NEWLINE_LF, REPO_NEWLINE_CRLF, REPO_NEWLINE_CR, REPO_NEWLINE_MIXED };
 
 /* A loaded file; owns everything it points to. file_done is safe on zeroed memory.
- *   raw, n_raw       the bytes of the file, followed by one NUL that is not counted; NULL when `failure` is set
- *   content_id       of raw
- *   encoding         normalized name, NULL when the declaration itself is in error (encoding_error says why)
- *   text, n_text     decoded text in UTF-8 without BOM; points into raw when the file is UTF-8, else owned. When the
- * file does not decode, text is raw after the BOM (layers that read broken files go on) and decode_error says why
+ *
+ *   raw, n_raw         the bytes of the file, followed by one NUL that is not counted; NULL when `failure` is set
+ *   content_id         of raw
+ *   encoding           normalized name, NULL when the declaration itself is in error (encoding_error says why)
+ *   is_ascii           every byte is below 0x80 and text is raw, so that the map is the identity (ASCII bytes of UTF-7
+ *                      are not ASCII text)
+ *   text, n_text       decoded text in UTF-8 without BOM; points into raw when that is the text, else owned. When the
+ *                      file does not decode, text is raw after the BOM (layers that read broken files go on) and
+ *                      decode_error says why
  *   decode_error_byte  raw offset of the first undecodable byte, -1: none
- *   map              raw <-> text; NULL when the text does not decode
- *   git_blob         hex SHA-1 of the blob, "" outside git
- *   n_lines          CPython's rule
- *   failure          why the file could not be read at all, NULL: it was
+ *   map                raw <-> text and line starts, so ASCII files have one too; NULL when the text does not decode or
+ *                      the declaration is in error
+ *   git_blob           hex SHA-1 of the blob, "" outside git
+ *   n_lines            CPython's rule
+ *   failure            why the file could not be read at all, NULL: it was
  */
 struct repo_file {
     const struct repo_entry *entry;
@@ -107,7 +121,8 @@ struct repo_file {
     char *failure;
 };
 
-/* Read entry i whole. Only memory and our own bugs are errors; larger than max_bytes is the fact "larger than ...". */
+/* Read entry i whole. Only memory, descriptors and our own bugs are errors; larger than max_bytes or 1 GiB (offsets are
+ * 32 bits) is the fact "larger than ...". */
 int repo_file_load(const struct repo_scan *s, size_t i, size_t max_bytes, struct repo_file *ret,
                    struct ca_error *err) CA_MUST_CHECK;
 void repo_file_done(struct repo_file *f);

@@ -1,3 +1,4 @@
+/* repo/tree.c — part by part from the root's descriptor; see the header for why. */
 #include "repo/tree.h"
 
 #include <errno.h>

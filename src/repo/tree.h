@@ -1,7 +1,9 @@
 /* repo/tree.h — opening files below the root and nowhere else.
  *
  * Every path is walked part by part with O_NOFOLLOW, so a directory that turns into a link while we work leads nowhere.
- * A link that is to be followed is resolved to its real path first; that path is then opened the same way. Any thread.
+ * A link that is to be followed is resolved to its real path first; that path is then opened the same way.
+ *
+ * Any thread.
  */
 #ifndef CA_REPO_TREE_H
 #define CA_REPO_TREE_H

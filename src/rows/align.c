@@ -648,7 +648,9 @@ static void move_column(struct ArrowArray *array, int64_t at, struct ArrowArray 
     if (array->offset != 0 || out->length != array->length) {
         out->offset += array->offset;
         out->length = array->length;
-        out->null_count = -1;
+        /* Without a validity buffer the count must be 0; with one, a slice does not know it. */
+        if (out->null_count != 0)
+            out->null_count = out->n_buffers > 0 && out->buffers[0] == NULL ? 0 : -1;
     }
 }
 

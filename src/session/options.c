@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-int options_take(void *to, size_t own, const void *from, size_t given, struct ca_error *err)
+int session_options_take(void *to, size_t own, const void *from, size_t given, struct ca_error *err)
 {
     memset(to, 0, own);
     if (!from)

@@ -8,6 +8,6 @@
 
 /* Copy a caller's struct of `given` bytes into ours of `own` bytes: a shorter (older) one is completed with zeroes, a longer
  * (newer) one is refused unless what we do not know is zero. `from` NULL: all defaults. */
-int options_take(void *to, size_t own, const void *from, size_t given, struct ca_error *err) CA_MUST_CHECK;
+int session_options_take(void *to, size_t own, const void *from, size_t given, struct ca_error *err) CA_MUST_CHECK;
 
 #endif

@@ -51,7 +51,7 @@ int session_project_init(struct session_project *p, const char *repository, cons
                          struct ca_build_options *ret_options, struct ca_error *err)
 {
     memset(p, 0, sizeof *p);
-    CA_TRY(options_take(ret_options, sizeof *ret_options, options, options ? options->size : 0, err));
+    CA_TRY(session_options_take(ret_options, sizeof *ret_options, options, options ? options->size : 0, err));
     if (!repository)
         repository = ret_options->repository;
     if (!repository)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/fingerprint.h"
 #include "base/log.h"
 #include "catalog/catalog.h"
 #include "engine/engine.h"
@@ -72,17 +73,28 @@ static int session_read_manifest(ca_session *s, const char *run, struct ca_error
     return CA_OK;
 }
 
+/* The contracts that the run was built from. They decide what every column means, so their digest has to be right. */
+static int session_read_snapshot(const ca_session *s, const char *fingerprint, char **ret, struct ca_error *err)
+{
+    g_autofree char *file = store_snapshot_path(s->store, fingerprint);
+    size_t n_bytes = 0;
+    CA_TRY(file_read_bounded(file, SNAPSHOT_MAX_BYTES, ret, &n_bytes, err));
+    char found[FINGERPRINT_HEX_SIZE];
+    fingerprint_of(*ret, n_bytes, found);
+    if (strcmp(found, fingerprint) != 0)
+        return ca_fail(err, CA_ERR_DRIFT, "'%s' was changed after it was written: build again", file);
+    return CA_OK;
+}
+
 static int session_open_run(ca_session *s, const char *run, struct ca_error *err)
 {
     g_autofree char *snapshot = NULL;
     if (s->store)
         CA_TRY(session_read_manifest(s, run, err));
     const char *fingerprint = json_string_value(json_object_get(s->manifest.root, "catalog_fingerprint"));
-    if (fingerprint) {
-        g_autofree char *file = store_snapshot_path(s->store, fingerprint);
-        size_t n_bytes = 0;
-        CA_TRY(file_read_bounded(file, SNAPSHOT_MAX_BYTES, &snapshot, &n_bytes, err));
-    }
+    if (fingerprint)
+        CA_TRY_CTX(session_read_snapshot(s, fingerprint, &snapshot, err), err, "read the contracts of run '%s'",
+                   manifest_run_id(&s->manifest));
     size_t n_functions = 0;
     struct catalog_options c = {
         .snapshot_json = snapshot,
@@ -113,7 +125,7 @@ static char **copy_settings(const char *const *settings, size_t n)
 int ca_session_open(const struct ca_session_options *options, ca_session **ret, struct ca_error *err)
 {
     struct ca_session_options o;
-    CA_TRY(options_take(&o, sizeof o, options, options ? options->size : 0, err));
+    CA_TRY(session_options_take(&o, sizeof o, options, options ? options->size : 0, err));
     if (o.run && !o.store)
         return ca_fail(err, CA_ERR_INVALID, "run '%s' needs a store", o.run);
     ca_session *s = g_new0(ca_session, 1);

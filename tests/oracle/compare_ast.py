@@ -11,6 +11,7 @@ if there is any difference, no row, or no row of a path that the file PATHS list
 from __future__ import annotations
 
 import ast
+import codecs
 import io
 import re
 import sys
@@ -45,17 +46,26 @@ class Source:
     def __init__(self, raw: bytes) -> None:
         self.bom = 3 if raw.startswith(b"\xef\xbb\xbf") else 0
         self.body = raw[self.bom :]
-        self.encoding = "utf-8"
+        self.raw_ends: list[int] | None = None
         try:
             name = tokenize.detect_encoding(io.BytesIO(raw).readline)[0]
             if name not in ("utf-8", "utf-8-sig"):
-                self.body = self.body.decode(name).encode()
-                self.encoding = name
+                self.recode(name)
         except (SyntaxError, UnicodeDecodeError, LookupError):
             pass
         breaks = list(re.finditer(rb"\r\n|\r|\n", self.body))
         self.starts = [0] + [m.end() for m in breaks]
         self.ends = [m.start() for m in breaks] + [len(self.body)]
+
+    def recode(self, encoding: str) -> None:
+        """Another encoding: the text as UTF-8, and after which byte of the file the codec has given each character."""
+        raw, text = self.body, self.body.decode(encoding)
+        decoder = codecs.getincrementaldecoder(encoding)()
+        ends: list[int] = []
+        for i in range(len(raw)):
+            ends += [self.bom + i + 1] * len(decoder.decode(raw[i : i + 1]))
+        assert len(ends) == len(text)
+        self.body, self.raw_ends = text.encode(), ends
 
     def raw_of(self, line: int, column: int) -> int | None:
         """Raw offset of a UTF-8 column, None where there is no such place."""
@@ -64,9 +74,9 @@ class Source:
         at = self.starts[line - 1] + column
         if at > self.ends[line - 1] or (at < len(self.body) and self.body[at] & 0xC0 == 0x80):
             return None
-        if self.encoding == "utf-8":
+        if self.raw_ends is None or at == 0:
             return self.bom + at
-        return self.bom + len(self.body[:at].decode().encode(self.encoding))
+        return self.raw_ends[len(self.body[:at].decode()) - 1]
 
 
 def parse(raw: bytes, path: str) -> tuple[ast.AST | None, SyntaxError | None]:

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -600,7 +601,7 @@ static void test_running_failure(void **state)
     struct cadf_options o = {.setting_keys = keys, .setting_values = values, .n_settings = 1,
                              .memory_limit_bytes = 1 << 20, .spill_dir = scratch, .spill_limit_bytes = 1};
     assert_int_equal(cadf_session_open(&o, &s, NULL), CADF_OK);
-    expect_part(s, "select count(*) from (select distinct value from generate_series(1, 2000000))", "!5 ");
+    expect_part(s, "select count(*) from (select distinct value * 7919 % 1000003 from generate_series(1, 2000000))", "!5 ");
     cadf_session_close(s);
 }
 
@@ -813,7 +814,6 @@ static void test_views(void **state)
 
     /* 0.4: when the epoch moves, views are planned anew, also those over views and those with a star */
     base->sql = "select * from (values (7, 'z', true)) as t(n, s, extra)";
-    schema_of(&(struct ArrowSchema){0}, NULL, 0);
     base->columns.release(&base->columns);
     schema_of(&base->columns,
               (struct column[]){{"n", NANOARROW_TYPE_INT64, 0}, {"s", NANOARROW_TYPE_STRING, 0}, {"extra", NANOARROW_TYPE_BOOL, 0}},
@@ -1432,6 +1432,16 @@ static void test_delta_ddl(void **state)
     snprintf(sql, sizeof sql, "create external table e stored as delta location '%s'", at);
     expect(s, sql, "");
     expect(s, "select a from e", "a\n1\n");
+    /* names with capitals and spaces, values with slashes and without */
+    snprintf(sql, sizeof sql,
+             "create external table q (\"Kind\" bigint not null, \"P q\" varchar) stored as delta partitioned by (\"P q\") location '%s'",
+             place("quoted"));
+    expect(s, sql, "");
+    expect(s, "insert into q values (1, 'a/b'), (2, null)", "count\n2\n");
+    expect(s, "select \"Kind\", \"P q\" from q order by 1", "Kind,P q\n1,a/b\n2,\n");
+    expect(s, "select \"Kind\" from q where \"P q\" = 'a/b'", "Kind\n1\n");
+    snprintf(sql, sizeof sql, "create external table r (a bigint) stored as delta partitioned by (b) location '%s'", place("none"));
+    expect_part(s, sql, "partition column 'b' is not declared");
     snprintf(sql, sizeof sql, "create external table g stored as delta location '%s'", place("nothing"));
     expect_part(s, sql, "!8 table 'g': no Delta table at");
     cadf_session_close(s);
@@ -1539,34 +1549,42 @@ static void test_delta_doors(void **state)
     cadf_session_close(s);
 }
 
-/* 0.6: the storage library's own rules hold for SQL INSERT too. */
+/* 0.6: the storage library's own rules hold for SQL INSERT too: its own sink would commit the bad row. The library cannot
+ * make a table with a CHECK through its create builder, so the log is written by hand. */
 static void test_check_constraint_holds(void **state)
 {
     (void)state;
     struct fake f = {0};
-    cadf_session *plain = open_with(NULL, 0);
-    struct ArrowSchema schema;
-    schema_of(&schema, (struct column[]){{"k", NANOARROW_TYPE_INT64, 0}, {"v", NANOARROW_TYPE_INT64, 0}}, 2);
+    char path[600];
     const char *at = place("check");
-    const char *pk[] = {"delta.constraints.positive"}, *pv[] = {"v > 0"};
-    struct cadf_write w = {.location = at, .schema = &schema, .property_keys = pk, .property_values = pv, .n_properties = 1};
-    struct cadf_error err = {0};
-    int rc = cadf_delta_create(plain, &w, NULL, &err);
-    if (rc)
-        print_error("%s\n", err.text);
-    assert_int_equal(rc, CADF_OK);
+    assert_int_equal(mkdir(at, 0700), 0);
+    snprintf(path, sizeof path, "%s/_delta_log", at);
+    assert_int_equal(mkdir(path, 0700), 0);
+    snprintf(path, sizeof path, "%s/_delta_log/00000000000000000000.json", at);
+    FILE *log = fopen(path, "w");
+    assert_non_null(log);
+    fputs("{\"protocol\":{\"minReaderVersion\":1,\"minWriterVersion\":3}}\n"
+          "{\"metaData\":{\"id\":\"5e6c7f4e-0000-4000-8000-000000000000\",\"format\":{\"provider\":\"parquet\",\"options\":{}},"
+          "\"schemaString\":\"{\\\"type\\\":\\\"struct\\\",\\\"fields\\\":["
+          "{\\\"name\\\":\\\"k\\\",\\\"type\\\":\\\"long\\\",\\\"nullable\\\":true,\\\"metadata\\\":{}},"
+          "{\\\"name\\\":\\\"v\\\",\\\"type\\\":\\\"long\\\",\\\"nullable\\\":true,\\\"metadata\\\":{}}]}\","
+          "\"partitionColumns\":[],\"configuration\":{\"delta.constraints.positive\":\"v > 0\"},\"createdTime\":1700000000000}}\n",
+          log);
+    fclose(log);
     struct fake_table *t = fake_add(&f, "public", "t", CADF_TABLE_DELTA);
-    t->columns = schema;
+    schema_of(&t->columns, (struct column[]){{"k", NANOARROW_TYPE_INT64, 0}, {"v", NANOARROW_TYPE_INT64, 0}}, 2);
     t->location = strdup(at);
     cadf_session *s = open_with(&f, 0);
     expect(s, "insert into t values (1, 5)", "count\n1\n");
     char *have = query_params(s, "insert into t values (4, -5)", NULL);
-    assert_int_equal(have[0], '!');
+    if (have[0] != '!')
+        print_error("%s\n", have);
+    assert_memory_equal(have, "!11 ", 4);
+    assert_non_null(strstr(have, "1 rows failed validation check"));
     free(have);
     atomic_fetch_add(&f.epoch, 1);
     expect(s, "select k, v from t", "k,v\n1,5\n");
     cadf_session_close(s);
-    cadf_session_close(plain);
     free((char *)t->location);
     fake_done(&f);
 }
@@ -1738,11 +1756,11 @@ static void test_output(void **state)
     sql = "select repeat('x', 200) as long, chr(27) || '[31m' as color, '\xe4\xb8\xad' as wide";
     assert_int_equal(cadf_query(s, sql, strlen(sql), NULL, NULL, &stream, NULL), CADF_OK);
     char *have = stream_text(&stream, "table", 40);
-    assert_string_equal(have, "+-------------+---------------+------+\n"
-                              "| long        | color         | wide |\n"
-                              "+-------------+---------------+------+\n"
-                              "| xxxxxxxxxx\xe2\x80\xa6 | \\u{1b}[31m    | \xe4\xb8\xad   |\n"
-                              "+-------------+---------------+------+\n");
+    assert_string_equal(have, "+------------------+------------+------+\n"
+                              "| long             | color      | wide |\n"
+                              "+------------------+------------+------+\n"
+                              "| xxxxxxxxxxxxxxx\xe2\x80\xa6 | \\u{1b}[31m | \xe4\xb8\xad   |\n"
+                              "+------------------+------------+------+\n");
     free(have);
 
     /* arrow and parquet are read back */
@@ -1819,7 +1837,9 @@ static void test_broken_structs(void **state)
     struct cadf_error err = {0};
     assert_int_equal(counting_open(&c, 0, all, 3, &stream, NULL), CADF_OK);
     stream.get_next = NULL;
-    assert_int_equal(cadf_stream_write(&stream, "csv", 1, 0, NULL, &err), CADF_ERR_INVALID);
+    int sink = open("/dev/null", O_WRONLY);
+    assert_int_equal(cadf_stream_write(&stream, "csv", sink, 0, NULL, &err), CADF_ERR_INVALID);
+    close(sink);
     assert_null(stream.release);
     assert_int_equal(counting_open(&c, 0, all, 3, &stream, NULL), CADF_OK);
     stream.get_schema = NULL;
@@ -1860,6 +1880,68 @@ static void test_threads(void **state)
         assert_int_equal(pthread_create(&threads[i], NULL, query_many, s), 0);
     for (size_t i = 0; i < N_ELEMENTS(threads); i++)
         pthread_join(threads[i], NULL);
+    cadf_session_close(s);
+}
+
+struct writer {
+    cadf_session *s;
+    struct cadf_write w;
+    int rc;
+    char text[256];
+};
+
+static void *write_once(void *data)
+{
+    struct writer *w = data;
+    struct cadf_error err = {0};
+    const char *sql = "select value as n from generate_series(1, 10)";
+    w->rc = cadf_delta_write_query(w->s, &w->w, sql, strlen(sql), NULL, NULL, NULL, &err);
+    snprintf(w->text, sizeof w->text, "%.200s", err.text);
+    return NULL;
+}
+
+/* Writers that meet: whoever is refused is told CONFLICT, and rows are there once for each who was not. */
+static void test_concurrent_writers(void **state)
+{
+    (void)state;
+    cadf_session *s = open_with(NULL, 0);
+    struct ArrowSchema schema;
+    schema_of(&schema, (struct column[]){{"n", NANOARROW_TYPE_INT64, 0}}, 1);
+    static const struct {
+        const char *name, *app_id;
+        int exactly; /* how many succeed; 0: at least one */
+    } cases[] = {{"meet_new", NULL, 0}, {"meet_transaction", "run", 1}};
+    for (size_t k = 0; k < N_ELEMENTS(cases); k++) {
+        const char *at = place(cases[k].name);
+        struct writer writers[4];
+        pthread_t threads[4];
+        for (size_t round = 0; round < 2; round++) {
+            int n_ok = 0;
+            for (size_t i = 0; i < N_ELEMENTS(writers); i++) {
+                writers[i] = (struct writer){.s = s, .w = {.location = at, .schema = &schema, .app_id = cases[k].app_id,
+                                                           .app_version = (int64_t)round + 1}};
+                assert_int_equal(pthread_create(&threads[i], NULL, write_once, &writers[i]), 0);
+            }
+            for (size_t i = 0; i < N_ELEMENTS(writers); i++) {
+                pthread_join(threads[i], NULL);
+                n_ok += writers[i].rc == CADF_OK;
+                if (writers[i].rc != CADF_OK && writers[i].rc != CADF_ERR_CONFLICT)
+                    print_error("%d %s\n", writers[i].rc, writers[i].text);
+                assert_true(writers[i].rc == CADF_OK || writers[i].rc == CADF_ERR_CONFLICT);
+            }
+            assert_true(n_ok >= 1);
+            if (cases[k].exactly)
+                assert_int_equal(n_ok, cases[k].exactly);
+            char sql[512], want[64];
+            snprintf(sql, sizeof sql, "create or replace external table m stored as delta location '%s'", at);
+            expect(s, sql, "");
+            static int64_t total;
+            total = round ? total + n_ok : n_ok;
+            snprintf(want, sizeof want, "n\n%lld\n", (long long)total * 10);
+            expect(s, "select count(*) as n from m", want);
+        }
+    }
+    schema.release(&schema);
     cadf_session_close(s);
 }
 
@@ -1921,6 +2003,7 @@ int main(void)
         cmocka_unit_test(test_reentry_is_an_error),
         cmocka_unit_test(test_broken_structs),
         cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_concurrent_writers),
         cmocka_unit_test(test_bundles_stream),
     };
     return cmocka_run_group_tests(tests, suite_setup, suite_teardown);

@@ -18,7 +18,7 @@
 enum { DEFAULT_WATCHDOG_MS = 120000, START_MS = 30000, MAX_TRIES = 2 };
 
 /* sequence  of the last request
- * pid       as process.pid, for others to look at
+ * pid       as process.pid once the worker is ready, for others to look at
  * layers    decoders are not shared between threads
  */
 struct pool_worker {
@@ -88,7 +88,6 @@ static int worker_launch(const struct cpython_pool *pool, struct pool_worker *w,
     if (rc != CA_OK)
         return ca_fail_context(err, CA_ERR_WORKER, "start worker");
     w->sequence = 0;
-    atomic_store(&w->pid, w->process.pid);
     return CA_OK;
 }
 
@@ -149,8 +148,10 @@ static int worker_greet(const struct cpython_pool *pool, struct pool_worker *w, 
 {
     bool is_ours = false;
     enum process_io io = receive_hello(pool, w, &is_ours);
-    if (io == PROCESS_DONE && is_ours)
+    if (io == PROCESS_DONE && is_ours) {
+        atomic_store(&w->pid, w->process.pid);
         return CA_OK;
+    }
     int status = -1;
     g_autofree char *complaint = NULL;
     worker_stop(w, &status, &complaint);
@@ -452,15 +453,27 @@ static void set_layers(struct cpython_result *result, unsigned layers, enum cpyt
     }
 }
 
+/* A worker that ended is replaced; one more try for whatever may hit a process that is just starting. */
+static int worker_restart(struct cpython_pool *pool, struct pool_worker *w, struct ca_error *err)
+{
+    int rc = CA_OK;
+    for (int try = 1; try <= MAX_TRIES; try++) {
+        rc = worker_launch(pool, w, err);
+        if (rc == CA_OK)
+            rc = worker_greet(pool, w, err);
+        if (rc == CA_OK)
+            break;
+    }
+    return rc;
+}
+
 /* Ask until every layer has a status. */
 static int run_file(struct cpython_pool *pool, struct pool_worker *w, const struct repo_file *file, unsigned layers,
                     struct cpython_result *ret, struct ca_error *err)
 {
     for (int try = 1; layers != 0; try++) {
-        if (w->process.pid < 0) {
-            CA_TRY(worker_launch(pool, w, err));
-            CA_TRY(worker_greet(pool, w, err));
-        }
+        if (w->process.pid < 0)
+            CA_TRY(worker_restart(pool, w, err));
         struct ca_error why = {.code = CA_OK};
         struct conversation c = {
             .pool = pool, .worker = w, .file = file, .wanted = layers, .result = ret, .why = &why};

@@ -105,7 +105,7 @@ const char *cpython_pool_python_version(const struct cpython_pool *pool);
 const char *cpython_pool_executable(const struct cpython_pool *pool);
 const char *cpython_pool_full_version(const struct cpython_pool *pool);
 
-/* Process id of worker i, -1 while it is not running; largest resident set any worker had so far, in bytes. For reports. */
+/* Process id of worker i, -1 while it is not ready; largest resident set any worker had so far, in bytes. For reports. */
 int64_t cpython_pool_worker_pid(const struct cpython_pool *pool, unsigned i);
 uint64_t cpython_pool_peak_bytes(const struct cpython_pool *pool);
 

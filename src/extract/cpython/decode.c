@@ -148,6 +148,20 @@ static int check_array(const struct decode_layer *l, struct ArrowArray *array,
     return rc;
 }
 
+/* Arrow's readers load integers where the message says they are; ours are all at multiples of eight. */
+static bool is_aligned(const struct ArrowArrayView *view)
+{
+    for (int i = 0; i < NANOARROW_MAX_FIXED_BUFFERS; i++) {
+        if ((uintptr_t)view->buffer_views[i].data.data % 8 != 0)
+            return false;
+    }
+    for (int64_t i = 0; i < view->n_children; i++) {
+        if (!is_aligned(view->children[i]))
+            return false;
+    }
+    return true;
+}
+
 static int decode(struct decode_layer *l, struct ArrowBufferView head, struct ArrowBuffer *shared, int64_t n_body,
                   const struct decode_identity *identity, struct ArrowArray *ret, struct ca_error *err)
 {
@@ -160,6 +174,13 @@ static int decode(struct decode_layer *l, struct ArrowBufferView head, struct Ar
     if (l->decoder.message_type != NANOARROW_IPC_MESSAGE_TYPE_RECORD_BATCH ||
         l->decoder.header_size_bytes != head.size_bytes || l->decoder.body_size_bytes != n_body)
         return ca_fail(err, CA_ERR_WORKER, "the message is no record batch of this size");
+    struct ArrowArrayView *view = NULL;
+    const struct ArrowBufferView bytes = {.data = {.data = shared->data}, .size_bytes = n_body};
+    rc = ArrowIpcDecoderDecodeArrayView(&l->decoder, bytes, -1, &view, &why);
+    if (rc != 0)
+        return ca_fail_errno(err, CA_ERR_WORKER, rc, "%s", why.message);
+    if (!is_aligned(view))
+        return ca_fail(err, CA_ERR_WORKER, "a buffer is not aligned");
     struct ArrowArray array = {.release = NULL};
     rc = ArrowIpcDecoderDecodeArrayFromShared(&l->decoder, shared, -1, &array, NANOARROW_VALIDATION_LEVEL_FULL, &why);
     if (rc != 0)

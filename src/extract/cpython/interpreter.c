@@ -54,9 +54,10 @@ static char *describe_end(enum process_io io, int status, const char *complaint)
     const char *separator = *last != '\0' ? ": " : "";
     if (io == PROCESS_TIMED_OUT)
         return g_strdup_printf("no answer within %d s%s%s", ANSWER_MS / 1000, separator, last);
-    if (status != -1 && WIFSIGNALED(status))
+    /* One that goes on talking is ended by us, so its status says nothing. */
+    if (io == PROCESS_ENDED && status != -1 && WIFSIGNALED(status))
         return g_strdup_printf("killed by signal %d%s%s", WTERMSIG(status), separator, last);
-    if (status != -1 && WIFEXITED(status) && WEXITSTATUS(status) != 0)
+    if (io == PROCESS_ENDED && status != -1 && WIFEXITED(status) && WEXITSTATUS(status) != 0)
         return g_strdup_printf("exit status %d%s%s", WEXITSTATUS(status), separator, last);
     return g_strdup_printf("its answer is not understood%s%s", separator, last);
 }

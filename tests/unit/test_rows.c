@@ -1,0 +1,830 @@
+/* tests/unit/test_rows.c — schemas compared, batches aligned, streams and the bounded queue. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <glib.h>
+#include <nanoarrow/nanoarrow.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rows/rows.h"
+
+/* ---- schemas and batches written as text ------------------------------------------------------------------------ */
+
+/* A field: "name:FORMAT" with '!' behind the format for NOT NULL; nested: "(child,child)" behind that.
+ * "a:i!,l:+l(item:u)" */
+static void read_field(const char **text, struct ArrowSchema *ret);
+
+static void read_children(const char **text, struct ArrowSchema *ret)
+{
+    struct ArrowSchema children[8];
+    int64_t n = 0;
+    while (**text != '\0' && **text != ')') {
+        read_field(text, &children[n++]);
+        if (**text == ',')
+            (*text)++;
+    }
+    assert_int_equal(ArrowSchemaAllocateChildren(ret, n), 0);
+    for (int64_t i = 0; i < n; i++)
+        ArrowSchemaMove(&children[i], ret->children[i]);
+}
+
+static void read_field(const char **text, struct ArrowSchema *ret)
+{
+    const char *colon = strchr(*text, ':');
+    g_autofree char *name = g_strndup(*text, (gsize)(colon - *text));
+    /* A comma inside a decimal's format is written ';'. */
+    size_t n = strcspn(colon + 1, "!(),");
+    g_autofree char *format = g_strdelimit(g_strndup(colon + 1, n), ";", ',');
+    *text = colon + 1 + n;
+    ArrowSchemaInit(ret);
+    assert_int_equal(ArrowSchemaSetFormat(ret, format), 0);
+    assert_int_equal(ArrowSchemaSetName(ret, name), 0);
+    ret->flags = ARROW_FLAG_NULLABLE;
+    if (**text == '!') {
+        ret->flags = 0;
+        (*text)++;
+    }
+    if (**text == '(') {
+        (*text)++;
+        read_children(text, ret);
+        (*text)++;
+    }
+}
+
+static struct ArrowSchema schema_of(const char *text)
+{
+    struct ArrowSchema schema;
+    ArrowSchemaInit(&schema);
+    assert_int_equal(ArrowSchemaSetFormat(&schema, "+s"), 0);
+    schema.flags = 0;
+    read_children(&text, &schema);
+    return schema;
+}
+
+/* Values as text: rows "1|a;2|null", the cells of a list "[1 2]", of a struct "{1 a}", of a map "<k v>". */
+static void put_cell(const char **text, const struct ArrowSchema *schema, struct ArrowArray *array)
+{
+    while (**text == ' ')
+        (*text)++;
+    if (g_str_has_prefix(*text, "null")) {
+        *text += 4;
+        assert_int_equal(ArrowArrayAppendNull(array, 1), 0);
+        return;
+    }
+    const char first = **text;
+    if (first == '[' || first == '<') {
+        (*text)++;
+        while (**text != ']' && **text != '>') {
+            if (first == '<') {
+                struct ArrowArray *entries = array->children[0];
+                put_cell(text, schema->children[0]->children[0], entries->children[0]);
+                put_cell(text, schema->children[0]->children[1], entries->children[1]);
+                assert_int_equal(ArrowArrayFinishElement(entries), 0);
+            } else {
+                put_cell(text, schema->children[0], array->children[0]);
+            }
+            while (**text == ' ')
+                (*text)++;
+        }
+        (*text)++;
+        assert_int_equal(ArrowArrayFinishElement(array), 0);
+        return;
+    }
+    if (first == '{') {
+        (*text)++;
+        for (int64_t i = 0; i < schema->n_children; i++)
+            put_cell(text, schema->children[i], array->children[i]);
+        assert_true(**text == '}');
+        (*text)++;
+        assert_int_equal(ArrowArrayFinishElement(array), 0);
+        return;
+    }
+    size_t n = strcspn(*text, " ;|]}>");
+    g_autofree char *cell = g_strndup(*text, n);
+    *text += n;
+    const char f = schema->format[0];
+    if (schema->format[1] == '\0' && strchr("uUzZ", f) != NULL)
+        assert_int_equal(ArrowArrayAppendString(array, ArrowCharView(strcmp(cell, "''") == 0 ? "" : cell)), 0);
+    else if (f == 'v')
+        assert_int_equal(ArrowArrayAppendString(array, ArrowCharView(cell)), 0);
+    else if (f == 'f' || f == 'g')
+        assert_int_equal(ArrowArrayAppendDouble(array, g_ascii_strtod(cell, NULL)), 0);
+    else if (f == 'L')
+        assert_int_equal(ArrowArrayAppendUInt(array, g_ascii_strtoull(cell, NULL, 10)), 0);
+    else if (f == 'd') {
+        struct ArrowDecimal d;
+        struct ArrowSchemaView view;
+        assert_int_equal(ArrowSchemaViewInit(&view, schema, NULL), 0);
+        ArrowDecimalInit(&d, 128, view.decimal_precision, view.decimal_scale);
+        ArrowDecimalSetInt(&d, g_ascii_strtoll(cell, NULL, 10));
+        assert_int_equal(ArrowArrayAppendDecimal(array, &d), 0);
+    } else
+        assert_int_equal(ArrowArrayAppendInt(array, strcmp(cell, "t") == 0 ? 1 : g_ascii_strtoll(cell, NULL, 10)), 0);
+}
+
+static struct ArrowArray batch_of(const struct ArrowSchema *schema, const char *text)
+{
+    struct ArrowArray array;
+    assert_int_equal(ArrowArrayInitFromSchema(&array, schema, NULL), 0);
+    assert_int_equal(ArrowArrayStartAppending(&array), 0);
+    while (*text != '\0') {
+        for (int64_t i = 0; i < schema->n_children; i++) {
+            put_cell(&text, schema->children[i], array.children[i]);
+            if (*text == '|')
+                text++;
+        }
+        assert_int_equal(ArrowArrayFinishElement(&array), 0);
+        if (*text == ';')
+            text++;
+    }
+    struct ArrowError why = {.message = ""};
+    if (ArrowArrayFinishBuildingDefault(&array, &why) != 0)
+        fail_msg("%s", why.message);
+    return array;
+}
+
+static void render_cell(GString *out, const struct ArrowArrayView *v, int64_t i)
+{
+    if (ArrowArrayViewIsNull(v, i)) {
+        g_string_append(out, "null");
+        return;
+    }
+    char number[G_ASCII_DTOSTR_BUF_SIZE];
+    switch (v->storage_type) {
+    case NANOARROW_TYPE_STRUCT:
+        for (int64_t k = 0; k < v->n_children; k++) {
+            g_string_append_c(out, k == 0 ? '{' : ' ');
+            render_cell(out, v->children[k], v->offset + i);
+        }
+        g_string_append_c(out, '}');
+        return;
+    case NANOARROW_TYPE_LIST:
+    case NANOARROW_TYPE_LARGE_LIST: {
+        g_string_append_c(out, '[');
+        const int64_t first = ArrowArrayViewListChildOffset(v, v->offset + i);
+        for (int64_t k = first; k < ArrowArrayViewListChildOffset(v, v->offset + i + 1); k++) {
+            g_string_append(out, k == first ? "" : " ");
+            render_cell(out, v->children[0], k);
+        }
+        g_string_append_c(out, ']');
+        return;
+    }
+    case NANOARROW_TYPE_MAP: {
+        g_string_append_c(out, '<');
+        const int64_t first = ArrowArrayViewListChildOffset(v, v->offset + i);
+        for (int64_t k = first; k < ArrowArrayViewListChildOffset(v, v->offset + i + 1); k++) {
+            g_string_append(out, k == first ? "" : " ");
+            render_cell(out, v->children[0]->children[0], k);
+            g_string_append_c(out, ' ');
+            render_cell(out, v->children[0]->children[1], k);
+        }
+        g_string_append_c(out, '>');
+        return;
+    }
+    case NANOARROW_TYPE_FLOAT:
+    case NANOARROW_TYPE_DOUBLE:
+        g_string_append(out, g_ascii_formatd(number, sizeof number, "%.9g", ArrowArrayViewGetDoubleUnsafe(v, i)));
+        return;
+    case NANOARROW_TYPE_UINT64:
+        g_string_append_printf(out, "%" G_GUINT64_FORMAT, ArrowArrayViewGetUIntUnsafe(v, i));
+        return;
+    case NANOARROW_TYPE_BOOL:
+        g_string_append(out, ArrowArrayViewGetIntUnsafe(v, i) ? "t" : "f");
+        return;
+    case NANOARROW_TYPE_DECIMAL128: {
+        struct ArrowDecimal d;
+        ArrowDecimalInit(&d, 128, 38, 0);
+        ArrowArrayViewGetDecimalUnsafe(v, i, &d);
+        g_string_append_printf(out, "%" G_GINT64_FORMAT, ArrowDecimalGetIntUnsafe(&d));
+        return;
+    }
+    case NANOARROW_TYPE_STRING:
+    case NANOARROW_TYPE_LARGE_STRING:
+    case NANOARROW_TYPE_STRING_VIEW:
+    case NANOARROW_TYPE_BINARY: {
+        struct ArrowBufferView bytes = ArrowArrayViewGetBytesUnsafe(v, i);
+        if (bytes.size_bytes == 0)
+            g_string_append(out, "''");
+        else
+            g_string_append_len(out, bytes.data.as_char, (gssize)bytes.size_bytes);
+        return;
+    }
+    default:
+        g_string_append_printf(out, "%" G_GINT64_FORMAT, ArrowArrayViewGetIntUnsafe(v, i));
+        return;
+    }
+}
+
+static char *render(const struct ArrowSchema *schema, const struct ArrowArray *array)
+{
+    struct ArrowArrayView view;
+    struct ArrowError why = {.message = ""};
+    if (ArrowArrayViewInitFromSchema(&view, schema, &why) != 0 || ArrowArrayViewSetArray(&view, array, &why) != 0 ||
+        ArrowArrayViewValidate(&view, NANOARROW_VALIDATION_LEVEL_FULL, &why) != 0)
+        fail_msg("%s", why.message);
+    GString *out = g_string_new(NULL);
+    for (int64_t i = 0; i < view.length; i++) {
+        g_string_append(out, i == 0 ? "" : ";");
+        for (int64_t k = 0; k < view.n_children; k++) {
+            g_string_append(out, k == 0 ? "" : "|");
+            render_cell(out, view.children[k], view.offset + i);
+        }
+    }
+    ArrowArrayViewReset(&view);
+    return g_string_free(out, FALSE);
+}
+
+/* ---- compare ---------------------------------------------------------------------------------------------------- */
+
+/* B10: a diff that names each column and both types. */
+static void test_compare(void **state)
+{
+    (void)state;
+    static const struct rows_compare_options loose_order = {.ignore_order = true};
+    static const struct rows_compare_options storage = {.modulo_storage = true};
+    static const struct rows_compare_options stricter = {.allow_stricter = true};
+    static const struct rows_compare_options no_nulls = {.ignore_nullability = true};
+    static const struct {
+        const char *expected;
+        const char *found;
+        const struct rows_compare_options *options;
+        const char *codes;
+        const char *text;
+    } cases[] = {
+        {"a:i!,b:u", "a:i!,b:u", NULL, "", ""},
+        {"a:i,b:u", "a:i", NULL, "column_missing ", "'b' (utf8) is missing"},
+        {"a:i", "a:i,b:u!", NULL, "column_unexpected ", "'b' (utf8) is not declared"},
+        {"a:i,b:u", "b:u,a:i", NULL, "column_moved ", "'b' is at place 1, expected 2"},
+        {"a:i,b:u", "b:u,a:i", &loose_order, "", ""},
+        {"a:i,b:u,c:l", "b:u,c:l", NULL, "column_missing ", "'a' (int32) is missing"},
+        {"a:i", "a:l", NULL, "type_differs ", "'a' is int64, expected int32"},
+        {"a:i!", "a:i", NULL, "nullability_differs ", "'a' is null, expected not null"},
+        {"a:i", "a:i!", NULL, "nullability_differs ", "'a' is not null, expected null"},
+        {"a:i", "a:i!", &stricter, "", ""},
+        {"a:i!", "a:i", &stricter, "nullability_differs ", "'a' is null, expected not null"},
+        {"a:i!", "a:i", &no_nulls, "", ""},
+        {"n:+l!(item:+s!(kind:u!,p:i))", "n:+l!(element:+s!(kind:u!,p:i))", NULL, "", ""},
+        {"n:+l!(item:+s!(kind:u!,p:i))", "n:+l!(item:+s!(kind:l,q:i))", NULL,
+         "type_differs field_missing field_unexpected ",
+         "'n[].kind' is int64, expected utf8; 'n[].p' (int32) is missing; 'n[].q' (int32) is not declared"},
+        {"m:+m(entries:+s!(key:u!,value:i))", "m:+m(x:+s!(k:u!,v:l))", NULL, "type_differs ",
+         "'m{value}' is int64, expected int32"},
+        {"a:u,b:I,c:tsu:,d:+l(item:z)", "a:vu,b:i,c:tsn:,d:+L(item:Z)", &storage, "", ""},
+        {"a:u", "a:vu", NULL, "type_differs ", "'a' is utf8_view, expected utf8"},
+        {"a:d:10;2", "a:d:11;2", NULL, "type_differs ", "'a' is decimal(11,2), expected decimal(10,2)"},
+    };
+    struct ca_error err = {0};
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        struct ArrowSchema expected = schema_of(cases[i].expected);
+        struct ArrowSchema found = schema_of(cases[i].found);
+        struct rows_findings f = {0};
+        assert_int_equal(rows_schema_compare(&expected, &found, cases[i].options, &f, &err), CA_OK);
+        GString *codes = g_string_new(NULL);
+        for (size_t k = 0; k < f.n; k++)
+            g_string_append_printf(codes, "%s ", f.items[k].code);
+        g_autofree char *text = rows_findings_text(&f);
+        assert_string_equal(codes->str, cases[i].codes);
+        assert_string_equal(text, cases[i].text);
+        const int rc = rows_schema_check(&expected, &found, cases[i].options, &err);
+        assert_int_equal(rc, cases[i].text[0] == '\0' ? CA_OK : CA_ERR_DRIFT);
+        if (rc != CA_OK)
+            assert_string_equal(err.message, cases[i].text);
+        g_string_free(codes, TRUE);
+        rows_findings_done(&f);
+        ArrowSchemaRelease(&expected);
+        ArrowSchemaRelease(&found);
+    }
+}
+
+static void test_schema_fingerprint(void **state)
+{
+    (void)state;
+    static const char *const equal[] = {"n:+l!(item:+s!(kind:u!)),m:+m(entries:+s!(key:u!,value:i))",
+                                        "n:+l!(element:+s!(kind:u!)),m:+m(e:+s!(k:u!,v:i))"};
+    static const char *const different[] = {"a:i,b:u", "b:u,a:i",   "a:i!,b:u", "a:l,b:u",
+                                            "a:i",     "a:+s(b:u)", "a:+s,b:u", "ab:u"};
+    char hex[8][FINGERPRINT_HEX_SIZE];
+    struct ca_error err = {0};
+    for (size_t i = 0; i < 2; i++) {
+        struct ArrowSchema schema = schema_of(equal[i]);
+        assert_int_equal(rows_schema_fingerprint(&schema, hex[i], &err), CA_OK);
+        ArrowSchemaRelease(&schema);
+    }
+    assert_string_equal(hex[0], hex[1]);
+    for (size_t i = 0; i < G_N_ELEMENTS(different); i++) {
+        struct ArrowSchema schema = schema_of(different[i]);
+        assert_int_equal(rows_schema_fingerprint(&schema, hex[i], &err), CA_OK);
+        for (size_t k = 0; k < i; k++)
+            assert_string_not_equal(hex[i], hex[k]);
+        ArrowSchemaRelease(&schema);
+    }
+}
+
+/* A schema deeper than ours is an error, not a stack. */
+static void test_deep_schema_is_refused(void **state)
+{
+    (void)state;
+    struct ArrowSchema schema = schema_of("a:+l(item:i)");
+    for (int i = 0; i < 100; i++) {
+        struct ArrowSchema inner;
+        ArrowSchemaMove(schema.children[0], &inner);
+        ArrowSchemaInit(schema.children[0]);
+        assert_int_equal(ArrowSchemaSetFormat(schema.children[0], "+l"), 0);
+        assert_int_equal(ArrowSchemaSetName(schema.children[0], "a"), 0);
+        assert_int_equal(ArrowSchemaAllocateChildren(schema.children[0], 1), 0);
+        ArrowSchemaMove(&inner, schema.children[0]->children[0]);
+    }
+    char hex[FINGERPRINT_HEX_SIZE];
+    struct ca_error err = {0};
+    struct rows_findings f = {0};
+    assert_int_equal(rows_schema_fingerprint(&schema, hex, &err), CA_ERR_RESOURCES);
+    assert_string_equal(err.message, "column 'a' nests deeper than ROWS_MAX_DEPTH, 64 levels");
+    assert_int_equal(rows_schema_compare(&schema, &schema, NULL, &f, &err), CA_ERR_RESOURCES);
+    struct ArrowArray array = {.release = NULL};
+    struct ArrowArray out = {.release = NULL};
+    assert_int_equal(rows_align(&schema, &array, &schema, NULL, 0, &out, NULL, &err), CA_ERR_RESOURCES);
+    char *type = rows_type_text(&schema);
+    assert_non_null(strstr(type, "..."));
+    free(type);
+    ArrowSchemaRelease(&schema);
+}
+
+/* ---- align ------------------------------------------------------------------------------------------------------ */
+
+/* B11: reorder, safe casts, fill; values that do not fit are named with their row. */
+static void test_align(void **state)
+{
+    (void)state;
+    static const struct rows_default defaults[] = {
+        {"d", "7"}, {"e", "'it''s'"}, {"n[].x", "true"}, {"f", "1.5"}, {"h", "X'4142'"}, {"k", "[]"}, {"bad", "'x'"},
+    };
+    static const struct {
+        const char *from;
+        const char *rows;
+        const char *to;
+        const char *expected; /* rows, or the message of a refusal */
+        int status;
+        int64_t n_casts;
+    } cases[] = {
+        {"a:i,b:u", "1|x;null|y", "a:i,b:u", "1|x;null|y", CA_OK, 0},
+        {"b:u,a:i", "x|1;y|2", "a:i,b:u", "1|x;2|y", CA_OK, 0},
+        {"a:i", "1;2", "a:l", "1;2", CA_OK, 1},
+        {"a:l", "1;-2;null", "a:i", "1;-2;null", CA_OK, 1},
+        {"a:l", "1;3000000000", "a:i", "'a' row 1: 3000000000 does not fit type int32", CA_ERR_DRIFT, 0},
+        {"a:i", "-1", "a:I", "'a' row 0: -1 does not fit type uint32", CA_ERR_DRIFT, 0},
+        {"a:L", "18446744073709551615", "a:L!", "18446744073709551615", CA_OK, 0},
+        {"a:L", "18446744073709551615", "a:l", "'a' row 0: 18446744073709551615 does not fit type int64", CA_ERR_DRIFT,
+         0},
+        {"a:l", "9007199254740993", "a:g", "'a' row 0: 9007199254740993 does not fit type double", CA_ERR_DRIFT, 0},
+        {"a:l", "9007199254740992", "a:g", "9.00719925e+15", CA_OK, 1},
+        {"a:g", "0.5;1e300", "a:f", "'a' row 1: 1.0000000000000001e+300 does not fit type float", CA_ERR_DRIFT, 0},
+        {"a:g", "0.5", "a:f", "0.5", CA_OK, 1},
+        {"a:g", "1", "a:i", "'a' is float64, which cannot become int32 without loss", CA_ERR_DRIFT, 0},
+        {"a:u", "1", "a:i", "'a' is utf8, which cannot become int32 without loss", CA_ERR_DRIFT, 0},
+        {"a:i", "1", "a:u", "'a' is int32, which cannot become utf8 without loss", CA_ERR_DRIFT, 0},
+        {"a:z", "x", "a:u", "'a' is binary, which cannot become utf8 without loss", CA_ERR_DRIFT, 0},
+        {"a:u", "x;'';null", "a:z", "x;'';null", CA_OK, 1},
+        {"a:U", "x;'';null", "a:u", "x;'';null", CA_OK, 1},
+        {"a:vu", "a-text-that-is-longer-than-twelve;y;null", "a:u", "a-text-that-is-longer-than-twelve;y;null", CA_OK,
+         1},
+        {"a:b", "t;0;null", "a:b", "t;f;null", CA_OK, 0},
+        {"a:tsn:", "1000;-2000", "a:tsu:", "1;-2", CA_OK, 1},
+        {"a:tsn:", "1001", "a:tsu:", "'a' row 0: 1001 does not fit type timestamp", CA_ERR_DRIFT, 0},
+        {"a:tss:UTC", "3", "a:tsu:UTC", "3000000", CA_OK, 1},
+        {"a:tsu:+00:00", "3", "a:tsu:UTC", "3", CA_OK, 1},
+        {"a:tsu:", "3", "a:tsu:UTC", "'a' is timestamp_us, which cannot become timestamp_us(UTC) without loss",
+         CA_ERR_DRIFT, 0},
+        {"a:tss:", "9223372036854775807", "a:tsu:", "'a' row 0: 9223372036854775807 does not fit type timestamp",
+         CA_ERR_DRIFT, 0},
+        {"a:tdD", "19000", "a:tdD!", "19000", CA_OK, 0},
+        {"a:d:10;2", "-125;null", "a:d:20;2", "-125;null", CA_OK, 1},
+        {"a:d:10;2", "125", "a:d:10;3", "'a' is decimal(10,2), which cannot become decimal(10,3) without loss",
+         CA_ERR_DRIFT, 0},
+        {"a:n", "null;null", "a:u", "null;null", CA_OK, 1},
+        {"a:n", "null", "a:u!", "'a' row 0: null where the contract says not null", CA_ERR_DRIFT, 0},
+        {"a:i", "1;null", "a:i!", "'a' row 1: null where the contract says not null", CA_ERR_DRIFT, 0},
+        {"a:i", "1;2", "a:i!", "1;2", CA_OK, 0},
+        {"a:i", "1;2", "a:i,b:u", "1|null;2|null", CA_OK, 0},
+        {"a:i", "1", "a:i,b:u!", "'b' (utf8 not null) is missing and has no default", CA_ERR_DRIFT, 0},
+        {"a:i", "1;2", "a:i,d:s!,e:u!,f:g!,h:z!", "1|7|it's|1.5|AB;2|7|it's|1.5|AB", CA_OK, 0},
+        {"a:i", "1", "a:i,k:+l!(item:i)", "1|[]", CA_OK, 0},
+        {"a:i", "1", "bad:i!,a:i", "default 'x' of 'bad' is no literal of type int32", CA_ERR_CONTRACT, 0},
+        {"a:i,x:u", "1|y", "a:i", "'x' (utf8) is not declared", CA_ERR_DRIFT, 0},
+        {"n:+l(e:+s(p:i,kind:u))", "[{1 a} {null b}];[];null", "n:+l(item:+s(kind:u!,p:l,x:b!))",
+         "[{a 1 t} {b null t}];[];null", CA_OK, 1},
+        {"n:+l(e:+s(p:i))", "[{1}];[{null}]", "n:+l(item:+s(p:i!))",
+         "'n[].p' row 1: null where the contract says not null", CA_ERR_DRIFT, 0},
+        {"n:+l(e:+s(p:i))", "[{1}];null", "n:+l(item:+s!(p:i!))", "[{1}];null", CA_OK, 0},
+        {"n:+l(e:+s(p:i,z:u))", "[{1 a}]", "n:+l(item:+s(p:i))", "'n[].z' (utf8) is not declared", CA_ERR_DRIFT, 0},
+        {"n:+L(e:i)", "[1 2];[];null", "n:+l(item:l)", "[1 2];[];null", CA_OK, 2},
+        {"m:+m(entries:+s!(key:u!,value:i))", "<a 1 b null>;null", "m:+m(entries:+s!(key:u!,value:l))",
+         "<a 1 b null>;null", CA_OK, 1},
+        {"s:+s(a:i,b:+l(i:u))", "{1 [x y]};null", "s:+s(b:+l(i:u),a:i)", "{[x y] 1};null", CA_OK, 0},
+        {"a:i", "1", "a:+l(item:i)", "'a' is int32, which cannot become list<int32> without loss", CA_ERR_DRIFT, 0},
+        {"a:i,b:u", "", "b:u,a:l,c:g", "", CA_OK, 1},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        struct ca_error err = {0};
+        struct ArrowSchema from = schema_of(cases[i].from);
+        struct ArrowSchema to = schema_of(cases[i].to);
+        struct ArrowArray array = batch_of(&from, cases[i].rows);
+        struct ArrowArray out = {.release = NULL};
+        int64_t n_casts = 0;
+        int rc = rows_align(&from, &array, &to, defaults, G_N_ELEMENTS(defaults), &out, &n_casts, &err);
+        assert_null(array.release); /* taken, also on failure */
+        if (rc == CA_OK) {
+            g_autofree char *text = render(&to, &out);
+            assert_string_equal(text, cases[i].expected);
+            assert_int_equal(n_casts, cases[i].n_casts);
+            ArrowArrayRelease(&out);
+        } else {
+            assert_string_equal(err.message, cases[i].expected);
+            assert_null(out.release);
+        }
+        assert_int_equal(rc, cases[i].status);
+        ArrowSchemaRelease(&from);
+        ArrowSchemaRelease(&to);
+    }
+}
+
+/* What has the right layout is not copied: the buffers are the same memory. */
+static void test_align_moves_what_fits(void **state)
+{
+    (void)state;
+    struct ArrowSchema from = schema_of("b:u,n:+l(e:+s(p:i))");
+    struct ArrowSchema to = schema_of("n:+l!(item:+s!(p:i!)),b:u");
+    struct ArrowArray array = batch_of(&from, "x|[{1} {2}]");
+    struct ArrowArray out;
+    struct ca_error err = {0};
+    const void *bytes = array.children[0]->buffers[2];
+    const void *values = array.children[1]->children[0]->children[0]->buffers[1];
+    assert_int_equal(rows_align(&from, &array, &to, NULL, 0, &out, NULL, &err), CA_OK);
+    assert_ptr_equal(out.children[1]->buffers[2], bytes);
+    assert_ptr_equal(out.children[0]->children[0]->children[0]->buffers[1], values);
+    ArrowArrayRelease(&out);
+    ArrowSchemaRelease(&from);
+    ArrowSchemaRelease(&to);
+}
+
+/* A batch that is a slice of a larger one, by its own offset and length. */
+static void test_align_of_a_slice(void **state)
+{
+    (void)state;
+    struct ArrowSchema from = schema_of("a:i,n:+l(e:i),b:u");
+    struct ArrowSchema to = schema_of("b:u,n:+l(item:l),a:i");
+    struct ArrowArray array = batch_of(&from, "1|[1]|a;2|[2 3]|b;null|[]|c;4|[4 5]|d");
+    struct ArrowArray out;
+    struct ca_error err = {0};
+    array.offset = 1;
+    array.length = 2;
+    assert_int_equal(rows_align(&from, &array, &to, NULL, 0, &out, NULL, &err), CA_OK);
+    g_autofree char *text = render(&to, &out);
+    assert_string_equal(text, "b|[2 3]|2;c|[]|null");
+    ArrowArrayRelease(&out);
+    ArrowSchemaRelease(&from);
+    ArrowSchemaRelease(&to);
+}
+
+/* B11: dictionaries are decoded; an index that points nowhere is an error. */
+static void test_align_decodes_dictionaries(void **state)
+{
+    (void)state;
+    for (int is_broken = 0; is_broken < 2; is_broken++) {
+        struct ArrowSchema from = schema_of("a:i");
+        struct ArrowSchema to = schema_of("a:u");
+        assert_int_equal(ArrowSchemaAllocateDictionary(from.children[0]), 0);
+        assert_int_equal(ArrowSchemaInitFromType(from.children[0]->dictionary, NANOARROW_TYPE_STRING), 0);
+        struct ArrowSchema plain = schema_of("a:i");
+        struct ArrowArray array = batch_of(&plain, is_broken ? "1;5" : "1;0;null;1");
+        struct ArrowSchema values_schema = schema_of("v:u");
+        struct ArrowArray values = batch_of(&values_schema, "zero;one");
+        assert_int_equal(ArrowArrayAllocateDictionary(array.children[0]), 0);
+        ArrowArrayMove(values.children[0], array.children[0]->dictionary);
+        ArrowArrayRelease(&values);
+        struct ArrowArray out = {.release = NULL};
+        struct ca_error err = {0};
+        int64_t n_casts = 0;
+        int rc = rows_align(&from, &array, &to, NULL, 0, &out, &n_casts, &err);
+        if (is_broken) {
+            assert_int_equal(rc, CA_ERR_ENGINE);
+            assert_string_equal(err.message, "'a' row 1: dictionary index out of range");
+        } else {
+            assert_int_equal(rc, CA_OK);
+            g_autofree char *text = render(&to, &out);
+            assert_string_equal(text, "one;zero;null;one");
+            assert_int_equal(n_casts, 1);
+            ArrowArrayRelease(&out);
+        }
+        ArrowSchemaRelease(&from);
+        ArrowSchemaRelease(&to);
+        ArrowSchemaRelease(&plain);
+        ArrowSchemaRelease(&values_schema);
+    }
+}
+
+/* Random rows, columns shuffled and widened, and back: the rows are what they were. */
+static void test_align_there_and_back(void **state)
+{
+    (void)state;
+    const guint32 seed = 11;
+    print_message("seed %u\n", seed);
+    GRand *rand = g_rand_new_with_seed(seed);
+    static const char *const narrow[] = {"a:i", "b:u", "c:s", "d:+l(item:+s(x:i,y:u))", "e:b", "f:C"};
+    static const char *const wide[] = {"a:l", "b:U", "c:i", "d:+L(item:+s(y:U,x:l))", "e:b", "f:I"};
+    for (int round = 0; round < 200; round++) {
+        int order[6] = {0, 1, 2, 3, 4, 5};
+        for (int i = 5; i > 0; i--) {
+            int j = g_rand_int_range(rand, 0, i + 1);
+            int swap = order[i];
+            order[i] = order[j];
+            order[j] = swap;
+        }
+        GString *from_text = g_string_new(NULL);
+        GString *to_text = g_string_new(NULL);
+        for (int i = 0; i < 6; i++) {
+            g_string_append_printf(from_text, "%s%s", i ? "," : "", narrow[i]);
+            g_string_append_printf(to_text, "%s%s", i ? "," : "", wide[order[i]]);
+        }
+        GString *rows = g_string_new(NULL);
+        for (int r = 0, n = g_rand_int_range(rand, 0, 20); r < n; r++) {
+            g_string_append(rows, r ? ";" : "");
+            for (int i = 0; i < 6; i++) {
+                g_string_append(rows, i ? "|" : "");
+                if (g_rand_int_range(rand, 0, 4) == 0) {
+                    g_string_append(rows, "null");
+                } else if (i == 1) {
+                    g_string_append_printf(rows, "s%d", g_rand_int_range(rand, 0, 1000));
+                } else if (i == 3) {
+                    g_string_append_c(rows, '[');
+                    for (int k = 0, m = g_rand_int_range(rand, 0, 4); k < m; k++)
+                        g_string_append_printf(rows, "%s{%d y%d}", k ? " " : "", g_rand_int_range(rand, -9, 9), k);
+                    g_string_append_c(rows, ']');
+                } else {
+                    g_string_append_printf(rows, "%s", i == 4 ? "t" : "12");
+                }
+            }
+        }
+        struct ArrowSchema from = schema_of(from_text->str);
+        struct ArrowSchema to = schema_of(to_text->str);
+        struct ArrowArray array = batch_of(&from, rows->str);
+        struct ArrowArray there;
+        struct ArrowArray back;
+        struct ca_error err = {0};
+        g_autofree char *before = render(&from, &array);
+        assert_string_equal(before, rows->str);
+        assert_int_equal(rows_align(&from, &array, &to, NULL, 0, &there, NULL, &err), CA_OK);
+        assert_int_equal(rows_align(&to, &there, &from, NULL, 0, &back, NULL, &err), CA_OK);
+        g_autofree char *after = render(&from, &back);
+        assert_string_equal(before, after);
+        ArrowArrayRelease(&back);
+        ArrowSchemaRelease(&from);
+        ArrowSchemaRelease(&to);
+        g_string_free(rows, TRUE);
+        g_string_free(from_text, TRUE);
+        g_string_free(to_text, TRUE);
+    }
+    g_rand_free(rand);
+}
+
+/* ---- streams ---------------------------------------------------------------------------------------------------- */
+
+static void test_streams(void **state)
+{
+    (void)state;
+    struct ca_error err = {0};
+    struct ArrowSchema from = schema_of("a:i");
+    struct ArrowSchema copy = schema_of("a:i");
+    struct ArrowSchema to = schema_of("a:l,b:u!");
+    struct ArrowArray arrays[2] = {batch_of(&from, "1;2"), batch_of(&from, "3")};
+    struct ArrowArrayStream stream;
+    struct ArrowArrayStream aligned;
+    static const struct rows_default defaults[] = {{"b", "'x'"}};
+    assert_int_equal(rows_stream_of(&from, arrays, 2, &stream, &err), CA_OK);
+    assert_null(from.release);
+    assert_int_equal(rows_stream_align(&stream, &to, defaults, 1, &aligned, &err), CA_OK);
+    assert_null(stream.release);
+    struct ArrowSchema schema;
+    assert_int_equal(aligned.get_schema(&aligned, &schema), 0);
+    static const char *const expected[] = {"1|x;2|x", "3|x"};
+    for (int i = 0; i < 2; i++) {
+        struct ArrowArray array;
+        bool is_end = true;
+        assert_int_equal(rows_stream_next(&aligned, &array, &is_end, &err), CA_OK);
+        assert_false(is_end);
+        g_autofree char *text = render(&schema, &array);
+        assert_string_equal(text, expected[i]);
+        ArrowArrayRelease(&array);
+    }
+    struct ArrowArray array;
+    bool is_end = false;
+    assert_int_equal(rows_stream_next(&aligned, &array, &is_end, &err), CA_OK);
+    assert_true(is_end);
+    ArrowSchemaRelease(&schema);
+    ArrowArrayStreamRelease(&aligned);
+
+    assert_int_equal(rows_stream_empty(&copy, &stream, &err), CA_OK);
+    assert_int_equal(rows_stream_next(&stream, &array, &is_end, &err), CA_OK);
+    assert_true(is_end);
+    to = schema_of("z:i!");
+    assert_int_equal(rows_stream_align(&stream, &to, NULL, 0, &aligned, &err), CA_ERR_DRIFT);
+    assert_string_equal(err.message, "'z' (int32 not null) is missing and has no default");
+    assert_null(to.release);
+}
+
+/* A value that does not fit ends the stream, and it says so again. */
+static void test_aligned_stream_keeps_its_error(void **state)
+{
+    (void)state;
+    struct ca_error err = {0};
+    struct ArrowSchema from = schema_of("a:l");
+    struct ArrowSchema to = schema_of("a:i");
+    struct ArrowArray arrays[1] = {batch_of(&from, "1;99999999999")};
+    struct ArrowArrayStream stream;
+    struct ArrowArrayStream aligned;
+    assert_int_equal(rows_stream_of(&from, arrays, 1, &stream, &err), CA_OK);
+    assert_int_equal(rows_stream_align(&stream, &to, NULL, 0, &aligned, &err), CA_OK);
+    for (int i = 0; i < 2; i++) {
+        struct ArrowArray array;
+        bool is_end = false;
+        assert_int_equal(rows_stream_next(&aligned, &array, &is_end, &err), CA_ERR_ENGINE);
+        assert_string_equal(err.message, "'a' row 1: 99999999999 does not fit type int32");
+    }
+    ArrowArrayStreamRelease(&aligned);
+}
+
+/* ---- queue ------------------------------------------------------------------------------------------------------ */
+
+struct producer {
+    struct rows_queue *queue;
+    int first;
+    int n;
+    int status;
+};
+
+static gpointer produce(gpointer data)
+{
+    struct producer *p = data;
+    struct ArrowSchema schema = schema_of("a:i");
+    for (int i = 0; i < p->n && p->status == CA_OK; i++) {
+        g_autofree char *row = g_strdup_printf("%d", p->first + i);
+        struct ArrowArray array = batch_of(&schema, row);
+        struct ca_error err = {0};
+        p->status = rows_queue_push(p->queue, &array, &err);
+        g_assert(array.release == NULL);
+    }
+    ArrowSchemaRelease(&schema);
+    return NULL;
+}
+
+/* Four producers, little room: every row arrives once, those of one producer in order. */
+static void test_queue_carries_everything(void **state)
+{
+    (void)state;
+    enum { N_PRODUCERS = 4, N_EACH = 300 };
+    struct ca_error err = {0};
+    struct ArrowSchema schema = schema_of("a:i");
+    struct rows_queue *q = NULL;
+    struct ArrowArrayStream stream;
+    assert_int_equal(rows_queue_new(&schema, 40, &q, &err), CA_OK);
+    assert_int_equal(rows_queue_stream(q, &stream, &err), CA_OK);
+    assert_int_equal(rows_queue_stream(q, &stream, &err), CA_ERR_BUG);
+    struct producer producers[N_PRODUCERS];
+    GThread *threads[N_PRODUCERS];
+    for (int i = 0; i < N_PRODUCERS; i++) {
+        producers[i] = (struct producer){.queue = q, .first = i * N_EACH, .n = N_EACH};
+        threads[i] = g_thread_new("producer", produce, &producers[i]);
+    }
+    int next[N_PRODUCERS] = {0};
+    for (int i = 0; i < N_PRODUCERS * N_EACH; i++) {
+        struct ArrowArray array;
+        bool is_end = true;
+        assert_int_equal(rows_stream_next(&stream, &array, &is_end, &err), CA_OK);
+        assert_false(is_end);
+        assert_true(rows_queue_n_bytes(q) <= 40);
+        int32_t value = 0;
+        memcpy(&value, array.children[0]->buffers[1], sizeof value);
+        assert_int_equal(value % N_EACH, next[value / N_EACH]++);
+        ArrowArrayRelease(&array);
+    }
+    for (int i = 0; i < N_PRODUCERS; i++) {
+        g_thread_join(threads[i]);
+        assert_int_equal(producers[i].status, CA_OK);
+    }
+    rows_queue_close(q, NULL);
+    rows_queue_close(q, "too late");
+    struct ArrowArray array;
+    bool is_end = false;
+    assert_int_equal(rows_stream_next(&stream, &array, &is_end, &err), CA_OK);
+    assert_true(is_end);
+    struct ArrowSchema one = schema_of("a:i");
+    array = batch_of(&one, "1");
+    assert_int_equal(rows_queue_push(q, &array, &err), CA_ERR_BUG);
+    ArrowSchemaRelease(&one);
+    ArrowArrayStreamRelease(&stream);
+    rows_queue_unref(q);
+}
+
+/* A batch larger than the whole room passes when nothing else waits. */
+static void test_queue_takes_one_large_batch(void **state)
+{
+    (void)state;
+    struct ca_error err = {0};
+    struct ArrowSchema schema = schema_of("a:i");
+    struct ArrowArray array = batch_of(&schema, "1;2;3;4;5;6;7;8");
+    struct rows_queue *q = NULL;
+    assert_int_equal(rows_array_n_bytes(&schema, &array), 32);
+    assert_int_equal(rows_queue_new(&schema, 1, &q, &err), CA_OK);
+    assert_int_equal(rows_queue_push(q, &array, &err), CA_OK);
+    assert_int_equal(rows_queue_n_bytes(q), 32);
+    rows_queue_unref(q); /* with a batch inside: nothing leaks */
+    schema = schema_of("a:i");
+    assert_int_equal(rows_queue_new(&schema, 0, &q, &err), CA_ERR_INVALID);
+}
+
+static void test_queue_error_reaches_the_consumer(void **state)
+{
+    (void)state;
+    struct ca_error err = {0};
+    struct ArrowSchema schema = schema_of("a:i");
+    struct ArrowArray array = batch_of(&schema, "1");
+    struct rows_queue *q = NULL;
+    struct ArrowArrayStream stream;
+    assert_int_equal(rows_queue_new(&schema, 1000, &q, &err), CA_OK);
+    assert_int_equal(rows_queue_stream(q, &stream, &err), CA_OK);
+    assert_int_equal(rows_queue_push(q, &array, &err), CA_OK);
+    rows_queue_close(q, "worker 3 died");
+    for (int i = 0; i < 2; i++) {
+        struct ArrowArray out;
+        bool is_end = false;
+        assert_int_equal(rows_stream_next(&stream, &out, &is_end, &err), CA_ERR_ENGINE);
+        assert_string_equal(err.message, "worker 3 died");
+    }
+    ArrowArrayStreamRelease(&stream);
+    rows_queue_unref(q);
+}
+
+/* Producers that wait for room, and a consumer that waits for rows, are woken by a cancel or by the consumer's leaving.
+ */
+static void test_queue_wakes_those_who_wait(void **state)
+{
+    (void)state;
+    for (int by_release = 0; by_release < 2; by_release++) {
+        struct ca_error err = {0};
+        struct ArrowSchema schema = schema_of("a:i");
+        struct rows_queue *q = NULL;
+        struct ArrowArrayStream stream;
+        assert_int_equal(rows_queue_new(&schema, 8, &q, &err), CA_OK);
+        assert_int_equal(rows_queue_stream(q, &stream, &err), CA_OK);
+        struct producer producers[3];
+        GThread *threads[3];
+        for (int i = 0; i < 3; i++) {
+            producers[i] = (struct producer){.queue = q, .n = 100};
+            threads[i] = g_thread_new("producer", produce, &producers[i]);
+        }
+        struct ArrowArray array;
+        bool is_end = false;
+        assert_int_equal(rows_stream_next(&stream, &array, &is_end, &err), CA_OK);
+        ArrowArrayRelease(&array);
+        if (by_release) {
+            ArrowArrayStreamRelease(&stream);
+        } else {
+            rows_queue_cancel(q);
+            rows_queue_cancel(q);
+            assert_int_equal(rows_stream_next(&stream, &array, &is_end, &err), CA_ERR_CANCELED);
+            assert_string_equal(err.message, "canceled");
+            ArrowArrayStreamRelease(&stream);
+        }
+        for (int i = 0; i < 3; i++) {
+            g_thread_join(threads[i]);
+            assert_int_equal(producers[i].status, CA_ERR_CANCELED);
+        }
+        rows_queue_unref(q);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_compare),
+        cmocka_unit_test(test_schema_fingerprint),
+        cmocka_unit_test(test_deep_schema_is_refused),
+        cmocka_unit_test(test_align),
+        cmocka_unit_test(test_align_moves_what_fits),
+        cmocka_unit_test(test_align_of_a_slice),
+        cmocka_unit_test(test_align_decodes_dictionaries),
+        cmocka_unit_test(test_align_there_and_back),
+        cmocka_unit_test(test_streams),
+        cmocka_unit_test(test_aligned_stream_keeps_its_error),
+        cmocka_unit_test(test_queue_carries_everything),
+        cmocka_unit_test(test_queue_takes_one_large_batch),
+        cmocka_unit_test(test_queue_error_reaches_the_consumer),
+        cmocka_unit_test(test_queue_wakes_those_who_wait),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
