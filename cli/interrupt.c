@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
+#include <poll.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -12,12 +13,14 @@
 
 enum mode { MODE_OUTSIDE, MODE_CALL, MODE_PROMPT };
 
-/* wake_fd   the end that the handler writes to
+/* wake_fd   the end that the handler writes to during a call; the thread has the other one
+ * prompt_fds   the same at a prompt: the signal may reach any thread, so a read that waits would not notice
  * mode      what a signal means now
  * mode_before  what it was when a call began
  * n_seen    signals since the last prompt or call
  * token     what to fire, NULL outside begin .. end; guarded by the lock */
 static int wake_fd = -1;
+static int prompt_fds[2] = {-1, -1};
 static int mode_before = MODE_OUTSIDE;
 static volatile sig_atomic_t n_seen;
 static volatile sig_atomic_t mode = MODE_OUTSIDE;
@@ -31,7 +34,7 @@ static void on_signal(int number G_GNUC_UNUSED)
     if (mode == MODE_OUTSIDE || (mode == MODE_CALL && n_seen > 1))
         _exit(CLI_INTERRUPTED);
     /* A full pipe holds a wake-up already, so a write that fails loses nothing. */
-    ssize_t ignored = write(wake_fd, "", 1);
+    ssize_t ignored = write(mode == MODE_PROMPT ? prompt_fds[1] : wake_fd, "", 1);
     (void)ignored;
     errno = saved;
 }
@@ -56,7 +59,7 @@ static void *watch(void *data)
 int interrupt_install(struct ca_error *err)
 {
     int fds[2];
-    if (pipe2(fds, O_CLOEXEC) != 0)
+    if (pipe2(fds, O_CLOEXEC) != 0 || pipe2(prompt_fds, O_CLOEXEC | O_NONBLOCK) != 0)
         return cli_fail_errno(err, CA_ERR_IO, errno, "cannot watch for signals");
     fcntl(fds[1], F_SETFL, O_NONBLOCK);
     wake_fd = fds[1];
@@ -101,6 +104,19 @@ bool interrupt_seen(void)
 
 void interrupt_at_prompt(void)
 {
+    char byte;
     mode = MODE_PROMPT;
     n_seen = 0;
+    while (read(prompt_fds[0], &byte, 1) > 0) {
+        /* what is left of an earlier prompt */
+    }
+}
+
+bool interrupt_wait_input(int fd)
+{
+    struct pollfd fds[] = {{.fd = fd, .events = POLLIN}, {.fd = prompt_fds[0], .events = POLLIN}};
+    while (poll(fds, G_N_ELEMENTS(fds), -1) < 0)
+        if (errno != EINTR)
+            return false;
+    return fds[1].revents == 0 && (fds[0].revents & (POLLIN | POLLHUP)) != 0;
 }

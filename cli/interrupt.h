@@ -27,6 +27,9 @@ void interrupt_end(void);
 /* A line is about to be read from the user. */
 void interrupt_at_prompt(void);
 
+/* Wait for input on `fd`. Returns false when a signal came first, or when there is nothing to wait for any more. */
+bool interrupt_wait_input(int fd);
+
 /* Whether a signal came since the last interrupt_at_prompt or interrupt_end. */
 bool interrupt_seen(void);
 

@@ -31,9 +31,9 @@ struct common_flags {
 static const struct option_spec common_specs[] = {
     {"quiet", 'q', OPTION_FLAG, NULL, offsetof(struct cli, is_quiet), NULL, "no progress and no notes; errors only"},
     {"verbose", 'v', OPTION_FLAG, NULL, offsetof(struct cli, is_verbose), NULL,
-     "say more: a line a stage where there is no terminal, log level info"},
+     "say more: warnings, and a line a stage where there is no terminal"},
     {"log-level", 0, OPTION_CHOICE, "error|warn|info|debug|trace", offsetof(struct cli, log_level),
-     "CODEANATOMY_LOG_LEVEL", "what of the library's log goes to stderr (default: warn)"},
+     "CODEANATOMY_LOG_LEVEL", "what of the library's log goes to stderr (default: error; warn with --verbose)"},
     {"log-format", 0, OPTION_CHOICE, "text|json", offsetof(struct cli, log_format), "CODEANATOMY_LOG_FORMAT",
      "lines to read, or one JSON object a line (default: text)"},
 };
@@ -264,6 +264,8 @@ static int parse_flags(const struct option_page *page, struct cli *cli, GArray *
             return code;
         if (page->on_source != NULL)
             page->on_source(page->source_data, o->spec, "flag", optarg);
+        if (o->spec == &help_specs[0])
+            break; /* whatever follows */
     }
     return CLI_OK;
 }
@@ -286,13 +288,15 @@ static int parse_environment(const struct option_page *page, struct cli *cli, GA
     return CLI_OK;
 }
 
+/* Warnings of the engine and the storage library are about their insides and not for everybody: they come with
+ * --verbose. */
 static void apply_common(struct cli *cli)
 {
     cli->talk.is_quiet = cli->is_quiet;
     cli->talk.is_log_json = cli->log_format != NULL && strcmp(cli->log_format, "json") == 0;
     const char *level = cli->log_level;
     if (level == NULL)
-        level = cli->is_verbose ? "info" : cli->is_quiet ? "error" : "warn";
+        level = cli->is_verbose && !cli->is_quiet ? "warn" : "error";
     ca_log_set(talk_log, &cli->talk, talk_log_level(level));
 }
 

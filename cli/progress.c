@@ -48,21 +48,21 @@ static char *clock_text(int64_t seconds)
 }
 
 /* The fields of the line, most wanted first: what does not fit goes from the end. */
-static GPtrArray *fields_of(const struct ca_progress *now, int64_t stage_start_ns)
+static GPtrArray *fields_of(const struct ca_progress *now, const struct ca_progress *start)
 {
     GPtrArray *fields = g_ptr_array_new_with_free_func(g_free);
     g_autofree char *done = progress_number(now->n_done);
     g_autofree char *rows = progress_number(now->n_rows);
     const char *unit = unit_of(now->stage);
-    int64_t elapsed_ns = now->elapsed_ns - stage_start_ns;
-    double rate = elapsed_ns > 0 ? (double)now->n_done * (double)NS_PER_S / (double)elapsed_ns : 0;
+    int64_t elapsed_ns = now->elapsed_ns - start->elapsed_ns;
+    double rate = elapsed_ns > 0 ? (double)(now->n_done - start->n_done) * (double)NS_PER_S / (double)elapsed_ns : 0;
 
     g_ptr_array_add(fields, g_strdup_printf("%-9s", now->stage));
     if (now->n_total > 0) {
         g_autofree char *total = progress_number(now->n_total);
         g_ptr_array_add(fields, g_strdup_printf("%s/%s %s", done, total, unit));
         g_ptr_array_add(fields, g_strdup_printf("%d %%", (int)(100.0 * (double)now->n_done / (double)now->n_total)));
-    } else {
+    } else if (now->n_done > 0) {
         g_ptr_array_add(fields, g_strdup_printf("%s %s", done, unit));
     }
     g_ptr_array_add(fields, g_strdup_printf("%s rows", rows));
@@ -76,9 +76,9 @@ static GPtrArray *fields_of(const struct ca_progress *now, int64_t stage_start_n
     return fields;
 }
 
-char *progress_render(const struct ca_progress *now, int64_t stage_start_ns, unsigned width)
+char *progress_render(const struct ca_progress *now, const struct ca_progress *start, unsigned width)
 {
-    g_autoptr(GPtrArray) fields = fields_of(now, stage_start_ns);
+    g_autoptr(GPtrArray) fields = fields_of(now, start);
     GString *line = g_string_new(NULL);
     for (guint i = 0; i < fields->len; i++) {
         const char *field = fields->pdata[i];
@@ -92,7 +92,7 @@ char *progress_render(const struct ca_progress *now, int64_t stage_start_ns, uns
 
 static void draw(struct progress *p, const struct ca_progress *now)
 {
-    g_autofree char *line = progress_render(now, p->stage_start_ns, talk_width(STDERR_FILENO));
+    g_autofree char *line = progress_render(now, &p->stage_start, talk_width(STDERR_FILENO));
     size_t n_stage = MIN(strlen(now->stage), strlen(line));
     g_autofree char *text = g_strdup_printf("%s%.*s%s%s", talk_style(p->talk, TALK_BOLD), (int)n_stage, line,
                                             talk_style(p->talk, TALK_PLAIN), line + n_stage);
@@ -106,8 +106,11 @@ static void say_stage_end(struct progress *p)
         return;
     g_autofree char *done = progress_number(p->last.n_done);
     g_autofree char *rows = progress_number(p->last.n_rows);
-    talk_note(p->talk, "%s: %s %s, %s rows so far, %.1f s", p->stage, done, unit_of(p->stage), rows,
-              (double)(p->last.elapsed_ns - p->stage_start_ns) / (double)NS_PER_S);
+    double seconds = (double)(p->last.elapsed_ns - p->stage_start.elapsed_ns) / (double)NS_PER_S;
+    if (p->last.n_done > 0)
+        talk_note(p->talk, "%s: %s %s, %s rows so far, %.1f s", p->stage, done, unit_of(p->stage), rows, seconds);
+    else
+        talk_note(p->talk, "%s: %s rows so far, %.1f s", p->stage, rows, seconds);
 }
 
 void progress_step(void *data, const struct ca_progress *now)
@@ -117,7 +120,8 @@ void progress_step(void *data, const struct ca_progress *now)
     if (is_new_stage) {
         say_stage_end(p);
         g_strlcpy(p->stage, now->stage, sizeof p->stage);
-        p->stage_start_ns = now->elapsed_ns;
+        p->stage_start = *now;
+        p->stage_start.stage = NULL;
     }
     if (p->has_line && (is_new_stage || now->elapsed_ns - p->drawn_ns >= PROGRESS_INTERVAL_NS))
         draw(p, now);

@@ -14,7 +14,7 @@
 #include "talk.h"
 
 /* stage            of the last call, "" before the first
- * stage_start_ns   when that stage began, on the build's clock
+ * stage_start      the first call of that stage: the rate counts from there; its stage pointer is not kept
  * drawn_ns         when the line was last drawn
  * last             the last call; its stage pointer is not kept */
 struct progress {
@@ -22,7 +22,7 @@ struct progress {
     bool has_line;
     bool has_stages;
     char stage[32];
-    int64_t stage_start_ns;
+    struct ca_progress stage_start;
     int64_t drawn_ns;
     struct ca_progress last;
 };
@@ -35,9 +35,8 @@ void progress_done(struct progress *p);
 /* A ca_progress_fn; data is the struct progress. */
 void progress_step(void *data, const struct ca_progress *now);
 
-/* The line for `now`, of at most `width` columns (0: any), for a stage that began at stage_start_ns. The caller frees.
- */
-char *progress_render(const struct ca_progress *now, int64_t stage_start_ns, unsigned width);
+/* The line for `now`, of less than `width` columns (0: any), in a stage that began at `start`. The caller frees. */
+char *progress_render(const struct ca_progress *now, const struct ca_progress *start, unsigned width);
 
 /* 1234567 as "1,234,567". The caller frees. */
 char *progress_number(int64_t number);

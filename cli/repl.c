@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
+#include <wchar.h>
 
 #include "answer.h"
 #include "interrupt.h"
@@ -214,6 +215,26 @@ static char *prompt(EditLine *el)
     return e->text->len > 0 ? next : first;
 }
 
+/* A character of the terminal for libedit: its own reader tries again after a signal. Returns 1, 0 at the end, -1 to
+ * give the line up. */
+static int read_character(EditLine *el G_GNUC_UNUSED, wchar_t *ret)
+{
+    mbstate_t state = {0};
+    for (;;) {
+        char byte;
+        if (!interrupt_wait_input(STDIN_FILENO))
+            return -1;
+        ssize_t n = read(STDIN_FILENO, &byte, 1);
+        if (n <= 0)
+            return (int)n;
+        size_t used = mbrtowc(ret, &byte, 1, &state);
+        if (used == (size_t)-1)
+            state = (mbstate_t){0}; /* not in the locale's encoding: dropped */
+        else if (used != (size_t)-2)
+            return 1;
+    }
+}
+
 /* History is a comfort: a directory that cannot be made or a file that cannot be read leaves the session without it. */
 static char *history_path(void)
 {
@@ -241,6 +262,7 @@ static int editor_init(struct editor *e, struct ca_error *err)
     el_set(e->el, EL_HIST, history, e->history);
     el_set(e->el, EL_EDITOR, "emacs");
     el_set(e->el, EL_SIGNAL, 1);
+    el_set(e->el, EL_GETCFN, read_character);
     el_source(e->el, NULL); /* ~/.editrc */
     return CA_OK;
 }

@@ -2,6 +2,7 @@
 # They run in the source folder and learn from the environment where things are:
 #   CA_SOURCE_DIR   this checkout         CA_BUILD_DIR    the build's folder
 #   CA_WORKER_DIR   the folder of codeanatomy_worker.abi3.so
+# Not with detect_stack_use_after_return: gcc 12 gives its frames less alignment than xxHash's state asks for.
 
 file(GLOB test_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/unit/test_*.c)
 file(GLOB support_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/support/*.c)
@@ -40,5 +41,5 @@ foreach(source IN LISTS test_sources)
     add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
     set_tests_properties(${name} PROPERTIES
         TIMEOUT 300
-        ENVIRONMENT "CA_SOURCE_DIR=${CMAKE_SOURCE_DIR};CA_BUILD_DIR=${CMAKE_BINARY_DIR};CA_WORKER_DIR=${CA_OUTPUT_DIR}/lib/codeanatomy;ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1;UBSAN_OPTIONS=print_stacktrace=1;LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/cmake/lsan.supp:print_suppressions=0")
+        ENVIRONMENT "CA_SOURCE_DIR=${CMAKE_SOURCE_DIR};CA_BUILD_DIR=${CMAKE_BINARY_DIR};CA_WORKER_DIR=${CA_OUTPUT_DIR}/lib/codeanatomy;ASAN_OPTIONS=strict_string_checks=1;UBSAN_OPTIONS=print_stacktrace=1;LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/cmake/lsan.supp:print_suppressions=0")
 endforeach()

@@ -1,6 +1,7 @@
 """What tests of the whole product share: the program, real repositories, and built stores.
 
-`make check` sets CODEANATOMY (the program), CA_BUILD_DIR and CA_CORPORA (folder with the pinned sdists); without them the release
+`make check` sets CODEANATOMY (the program), CA_BUILD_DIR and CA_CORPORA (folder with the pinned sdists); without
+them the release
 build of this checkout is used, and tests that need a corpus say that they are skipped.
 """
 
@@ -42,7 +43,9 @@ class Program:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def run(self, *args: str | os.PathLike[str], env: dict[str, str] | None = None, cwd: Path | None = None, stdin: str = "") -> Answer:
+    def run(
+        self, *args: str | os.PathLike[str], env: dict[str, str] | None = None, cwd: Path | None = None, stdin: str = ""
+    ) -> Answer:
         done = subprocess.run(
             [str(self.path), *map(str, args)],
             input=stdin,

@@ -1,8 +1,9 @@
 /* worker/ast_layer.c — compile to a tree, walk it in pre-order, write a row.
  *
- * The walk keeps its own stack, so the depth of the code is no matter. Children are pushed in reverse, so they come off in
- * order, and a node's ordinal is known when it comes off; a first child's ordinal is its parent's plus one, which is how calls,
- * aliases and docstrings know their nodes. Attributes are read from each node's __dict__: one look-up by interned name.
+ * The walk keeps its own stack, so the depth of the code is no matter. Children are pushed in reverse, so they come off
+ * in order, and a node's ordinal is known when it comes off; a first child's ordinal is its parent's plus one, which is
+ * how calls, aliases and docstrings know their nodes. Attributes are read from each node's __dict__: one look-up by
+ * interned name.
  */
 #include <Python.h>
 
@@ -13,8 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Include/cpython/compile.h; not among the limited API's names, but frozen: compile() documents them by ast's constants. */
-enum { FLAG_ONLY_AST = 0x400, FLAG_TYPE_COMMENTS = 0x1000 };
+#include "worker/place.h"
 
 enum { KEEP_STACK = 65536 };
 
@@ -66,13 +66,8 @@ bool ast_layer_init(struct ast_layer *ret)
             return false;
     }
     ret->name_dict = PyUnicode_InternFromString("__dict__");
-    PyObject *builtins = PyImport_ImportModule("builtins");
-    if (ret->name_dict == NULL || builtins == NULL)
-        return false;
-    ret->compile = PyObject_GetAttrString(builtins, "compile");
-    Py_DECREF(builtins);
     PyObject *sys = PyImport_ImportModule("sys");
-    if (ret->compile == NULL || sys == NULL)
+    if (ret->name_dict == NULL || sys == NULL)
         return false;
     ret->set_max_digits = PyObject_GetAttrString(sys, "set_int_max_str_digits");
     ret->get_max_digits = PyObject_GetAttrString(sys, "get_int_max_str_digits");
@@ -81,7 +76,8 @@ bool ast_layer_init(struct ast_layer *ret)
     return true;
 }
 
-/* ---- values ------------------------------------------------------------------------------------------------------- */
+/* ---- values -------------------------------------------------------------------------------------------------------
+ */
 
 static int append_field(struct ast_walk *w, const struct ast_here *here, struct rows_str field, int32_t index,
                         struct rows_str type, struct rows_str value)
@@ -148,7 +144,8 @@ static int append_literal(struct ast_walk *w, const struct ast_here *here, struc
         }
     }
     if (value == Py_True || value == Py_False)
-        return append_field(w, here, field, index, rows_str_of("bool"), rows_str_of(value == Py_True ? "True" : "False"));
+        return append_field(w, here, field, index, rows_str_of("bool"),
+                            rows_str_of(value == Py_True ? "True" : "False"));
 
     PyObject *name = PyObject_GetAttrString((PyObject *)type, "__name__");
     PyObject *name_bytes = name != NULL ? PyUnicode_AsUTF8String(name) : NULL;
@@ -177,10 +174,11 @@ static int append_value(struct ast_walk *w, const struct ast_here *here, struct 
     return append_literal(w, here, field, index, value);
 }
 
-/* ---- reading nodes ------------------------------------------------------------------------------------------------ */
+/* ---- reading nodes ------------------------------------------------------------------------------------------------
+ */
 
-/* Attribute `name` of the node whose dict is given, borrowed: what the dict lacks is a default that lives in the class. NULL
- * with an exception. */
+/* Attribute `name` of the node whose dict is given, borrowed: what the dict lacks is a default that lives in the class.
+ * NULL with an exception. */
 static PyObject *get(PyObject *node, PyObject *dict, PyObject *name)
 {
     PyObject *value = PyDict_GetItemWithError(dict, name);
@@ -233,7 +231,8 @@ static int push(struct ast_layer *layer, const struct ast_item *item)
     return 0;
 }
 
-/* ---- rows of one node --------------------------------------------------------------------------------------------- */
+/* ---- rows of one node ---------------------------------------------------------------------------------------------
+ */
 
 /* CPython's four numbers, and the raw span they mean. */
 static int append_node(struct ast_walk *w, struct ast_here *here)
@@ -292,7 +291,8 @@ static int append_fields(struct ast_walk *w, const struct ast_here *here)
     const struct ast_class *class = here->class;
     struct ast_item child = {
         .parent = here->ordinal,
-        .container = class->kind == AST_FUNCTION || class->kind == AST_CLASS_DEF ? here->ordinal : here->item->container,
+        .container =
+            class->kind == AST_FUNCTION || class->kind == AST_CLASS_DEF ? here->ordinal : here->item->container,
     };
     const bool owns_doc = class->kind == AST_MODULE || class->kind == AST_FUNCTION || class->kind == AST_CLASS_DEF;
     const bool is_doc = class->kind == AST_EXPR && here->item->doc_owner >= 0 && !here->item->is_doc_value;
@@ -309,7 +309,8 @@ static int append_fields(struct ast_walk *w, const struct ast_here *here)
         for (Py_ssize_t k = 0; k < n; k++) {
             PyObject *item = is_list ? PyList_GetItem(value, k) : value;
             PyTypeObject *type = Py_TYPE(item);
-            const bool is_plain = type == &PyUnicode_Type || item == Py_None || type == &PyLong_Type || type == &PyBool_Type;
+            const bool is_plain =
+                type == &PyUnicode_Type || item == Py_None || type == &PyLong_Type || type == &PyBool_Type;
             const int32_t index = is_list ? (int32_t)k : -1;
             int rc;
             if (is_plain || ast_classes_find(&w->layer->classes, type) == NULL) {
@@ -528,11 +529,12 @@ static int walk(struct ast_walk *w, PyObject *tree)
     return rc;
 }
 
-/* ---- the layer ---------------------------------------------------------------------------------------------------- */
+/* ---- the layer ----------------------------------------------------------------------------------------------------
+ */
 
-static PyObject *parse(struct ast_layer *layer, const struct layer_job *job, int flags)
+static PyObject *parse(const struct layer_job *job, int flags)
 {
-    return PyObject_CallFunction(layer->compile, "OOsiO", job->bytes, job->filename, "exec", flags, Py_True);
+    return PyObject_CallFunction(job->compile, "OOsiO", job->bytes, job->filename, "exec", flags, Py_True);
 }
 
 static int append_error(struct ast_files_v1 *rows, const struct failure *f)
@@ -552,9 +554,9 @@ static int append_error(struct ast_files_v1 *rows, const struct failure *f)
 
 static int64_t largest_list(const struct ast_files_v1 *rows)
 {
-    const int64_t counts[] = {ast_files_v1_nodes_count(rows),        ast_files_v1_fields_count(rows),
-                              ast_files_v1_docstrings_count(rows),   ast_files_v1_imports_count(rows),
-                              ast_files_v1_defs_count(rows),         ast_files_v1_calls_count(rows),
+    const int64_t counts[] = {ast_files_v1_nodes_count(rows),       ast_files_v1_fields_count(rows),
+                              ast_files_v1_docstrings_count(rows),  ast_files_v1_imports_count(rows),
+                              ast_files_v1_defs_count(rows),        ast_files_v1_calls_count(rows),
                               ast_files_v1_type_ignores_count(rows)};
     int64_t largest = 0;
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++)
@@ -566,17 +568,20 @@ int ast_layer_run(struct ast_layer *layer, const struct layer_job *job, struct a
                   struct layer_answer *ret)
 {
     *ret = (struct layer_answer){.outcome = PROTOCOL_OK, .failure = {.start_byte = -1}};
-    PyObject *tree = parse(layer, job, FLAG_ONLY_AST | FLAG_TYPE_COMMENTS);
+    PyObject *tree = parse(job, PLACE_ONLY_AST | PLACE_TYPE_COMMENTS);
     if (tree == NULL && PyErr_ExceptionMatches(PyExc_SyntaxError)) {
         /* A `# type:` comment in an odd place is an error only to a parser that looks at them. */
         failure_take(&ret->failure, job->source);
-        tree = parse(layer, job, FLAG_ONLY_AST);
+        tree = parse(job, PLACE_ONLY_AST);
         ret->outcome = PROTOCOL_RECOVERED;
+        if (tree != NULL)
+            place_error(&ret->failure, job, PLACE_ONLY_AST | PLACE_TYPE_COMMENTS);
     }
     int rc = 0;
     if (tree == NULL) {
         failure_done(&ret->failure);
         failure_take(&ret->failure, job->source);
+        place_error(&ret->failure, job, PLACE_ONLY_AST);
         ret->outcome = PROTOCOL_FAILED;
         rc = append_error(rows, &ret->failure);
     } else {

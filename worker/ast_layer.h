@@ -10,7 +10,6 @@
 #include "worker/text_cache.h"
 
 /* One an interpreter.
- *   compile    builtins.compile
  *   name_*     interned attribute names; positions in the order lineno, col_offset, end_lineno, end_col_offset
  *   max_digits sys.set_int_max_str_digits, NULL where the interpreter has none
  *   cache      of the file at hand
@@ -18,7 +17,6 @@
  */
 struct ast_layer {
     struct ast_classes classes;
-    PyObject *compile;
     PyObject *name_dict;
     PyObject *name_positions[4];
     PyObject *set_max_digits;
@@ -32,8 +30,8 @@ struct ast_layer {
 /* false: an exception is raised. */
 bool ast_layer_init(struct ast_layer *ret);
 
-/* Parse the file and append its row to `rows`. Returns 0, or an errno value: nothing is raised, the open row is the caller's
- * to abandon. A MemoryError of the parser is in the answer. */
+/* Parse the file and append its row to `rows`. Returns 0, or an errno value: nothing is raised, the open row is the
+ * caller's to abandon. A MemoryError of the parser is in the answer. */
 int ast_layer_run(struct ast_layer *layer, const struct layer_job *job, struct ast_files_v1 *rows,
                   struct layer_answer *ret);
 

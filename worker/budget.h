@@ -1,8 +1,9 @@
 /* worker/budget.h — the memory that one worker may take beyond what the interpreter itself needs.
  *
- * The limit is on address space, so an allocation fails where it would go over; CPython makes a MemoryError of it. But its
- * parser raises MemoryError for code that is nested too deep, too. A worker retires once its peak was over half of the budget, so
- * every file starts below that line: a MemoryError under it is the parser's own, one above it is the budget's.
+ * The limit is on address space, so an allocation fails where it would go over; CPython makes a MemoryError of it. But
+ * its parser raises MemoryError for code that is nested too deep, too. A worker retires once its peak was over half of
+ * the budget, so every file starts below that line: a MemoryError under it is the parser's own, one above it is the
+ * budget's.
  */
 #ifndef CA_WORKER_BUDGET_H
 #define CA_WORKER_BUDGET_H

@@ -76,7 +76,8 @@ void failure_take(struct failure *ret, const struct source *source)
     Py_XDECREF(message);
 
     /* For a byte that does not decode the place differs from version to version, and none of them is that byte's. */
-    const bool is_decoding = source->bad_byte >= 0 && ret->message != NULL && strstr(ret->message, "codec can't decode");
+    const bool is_decoding =
+        source->bad_byte >= 0 && ret->message != NULL && strstr(ret->message, "codec can't decode");
     if (ret->has_line && ret->has_column && !is_decoding)
         ret->start_byte = source_raw_of_character(source, ret->line, ret->column);
     if (ret->start_byte < 0)

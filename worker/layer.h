@@ -1,7 +1,8 @@
 /* worker/layer.h — what every layer of the worker is given and what it answers.
  *
- * A layer runs CPython on one file and appends one row to its builder. What CPython refuses is the answer, not an error; only
- * the builder's errno values (ENOMEM, EOVERFLOW) and our own bugs stop a layer, and then the row is abandoned by the caller.
+ * A layer runs CPython on one file and appends one row to its builder. What CPython refuses is the answer, not an
+ * error; only the builder's errno values (ENOMEM, EOVERFLOW) and our own bugs stop a layer, and then the row is
+ * abandoned by the caller.
  */
 #ifndef CA_WORKER_LAYER_H
 #define CA_WORKER_LAYER_H
@@ -15,7 +16,7 @@
 
 /* path            as in repo_files_v1, also the file name that CPython is told
  * python_version  major.minor
- * filename, bytes path and raw as Python objects
+ * filename, bytes path and raw as Python objects; compile: the built-in function
  */
 struct layer_job {
     int64_t file_id;
@@ -24,6 +25,7 @@ struct layer_job {
     struct rows_str python_version;
     PyObject *filename;
     PyObject *bytes;
+    PyObject *compile;
     const struct source *source;
 };
 

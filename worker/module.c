@@ -1,8 +1,8 @@
 /* worker/module.c — the extension `codeanatomy_worker`: one function, serve(memory_limit), that answers requests until
  * the host closes the socket on file descriptor 0.
  *
- * The loop runs in a thread of its own with a large stack, because CPython up to 3.11 builds trees by recursion and a process
- * cannot raise its own stack limit after it was started. User code is compiled, never executed or imported.
+ * The loop runs in a thread of its own with a large stack, because CPython up to 3.11 builds trees by recursion and a
+ * process cannot raise its own stack limit after it was started. User code is compiled, never executed or imported.
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -41,6 +41,7 @@ struct worker {
     struct budget budget;
     struct ast_layer ast;
     struct symtable_layer symtable;
+    PyObject *compile;
     struct ast_files_v1 *ast_rows;
     struct symtable_files_v1 *symtable_rows;
     struct batch_encoder encoders[PROTOCOL_N_LAYERS];
@@ -90,7 +91,8 @@ static int request_read(int fd, struct request *ret)
     return 0;
 }
 
-/* ---- answers ------------------------------------------------------------------------------------------------------ */
+/* ---- answers ------------------------------------------------------------------------------------------------------
+ */
 
 static bool write_status(struct worker *w, const struct request *r, int layer, const struct protocol_status *status,
                          const char *reason, size_t n_reason)
@@ -118,7 +120,7 @@ static bool write_budget(struct worker *w, const struct request *r, int layer, i
         snprintf(reason, sizeof reason, "budget: more than %llu MiB of memory",
                  (unsigned long long)(w->memory_limit >> 20));
     else
-        snprintf(reason, sizeof reason, "budget: the facts do not fit into one record batch (%s)", strerror(errnum));
+        snprintf(reason, sizeof reason, "budget: the facts do not fit into one record batch (errno %d)", errnum);
     struct protocol_status status = {.outcome = PROTOCOL_FAILED, .is_budget = 1, .start_byte = -1};
     return write_status(w, r, layer, &status, reason, strlen(reason));
 }
@@ -147,7 +149,8 @@ static bool write_answer(struct worker *w, const struct request *r, int layer, c
     return ok;
 }
 
-/* ---- layers ------------------------------------------------------------------------------------------------------- */
+/* ---- layers -------------------------------------------------------------------------------------------------------
+ */
 
 static int make_builder(struct worker *w, int layer)
 {
@@ -227,9 +230,11 @@ static bool answer_request(struct worker *w, const struct request *r)
         .python_version = rows_str_of(w->version),
         .filename = PyUnicode_DecodeUTF8(r->path, (Py_ssize_t)r->head.n_path, "replace"),
         .bytes = PyBytes_FromStringAndSize((const char *)r->raw, (Py_ssize_t)r->frame.n_body),
+        .compile = w->compile,
         .source = &source,
     };
-    bool has_memory = source_init(&source, r->raw, (size_t)r->frame.n_body) && job.filename != NULL && job.bytes != NULL;
+    bool has_memory =
+        source_init(&source, r->raw, (size_t)r->frame.n_body) && job.filename != NULL && job.bytes != NULL;
     PyErr_Clear();
     bool ok = answer_layers(w, r, has_memory, &job);
     Py_XDECREF(job.bytes);
@@ -238,7 +243,8 @@ static bool answer_request(struct worker *w, const struct request *r)
     return ok;
 }
 
-/* ---- the loop ----------------------------------------------------------------------------------------------------- */
+/* ---- the loop -----------------------------------------------------------------------------------------------------
+ */
 
 static bool write_end(struct worker *w, const struct request *r, bool is_last)
 {
@@ -295,7 +301,10 @@ static bool start(struct worker *w)
         return false;
     Py_DECREF(none);
 
-    if (!ast_layer_init(&w->ast) || !symtable_layer_init(&w->symtable))
+    PyObject *builtins = PyImport_ImportModule("builtins");
+    w->compile = builtins != NULL ? PyObject_GetAttrString(builtins, "compile") : NULL;
+    Py_XDECREF(builtins);
+    if (w->compile == NULL || !ast_layer_init(&w->ast) || !symtable_layer_init(&w->symtable))
         return false;
     struct ArrowSchema ast_schema = {.release = NULL}, symtable_schema = {.release = NULL};
     if (ast_files_v1_schema(&ast_schema) != 0 || symtable_files_v1_schema(&symtable_schema) != 0 ||
@@ -373,12 +382,10 @@ static PyObject *serve(PyObject *self, PyObject *arguments)
     pthread_attr_init(&attributes);
     (void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
     int rc;
-    Py_BEGIN_ALLOW_THREADS
-    rc = pthread_create(&thread, &attributes, thread_main, w);
+    Py_BEGIN_ALLOW_THREADS rc = pthread_create(&thread, &attributes, thread_main, w);
     if (rc == 0)
         pthread_join(thread, NULL);
-    Py_END_ALLOW_THREADS
-    pthread_attr_destroy(&attributes);
+    Py_END_ALLOW_THREADS pthread_attr_destroy(&attributes);
     if (rc != 0) {
         errno = rc;
         return PyErr_SetFromErrno(PyExc_OSError);

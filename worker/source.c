@@ -1,7 +1,8 @@
 /* worker/source.c — encoding as the tokenizer finds it, and the way back to raw offsets.
  *
- * The rules are CPython's (Parser/tokenizer.c): a mark, then a cookie in a comment that is alone on line 1 or 2, where line 2
- * counts only after a blank or comment line. Names of UTF-8 mean "do not decode"; all others go through the codec.
+ * The rules are CPython's (Parser/tokenizer.c): a mark, then a cookie in a comment that is alone on line 1 or 2, where
+ * line 2 counts only after a blank or comment line. Names of UTF-8 mean "do not decode"; all others go through the
+ * codec.
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -18,7 +19,8 @@ enum { ENCODING_MAX = 100 };
 
 static bool is_name_byte(uint8_t c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+           c == '.';
 }
 
 static bool is_blank_byte(uint8_t c)
@@ -120,7 +122,8 @@ static int64_t take_decode_error(void)
 }
 
 /* Append what `decoder` makes of n bytes, one at a time: the bytes since the last character belong to the next one. */
-static bool append_bytewise(struct position_map *map, PyObject *decoder, const uint8_t *bytes, size_t n, uint32_t *pending)
+static bool append_bytewise(struct position_map *map, PyObject *decoder, const uint8_t *bytes, size_t n,
+                            uint32_t *pending)
 {
     for (size_t i = 0; i < n; i++) {
         PyObject *text = PyObject_CallMethod(decoder, "decode", "y#", (const char *)bytes + i, (Py_ssize_t)1);
@@ -140,7 +143,8 @@ static bool append_bytewise(struct position_map *map, PyObject *decoder, const u
     return true;
 }
 
-/* One line: at once where it decodes to itself and is ASCII, so that a mostly plain file is quick; else byte by byte. */
+/* One line: at once where it decodes to itself and is ASCII, so that a mostly plain file is quick; else byte by byte.
+ */
 static bool append_line(struct position_map *map, PyObject *decoder, const uint8_t *bytes, size_t n, uint32_t *pending)
 {
     if (*pending == 0 && is_all_ascii(bytes, n)) {
@@ -149,7 +153,8 @@ static bool append_line(struct position_map *map, PyObject *decoder, const uint8
             return false;
         PyObject *text = PyObject_CallMethod(decoder, "decode", "y#", (const char *)bytes, (Py_ssize_t)n);
         PyObject *utf8 = text != NULL ? PyUnicode_AsUTF8String(text) : NULL;
-        bool is_same = utf8 != NULL && PyBytes_Size(utf8) == (Py_ssize_t)n && memcmp(PyBytes_AsString(utf8), bytes, n) == 0;
+        bool is_same =
+            utf8 != NULL && PyBytes_Size(utf8) == (Py_ssize_t)n && memcmp(PyBytes_AsString(utf8), bytes, n) == 0;
         Py_XDECREF(utf8);
         Py_XDECREF(text);
         if (is_same) {
@@ -220,19 +225,21 @@ static bool recode(struct source *s, const char *name)
 bool source_init(struct source *ret, const uint8_t *raw, size_t n_raw)
 {
     *ret = (struct source){.raw = raw, .n_raw = n_raw, .is_identity = true, .bad_byte = -1};
+    ret->is_ascii = is_all_ascii(raw, n_raw);
     if (n_raw >= sizeof utf8_bom && memcmp(raw, utf8_bom, sizeof utf8_bom) == 0)
         ret->n_bom = sizeof utf8_bom;
     if (!find_lines(ret))
         return false;
 
     char name[ENCODING_MAX + 1];
-    bool is_second_allowed = line_cookie(raw + ret->line_start[0], (size_t)(ret->line_end[0] - ret->line_start[0]), name);
+    bool is_second_allowed =
+        line_cookie(raw + ret->line_start[0], (size_t)(ret->line_end[0] - ret->line_start[0]), name);
     if (is_second_allowed && ret->n_lines > 1)
         line_cookie(raw + ret->line_start[1], (size_t)(ret->line_end[1] - ret->line_start[1]), name);
 
     if (name[0] != '\0' && !is_utf8_name(name)) {
         return recode(ret, name);
-    } else if (!is_all_ascii(raw, n_raw)) {
+    } else if (!ret->is_ascii) {
         PyObject *text = PyUnicode_DecodeUTF8((const char *)raw, (Py_ssize_t)n_raw, "strict");
         if (text == NULL)
             ret->bad_byte = take_decode_error();
@@ -254,8 +261,9 @@ int64_t source_raw_of_utf8(const struct source *s, long line, long column)
     if (line < 1 || column < 0)
         return -1;
     if (!s->is_identity)
-        return s->map == NULL ? -1
-                              : position_raw_of_line_column(s->map, POSITION_LINES_CPYTHON, line - 1, POSITION_UTF8, column);
+        return s->map == NULL
+                   ? -1
+                   : position_raw_of_line_column(s->map, POSITION_LINES_CPYTHON, line - 1, POSITION_UTF8, column);
     if ((size_t)line > s->n_lines)
         return -1;
     int64_t at = s->line_start[line - 1] + column;
@@ -271,8 +279,8 @@ int64_t source_raw_of_character(const struct source *s, long line, long characte
         return -1;
     if (!s->is_identity)
         return s->map == NULL ? -1
-                              : position_raw_of_line_column(s->map, POSITION_LINES_CPYTHON, line - 1, POSITION_CODE_POINT,
-                                                            character - 1);
+                              : position_raw_of_line_column(s->map, POSITION_LINES_CPYTHON, line - 1,
+                                                            POSITION_CODE_POINT, character - 1);
     if ((size_t)line > s->n_lines)
         return -1;
     int64_t at = s->line_start[line - 1];

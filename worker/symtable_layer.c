@@ -1,7 +1,8 @@
 /* worker/symtable_layer.c — the compiler's symbol tables, read from _symtable's objects.
  *
- * Lib/symtable.py wraps each table and symbol in an object of its own; its predicates are a few bits of the flags, and they
- * are the same from 3.9 to 3.13 but for the names of new table types. tests/oracle/compare_symtable.py holds them against it.
+ * Lib/symtable.py wraps each table and symbol in an object of its own; its predicates are a few bits of the flags, and
+ * they are the same from 3.9 to 3.13 but for the names of new table types. tests/oracle/compare_symtable.py holds them
+ * against it.
  */
 #include <Python.h>
 
@@ -10,6 +11,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "worker/place.h"
 
 /* entry      a table, kept alive by its parent
  * parent     ordinal, -1: the module
@@ -118,7 +121,8 @@ static int read_long(PyObject *entry, const char *name, long *ret)
     return *ret == -1 && PyErr_Occurred() ? -1 : 0;
 }
 
-/* How many children have each name: what symtable.py finds by going through all children for each symbol. New reference. */
+/* How many children have each name: what symtable.py finds by going through all children for each symbol. New
+ * reference. */
 static PyObject *count_names(PyObject *children)
 {
     PyObject *counts = PyDict_New();
@@ -172,8 +176,8 @@ static int append_symbol(const struct symtable_layer *l, struct symtable_files_v
 }
 
 /* All symbols of a table, by name; the order of code points is the order of the UTF-8 bytes. */
-static int append_symbols(const struct symtable_layer *layer, struct symtable_files_v1 *rows, int32_t block, bool is_top,
-                          PyObject *entry, PyObject *children)
+static int append_symbols(const struct symtable_layer *layer, struct symtable_files_v1 *rows, int32_t block,
+                          bool is_top, PyObject *entry, PyObject *children)
 {
     PyObject *symbols = PyObject_GetAttrString(entry, "symbols");
     PyObject *names = symbols != NULL ? PyDict_Keys(symbols) : NULL;
@@ -282,6 +286,7 @@ int symtable_layer_run(struct symtable_layer *layer, const struct layer_job *job
     PyObject *top = PyObject_CallFunction(layer->symtable, "OOs", job->bytes, job->filename, "exec");
     if (top == NULL) {
         failure_take(&ret->failure, job->source);
+        place_error(&ret->failure, job, PLACE_ONLY_AST);
         ret->outcome = PROTOCOL_FAILED;
         return 0;
     }

@@ -1,14 +1,28 @@
 -- What does a name of a scope mean, as far as its own file can say? One row a scope and name.
 -- Among several sites the last definition or import wins, then the parameter, then the assignments; the counts keep the rest.
-WITH sites AS (
+WITH
+-- A module that imports its own name from itself binds nothing new.
+own_imports AS (
+    SELECT i.file_id, i.ordinal
+    FROM imports i
+    JOIN modules m ON m.module_id = i.module_id
+    WHERE i.imported_module = m.module AND i.imported_name = i.bound_name
+),
+marked AS (
+    SELECT t.file_id, t.binding, t.kind, t.target, t.start_byte, o.file_id IS NOT NULL AS is_own
+    FROM own_imports o
+    RIGHT JOIN cst_binding_sites t ON o.file_id = t.file_id AND o.ordinal = t.target AND t.kind = 'import'
+),
+sites AS (
     SELECT
         file_id,
         binding,
         count(*) FILTER (WHERE kind = 'definition') AS n_definitions,
         count(*) FILTER (WHERE kind = 'import') AS n_imports,
+        count(*) FILTER (WHERE is_own) AS n_own_imports,
         count(*) FILTER (WHERE kind = 'parameter') AS n_parameters,
         max(target) FILTER (WHERE kind = 'parameter') AS parameter
-    FROM cst_binding_sites
+    FROM marked
     GROUP BY file_id, binding
 ),
 last_sites AS (
@@ -19,8 +33,8 @@ last_sites AS (
             binding,
             kind,
             target,
-            row_number() OVER (PARTITION BY file_id, binding ORDER BY start_byte DESC, kind, target) AS place
-        FROM cst_binding_sites
+            row_number() OVER (PARTITION BY file_id, binding ORDER BY is_own, start_byte DESC, kind, target) AS place
+        FROM marked
         WHERE kind IN ('definition', 'import')
     ) ranked
     WHERE place = 1
@@ -36,7 +50,7 @@ SELECT
     m.module || '.' || b.qualname AS qualified_name,
     b.n_sites,
     CAST(coalesce(t.n_definitions, 0) AS INT) AS n_definitions,
-    CAST(coalesce(t.n_imports, 0) AS INT) AS n_imports,
+    CAST(CASE WHEN t.n_definitions > 0 THEN t.n_imports - t.n_own_imports ELSE coalesce(t.n_imports, 0) END AS INT) AS n_imports,
     CAST(coalesce(t.n_parameters, 0) AS INT) AS n_parameters,
     b.n_other_sites,
     CASE

@@ -10,6 +10,7 @@ files AS (
         CASE WHEN strpos(path, '/') > 0 THEN regexp_replace(path, '/[^/]*$', '') ELSE '' END AS dir,
         regexp_replace(path, '^.*/', '') IN ('__init__.py', '__init__.pyi') AS is_package
     FROM repo_files_v1
+    WHERE NOT ends_with(path, '/') -- a directory that could not be listed
 ),
 inits AS (
     SELECT dir, file_id
@@ -66,7 +67,9 @@ named AS (
         regexp_replace(
             replace(
                 regexp_replace(
-                    substr(path, CASE WHEN source_root = '' THEN 1 ELSE length(source_root) + 2 END), '\.pyw?i?$', ''
+                    substr(path, CASE WHEN source_root = '' THEN 1 ELSE length(source_root) + 2 END),
+                    '([^/])\.pyw?i?$', -- `.py` alone is a file that has no other name
+                    '\1'
                 ),
                 '/', '.'
             ),

@@ -1,7 +1,7 @@
 /* codeanatomy/arrow.h — the Arrow C data and stream interfaces.
  *
- * The structs of the Arrow specification (arrow.apache.org, "The Arrow C data interface"), guarded as it asks so that any
- * number of libraries can define them. An object is released by calling its `release` and nothing else.
+ * The structs of the Arrow specification (arrow.apache.org, "The Arrow C data interface"), guarded as it asks so that
+ * any number of libraries can define them. An object is released by calling its `release` and nothing else.
  */
 #ifndef CODEANATOMY_ARROW_H
 #define CODEANATOMY_ARROW_H

@@ -8,8 +8,8 @@
  *     if (ca_session_open(&o, &s, &err) != CA_OK)
  *         fprintf(stderr, "%s\n", err.message);
  *     struct ArrowArrayStream rows;
- *     if (ca_query(s, "SELECT path, status FROM file_layers_v1", NULL, NULL, &rows, &err) == CA_OK) { ...; rows.release(&rows); }
- *     ca_session_close(s);
+ *     if (ca_query(s, "SELECT path, status FROM file_layers_v1", NULL, NULL, &rows, &err) == CA_OK) { ...;
+ * rows.release(&rows); } ca_session_close(s);
  *
  * Results are Arrow C streams (the structs are in codeanatomy/arrow.h) or formatted text written to a file descriptor.
  * Plain C11; no type of another library appears here.
@@ -18,9 +18,10 @@
  *   1. One session has one schema authority: its DataFusion session. Every name resolves through it.
  *   2. A session reads one published run, chosen when it opens (ca_session_refresh moves on).
  *   3. The library never prints and never exits. Messages come through ca_error and the log callback.
- * Threads: a session may be used from any thread, one call at a time, unless a function says otherwise; ca_cancel_fire from
- * any thread. Two sessions are independent.
- * Structs with `size` first: set it to sizeof the struct; zero the rest for defaults. New fields are only ever appended.
+ * Threads: a session may be used from any thread, one call at a time, unless a function says otherwise; ca_cancel_fire
+ * from any thread. Two sessions are independent. A pointer that may be NULL says so; NULL for another one is
+ * CA_ERR_INVALID, for a session too. Structs with `size` first: set it to sizeof the struct; zero the rest for
+ * defaults. New fields are only ever appended.
  */
 #ifndef CODEANATOMY_H
 #define CODEANATOMY_H
@@ -95,20 +96,20 @@ struct ca_params {
 
 /* Run one statement. *ret is the caller's; rows are computed as they are read. params and cancel may be NULL. */
 int ca_query(ca_session *s, const char *sql, const struct ca_params *params, ca_cancel *cancel,
-                    struct ArrowArrayStream *ret, struct ca_error *err);
+             struct ArrowArrayStream *ret, struct ca_error *err);
 
-/* The same, formatted (table, json, ndjson, csv, tsv, arrow, parquet) and written to `fd`. `width` limits a table's columns,
- * 0: unlimited. ret_rows may be NULL. */
+/* The same, formatted (table, json, ndjson, csv, tsv, arrow, parquet) and written to `fd`. `width` limits a table's
+ * columns, 0: unlimited. ret_rows may be NULL. */
 int ca_query_write(ca_session *s, const char *sql, const struct ca_params *params, ca_cancel *cancel,
-                          const char *format, int fd, unsigned width, int64_t *ret_rows, struct ca_error *err);
+                   const char *format, int fd, unsigned width, int64_t *ret_rows, struct ca_error *err);
 
 /* Split text into statements, comments and semicolons taken off: one call of `sink` a statement. */
 int ca_sql_split(const char *sql, ca_text_fn sink, void *data, struct ca_error *err);
 
 /* ---- the catalog ---------------------------------------------------------------------------------------------- */
 
-/* The schema of a dataset or view ("ast_nodes", "codeintel.public.ast_nodes"), of a handle ("dataset://ast_files_v1@1") or
- * of a query that is not run. One resolver for everything. */
+/* The schema of a dataset or view ("ast_nodes", "codeintel.public.ast_nodes"), of a handle ("dataset://ast_files_v1@1")
+ * or of a query that is not run. One resolver for everything. */
 int ca_resolve_schema(ca_session *s, const char *name_or_query, struct ArrowSchema *ret, struct ca_error *err);
 
 /* Helpers over information_schema and registry; each gives rows, so that nobody writes this SQL by hand.
@@ -126,7 +127,7 @@ int ca_describe(ca_session *s, const char *name_or_query, struct ArrowArrayStrea
 
 /* Any of these streams, formatted. Takes the stream. */
 int ca_stream_write(struct ArrowArrayStream *rows, const char *format, int fd, unsigned width, int64_t *ret_rows,
-                           struct ca_error *err);
+                    struct ca_error *err);
 
 /* Deterministic DDL of one dataset or view, or of all (name NULL). */
 int ca_ddl(ca_session *s, const char *name, ca_text_fn sink, void *data, struct ca_error *err);
@@ -193,7 +194,8 @@ struct ca_build_result {
     int is_reproducible; /* 0 when a watchdog or memory limit decided something */
 };
 
-/* Build a repository into its store and publish the run. On failure the last published state is untouched and readable. */
+/* Build a repository into its store and publish the run. On failure the last published state is untouched and readable.
+ */
 int ca_build(const struct ca_build_options *options, struct ca_build_result *ret, struct ca_error *err);
 
 /* The store that a build of `repository` would use, and that its queries read: project file, else REPO/.codeanatomy. */
@@ -202,10 +204,10 @@ int ca_store_path(const char *repository, ca_text_fn sink, void *data, struct ca
 /* The manifest of the session's run as JSON (docs/manifest.schema.json). CA_ERR_NOT_FOUND when nothing is published. */
 int ca_manifest(ca_session *s, ca_text_fn sink, void *data, struct ca_error *err);
 
-/* Where every setting comes from and whether each part works (store, interpreter, worker, limits): one line a finding through
- * `sink`, "ok|warn|fail<TAB>subject<TAB>text". Returns CA_OK when it could look, whatever it found. */
+/* Where every setting comes from and whether each part works (store, interpreter, worker, limits): one line a finding
+ * through `sink`, "ok|warn|fail<TAB>subject<TAB>text". Returns CA_OK when it could look, whatever it found. */
 int ca_doctor(const char *repository, const struct ca_build_options *options, ca_text_fn sink, void *data,
-                     struct ca_error *err);
+              struct ca_error *err);
 
 #ifdef __cplusplus
 }

@@ -41,7 +41,7 @@ enum cadf_status {
     CADF_ERR_NOT_FOUND = 8, /* table or version not there */
     CADF_ERR_CONFLICT = 9,  /* another writer committed first, or the application transaction was already committed */
     CADF_ERR_IO = 10,       /* object store: permission, disk full, missing file */
-    CADF_ERR_GATE = 11,     /* the write gate refused a batch: schema differs, null where NOT NULL; names the field path */
+    CADF_ERR_GATE = 11, /* the write gate refused a batch: schema differs, null where NOT NULL; names the field path */
     CADF_ERR_PANIC = 12,
 };
 
@@ -64,11 +64,13 @@ void cadf_versions(cadf_text_fn sink, void *data);
 /* ---- catalog: answers come from C ----------------------------------------------------------------------------- */
 
 enum cadf_table_kind {
-    CADF_TABLE_EMPTY = 0,  /* zero rows of `schema` */
-    CADF_TABLE_DELTA = 1,  /* Delta table at `location`, read at `version` (-1: newest), presented as `schema` */
-    CADF_TABLE_VIEW = 2,   /* `sql`, planned when first used; its columns must equal `schema` unless schema.release is NULL */
-    CADF_TABLE_STREAM = 3, /* rows from `stream` callbacks */
-    CADF_TABLE_LISTING = 4, /* files: `location`, `format` (parquet csv ndjson arrow avro), `options` */
+    CADF_TABLE_EMPTY = 0, /* zero rows of `schema` */
+    CADF_TABLE_DELTA = 1, /* Delta table at `location`, read at `version` (-1: newest), presented as `schema` */
+    CADF_TABLE_VIEW =
+        2, /* `sql`, planned when first used; its columns must equal `schema` unless schema.release is NULL */
+    CADF_TABLE_STREAM = 3,  /* rows from `stream` callbacks */
+    CADF_TABLE_LISTING = 4, /* files: `location`, `format` (parquet csv ndjson arrow avro), `options`: file_extension,
+                               partition_columns (names, comma between), and the format's own */
 };
 
 /* A source of rows in C. `open` gives one stream for a partition with just the columns `projection` (indices into the
@@ -84,8 +86,9 @@ struct cadf_stream_source {
 /* What the catalog callback answers about one table. The shim zeroes it, the callback fills it; pointers are borrowed
  * until `release_def` is called; `schema` and `stream` are moved out.
  *   predicate   NULL, or an SQL boolean expression over the table's columns that every scan applies (file buckets)
- *   proved_not_null  when 0, the provider relaxes NOT NULL everywhere in `schema`: nothing unproved reaches the optimizer
- *   failure     NULL, or why this table cannot be read: it stays listed, planning a query on it fails with this text
+ *   proved_not_null  when 0, the provider relaxes NOT NULL everywhere in `schema`: nothing unproved reaches the
+ * optimizer failure     NULL, or why this table cannot be read: it stays listed, planning a query on it fails with this
+ * text
  */
 struct cadf_table_def {
     int32_t kind;
@@ -111,8 +114,8 @@ typedef void (*cadf_name_fn)(void *sink, const char *name, int32_t is_view);
  * table         CADF_OK with *ret filled, CADF_ERR_NOT_FOUND, or another status with *err
  * committed     SQL INSERT into a Delta table of this catalog made `version`; the host re-pins and moves its epoch
  *
- * INSERT INTO / INSERT OVERWRITE reach the same write gate as cadf_delta_write_query; the UPDATE and DELETE hooks always
- * refuse (DataFusion hands them a filter rebuilt from the optimized plan, which may have lost the predicate).
+ * INSERT INTO / INSERT OVERWRITE reach the same write gate as cadf_delta_write_query; the UPDATE and DELETE hooks
+ * always refuse (DataFusion hands them a filter rebuilt from the optimized plan, which may have lost the predicate).
  */
 struct cadf_catalog {
     void *data;
@@ -167,7 +170,9 @@ struct cadf_params {
 
 /* Plan and start one statement; rows come from *ret (owned by the caller, works on any one thread at a time, after
  * cadf_session_close too). Statements without rows give an empty stream. `cancel` may be NULL.
- * In a read-only session DDL, DML, COPY and SET are CADF_ERR_REFUSED. */
+ * In a read-only session DDL, DML, COPY and SET are CADF_ERR_REFUSED. What changes something is done before this
+ * returns. A failure while rows are read comes from get_next as ECANCELED, ENOMEM (CADF_ERR_RESOURCES), EIO or EINVAL,
+ * with the text in get_last_error; cadf_stream_write and cadf_delta_write_stream get the exact status. */
 int32_t cadf_query(cadf_session *s, const char *sql, size_t n_sql_bytes, const struct cadf_params *params,
                    cadf_cancel *cancel, struct ArrowArrayStream *ret, struct cadf_error *err);
 
@@ -228,11 +233,14 @@ enum cadf_write_mode { CADF_WRITE_APPEND = 0, CADF_WRITE_OVERWRITE = 1 };
 /* location           directory or URL of the table
  * schema             what the gate demands of every batch: names, order, types and nullability, nested included;
  *                    list items named "element" in storage compare equal to "item". Borrowed
+ *                    Layout of text and bytes (plain, large, view, dictionary) is no difference. Stored are:
+ * uint8/16/32/64 as int16/32/64/64, items as "element" and nullable; what Delta cannot hold is CADF_ERR_GATE
  * partition_by       column names
- * app_id, app_version  application transaction: a repeated (app_id, app_version) is CADF_ERR_CONFLICT, nothing written.
- *                    app_id NULL: none
+ * app_id, app_version  application transaction: an app_version that is not newer than the app_id's last is
+ *                    CADF_ERR_CONFLICT, nothing written; so is meeting any other commit (look again). app_id NULL: none
  * metadata_*         commit metadata
- * row_group_bytes    0: the library's default; target_file_bytes likewise; compression "zstd(3)", "snappy", ... NULL: zstd(1)
+ * row_group_bytes    0: the library's default; target_file_bytes likewise; compression "zstd(3)", "snappy", ... NULL:
+ * zstd(1)
  */
 struct cadf_write {
     const char *location;
@@ -267,7 +275,8 @@ struct cadf_written {
 int32_t cadf_delta_create(cadf_session *s, const struct cadf_write *write, struct cadf_written *ret,
                           struct cadf_error *err);
 
-/* Run `sql` (params may be NULL) through the gate into the table, which is created when absent. One commit, streaming. */
+/* Run `sql` (params may be NULL) through the gate into the table, which is created when absent. One commit, streaming.
+ */
 int32_t cadf_delta_write_query(cadf_session *s, const struct cadf_write *write, const char *sql, size_t n_sql_bytes,
                                const struct cadf_params *params, cadf_cancel *cancel, struct cadf_written *ret,
                                struct cadf_error *err);

@@ -59,9 +59,8 @@ pub struct CCatalog {
     pub epoch: Option<unsafe extern "C" fn(*mut c_void) -> u64>,
     pub schema_names: Option<unsafe extern "C" fn(*mut c_void, NameFn, *mut c_void)>,
     pub table_names: Option<unsafe extern "C" fn(*mut c_void, *const c_char, NameFn, *mut c_void)>,
-    pub table: Option<
-        unsafe extern "C" fn(*mut c_void, *const c_char, *const c_char, *mut CTableDef, *mut CError) -> i32,
-    >,
+    pub table:
+        Option<unsafe extern "C" fn(*mut c_void, *const c_char, *const c_char, *mut CTableDef, *mut CError) -> i32>,
     pub release_def: Option<unsafe extern "C" fn(*mut c_void, *mut CTableDef)>,
     pub committed: Option<unsafe extern "C" fn(*mut c_void, *const c_char, *const c_char, i64)>,
 }
@@ -205,14 +204,13 @@ impl HostCatalog {
             return found;
         }
         let made = self.make(schema, table)?;
-        Some(self.with_cache(|c| {
-            if c.epoch == epoch { Arc::clone(c.tables.entry(key).or_insert(made)) } else { made }
-        }))
+        Some(self.with_cache(|c| if c.epoch == epoch { Arc::clone(c.tables.entry(key).or_insert(made)) } else { made }))
     }
 
     fn make(&self, schema: &str, table: &str) -> Option<Arc<dyn TableProvider>> {
         let name = format!("{schema}.{table}");
-        let (Some(call), Ok(c_schema), Ok(c_table)) = (self.host.calls.table, CString::new(schema), CString::new(table))
+        let (Some(call), Ok(c_schema), Ok(c_table)) =
+            (self.host.calls.table, CString::new(schema), CString::new(table))
         else {
             return None;
         };
@@ -271,11 +269,8 @@ impl HostCatalog {
         let has_stream = moved.open.is_some() || moved.drop.is_some();
         let stream = if has_stream { Some(StreamSource::take(moved, name)) } else { None };
 
-        let declared: Option<SchemaRef> = if crate::ffi::is_released(arrow_schema) {
-            None
-        } else {
-            Some(schema_of(arrow_schema, "schema")?)
-        };
+        let declared: Option<SchemaRef> =
+            if crate::ffi::is_released(arrow_schema) { None } else { Some(schema_of(arrow_schema, "schema")?) };
         let proved = def.proved_not_null != 0;
         if let Some(why) = text::optional(def.failure, "failure")? {
             let declared = declared.unwrap_or_else(|| Arc::new(Schema::empty()));
@@ -288,8 +283,7 @@ impl HostCatalog {
             return Ok(Arc::new(View::new(name.to_owned(), sql, declared, proved, Arc::clone(&self.shared))));
         }
         let declared = declared.ok_or_else(|| Failure::invalid("the schema is missing"))?;
-        let committed =
-            Committed { host: Arc::clone(&self.host), schema: schema.to_owned(), table: table.to_owned() };
+        let committed = Committed { host: Arc::clone(&self.host), schema: schema.to_owned(), table: table.to_owned() };
         let storage = match def.kind {
             0 => Storage::Empty,
             1 => Storage::Delta {
@@ -390,7 +384,6 @@ impl SchemaProvider for HostSchema {
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        self.catalog.names(&self.name).contains_key(name)
-            || (self.is_default && self.catalog.memory.table_exist(name))
+        self.catalog.names(&self.name).contains_key(name) || (self.is_default && self.catalog.memory.table_exist(name))
     }
 }

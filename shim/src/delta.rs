@@ -96,9 +96,8 @@ pub async fn load(location: &str, version: Option<Version>) -> Outcome<DeltaTabl
         Err(error) => {
             let mut failure = describe(error, location);
             // The kernel has one error for "no log" and for others; the directory says which it is.
-            if !matches!(failure.status, Status::NotFound | Status::Io) && !exists(location).await? {
-                failure.status = Status::NotFound;
-            } else if version.is_some() && failure.text.contains("version") {
+            let is_no_table = !matches!(failure.status, Status::NotFound | Status::Io) && !exists(location).await?;
+            if is_no_table || (version.is_some() && failure.text.contains("version")) {
                 failure.status = Status::NotFound;
             }
             Err(failure)
@@ -202,8 +201,7 @@ pub fn table_properties(options: &WriteOptions) -> HashMap<String, Option<String
     let mut properties: HashMap<String, Option<String>> =
         options.properties.iter().map(|(k, v)| (k.clone(), Some(v.clone()))).collect();
     if !options.statistics_columns.is_empty() {
-        properties
-            .insert("delta.dataSkippingStatsColumns".to_owned(), Some(options.statistics_columns.join(",")));
+        properties.insert("delta.dataSkippingStatsColumns".to_owned(), Some(options.statistics_columns.join(",")));
     }
     properties
 }

@@ -118,8 +118,8 @@ pub fn import(function: &CScalarFunction) -> Outcome<ScalarUDF> {
         Signature::exact(arg_types.clone(), volatility)
     };
     let doc = text::optional(function.doc, "doc")?.unwrap_or_default();
-    let syntax = text::optional(function.syntax, "syntax")?
-        .unwrap_or_else(|| format!("{name}({})", arg_names.join(", ")));
+    let syntax =
+        text::optional(function.syntax, "syntax")?.unwrap_or_else(|| format!("{name}({})", arg_names.join(", ")));
     let mut documentation = Documentation::builder(DocSection::default(), doc, syntax);
     for (arg, data_type) in arg_names.iter().zip(&arg_types) {
         documentation = documentation.with_argument(arg.clone(), data_type.to_string());
@@ -195,4 +195,3 @@ impl ScalarUDFImpl for CFunction {
         Ok(ColumnarValue::Array(result))
     }
 }
-

@@ -156,11 +156,7 @@ pub struct COptions {
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cadf_session_open(
-    options: *const COptions,
-    ret: *mut *mut Session,
-    err: *mut CError,
-) -> i32 {
+pub unsafe extern "C" fn cadf_session_open(options: *const COptions, ret: *mut *mut Session, err: *mut CError) -> i32 {
     guard(err, || {
         log::install();
         need(ret, "ret")?;
@@ -361,9 +357,7 @@ pub unsafe extern "C" fn cadf_table_schema(
             let schema = schema.unwrap_or_else(|| defaults.default_schema.clone());
             let found = session::find(&state, &defaults.default_catalog, &schema, &table).await?;
             let found = match found {
-                None if schema == memory::SCHEMA => {
-                    session::find(&state, memory::CATALOG, &schema, &table).await?
-                }
+                None if schema == memory::SCHEMA => session::find(&state, memory::CATALOG, &schema, &table).await?,
                 other => other,
             };
             match found {
@@ -459,14 +453,8 @@ pub unsafe extern "C" fn cadf_register_stream(
         let core = core_of(session)?;
         // What C promises of its rows is as unproved as what files promise.
         let storage = table::Storage::Stream(StreamTable::new(Arc::new(source), Arc::clone(&columns)));
-        let provider = table::ContractTable::new(
-            format!("{}.{name}", memory::SCHEMA),
-            columns,
-            false,
-            storage,
-            None,
-            None,
-        );
+        let provider =
+            table::ContractTable::new(format!("{}.{name}", memory::SCHEMA), columns, false, storage, None, None);
         core.memory.put(name, Arc::new(provider));
         Ok(())
     })
@@ -610,8 +598,7 @@ pub unsafe extern "C" fn cadf_delta_write_query(
         let params = params_of(params)?;
         let cancel = cancel_of(cancel);
         let engine = Arc::clone(&core.engine);
-        let written =
-            engine.run_cancelable(cancel.as_ref(), write::write_query(core, options, sql, params))?;
+        let written = engine.run_cancelable(cancel.as_ref(), write::write_query(core, options, sql, params))?;
         put_if(ret, CWritten::from(written));
         Ok(())
     })
@@ -695,8 +682,8 @@ pub unsafe extern "C" fn cadf_delta_update(
             return Err(Failure::invalid("an update without assignments"));
         }
         let engine = Arc::clone(&core.engine);
-        let (rows, version) = engine
-            .run(async move { delta::update(&core, &location, predicate.as_deref(), assignments).await })?;
+        let (rows, version) =
+            engine.run(async move { delta::update(&core, &location, predicate.as_deref(), assignments).await })?;
         put_if(ret_rows, rows);
         put_if(ret_version, signed(version));
         Ok(())
@@ -773,4 +760,3 @@ pub unsafe extern "C" fn cadf_delta_vacuum(
         Ok(())
     })
 }
-

@@ -59,12 +59,9 @@ impl Listing {
             None if url.is_collection() => format!(".{}", format.get_ext()),
             None => String::new(),
         };
-        let options =
-            ListingOptions::new(format).with_file_extension(extension).with_table_partition_cols(partitions);
-        let config = ListingTableConfig::new(url)
-            .with_listing_options(options)
-            .with_schema(Arc::new(Schema::new(fields)));
+        let options = ListingOptions::new(format).with_file_extension(extension).with_table_partition_cols(partitions);
+        let config =
+            ListingTableConfig::new(url).with_listing_options(options).with_schema(Arc::new(Schema::new(fields)));
         Ok(Arc::new(ListingTable::try_new(config).map_err(Failure::planning)?))
     }
 }
-

@@ -185,8 +185,10 @@ impl ExecutionPlan for PresentExec {
         vec![&self.input]
     }
 
+    /// False, though a lone partition's rows keep their order: this node declares no order of its own, and the planner would push a
+    /// sort below it that then nobody above can see.
     fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
+        vec![false]
     }
 
     fn benefits_from_input_partitioning(&self) -> Vec<bool> {

@@ -95,10 +95,9 @@ fn refuse_drop_of_catalog(core: &Core, plan: &LogicalPlan) -> Outcome<()> {
     };
     let (catalog, schema, table) = crate::session::resolve(&core.state(), name);
     match core.shared.catalog() {
-        Some(host) if host.name == catalog && host.names(&schema).contains_key(&table) => Err(Failure::new(
-            Status::Refused,
-            format!("table '{schema}.{table}' belongs to the catalog"),
-        )),
+        Some(host) if host.name == catalog && host.names(&schema).contains_key(&table) => {
+            Err(Failure::new(Status::Refused, format!("table '{schema}.{table}' belongs to the catalog")))
+        }
         _ => Ok(()),
     }
 }

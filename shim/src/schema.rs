@@ -121,9 +121,10 @@ pub fn same_type(a: &DataType, b: &DataType) -> bool {
         (Dictionary(_, v), other) | (other, Dictionary(_, v)) => same_type(v, other),
         (Utf8 | LargeUtf8 | Utf8View, Utf8 | LargeUtf8 | Utf8View) => true,
         (Binary | LargeBinary | BinaryView, Binary | LargeBinary | BinaryView) => true,
-        (List(x) | LargeList(x) | ListView(x) | LargeListView(x), List(y) | LargeList(y) | ListView(y) | LargeListView(y)) => {
-            same_type(x.data_type(), y.data_type())
-        }
+        (
+            List(x) | LargeList(x) | ListView(x) | LargeListView(x),
+            List(y) | LargeList(y) | ListView(y) | LargeListView(y),
+        ) => same_type(x.data_type(), y.data_type()),
         (FixedSizeList(x, n), FixedSizeList(y, m)) => n == m && same_type(x.data_type(), y.data_type()),
         (Struct(x), Struct(y)) => {
             x.len() == y.len()

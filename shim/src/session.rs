@@ -84,9 +84,7 @@ impl Core {
         let shared = Arc::new(Shared::default());
         let memory = Arc::new(MemorySchema::new(Arc::clone(&shared)));
         let catalog = match &options.catalog {
-            Some(calls) => {
-                Some(Arc::new(HostCatalog::new(calls, Arc::clone(&shared), Arc::clone(&memory))?))
-            }
+            Some(calls) => Some(Arc::new(HostCatalog::new(calls, Arc::clone(&shared), Arc::clone(&memory))?)),
             None => None,
         };
 

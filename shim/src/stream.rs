@@ -75,9 +75,8 @@ impl StreamSource {
         let mut stream = FFI_ArrowArrayStream::empty();
         let mut err = CError::empty();
         // SAFETY: as documented for `struct cadf_stream_source`; a Vec of no elements still has a valid pointer.
-        let code = unsafe {
-            open(self.source.data, partition, projection.as_ptr(), projection.len(), &mut stream, &mut err)
-        };
+        let code =
+            unsafe { open(self.source.data, partition, projection.as_ptr(), projection.len(), &mut stream, &mut err) };
         if code != 0 {
             let text = err.message();
             let text = if text.is_empty() { format!("status {code}") } else { text };
@@ -200,9 +199,10 @@ where
                 let _ = sender.blocking_send(Err(failure.into_engine()));
             }
         });
-        futures::stream::unfold(receiver, |mut receiver| async move {
-            receiver.recv().await.map(|batch| (batch, receiver))
-        })
+        futures::stream::unfold(
+            receiver,
+            |mut receiver| async move { receiver.recv().await.map(|batch| (batch, receiver)) },
+        )
     });
     Box::pin(RecordBatchStreamAdapter::new(schema, futures::StreamExt::flatten(start)))
 }

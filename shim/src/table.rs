@@ -32,11 +32,21 @@ use crate::write::{self, InsertSink, Target};
 #[derive(Debug)]
 pub enum Storage {
     Empty,
-    Delta { location: String, version: Option<u64>, opened: OnceCell<OpenTable> },
+    Delta {
+        location: String,
+        version: Option<u64>,
+        opened: OnceCell<OpenTable>,
+    },
     /// Made by SQL: always the newest version, and empty until the first INSERT makes the table.
-    LiveDelta { location: String, partition_by: Vec<String> },
+    LiveDelta {
+        location: String,
+        partition_by: Vec<String>,
+    },
     Stream(StreamTable),
-    Listing { listing: Listing, opened: OnceCell<Arc<dyn TableProvider>> },
+    Listing {
+        listing: Listing,
+        opened: OnceCell<Arc<dyn TableProvider>>,
+    },
     /// Made by SQL over files; writes go to the files' own provider.
     Files(Arc<dyn TableProvider>),
     /// Listed, but any use fails with this text.
@@ -60,10 +70,13 @@ pub struct ContractTable {
     defaults: HashMap<String, Expr>,
 }
 
-/// A provider of storage, and the rows that a batch should have given the columns that are read.
+/// The rows that a batch should have, given the columns that are read.
+type BatchRows<'a> = Box<dyn Fn(&Schema) -> Option<usize> + Send + 'a>;
+
+/// A provider of storage and the size of its batches.
 struct Inner<'a> {
     provider: Arc<dyn TableProvider>,
-    batch_rows: Box<dyn Fn(&Schema) -> Option<usize> + Send + 'a>,
+    batch_rows: BatchRows<'a>,
 }
 
 impl Inner<'_> {
@@ -122,8 +135,7 @@ impl ContractTable {
                 None => None,
             },
             Storage::Delta { location, version, opened } => {
-                let table =
-                    opened.get_or_try_init(|| delta::open(state, location, *version)).await.map_err(context)?;
+                let table = opened.get_or_try_init(|| delta::open(state, location, *version)).await.map_err(context)?;
                 // Another statement may have reset the runtime environment since the table was opened.
                 table.register(state).map_err(context)?;
                 let provider = Arc::clone(&table.provider);
@@ -138,9 +150,7 @@ impl ContractTable {
                 Some(Inner { provider, batch_rows: Box::new(move |columns| table.batch_rows(names(columns))) })
             }
             Storage::Files(provider) => Some(Inner::plain(Arc::clone(provider))),
-            Storage::Stream(table) => {
-                Some(Inner::plain(Arc::new(StreamTable::clone(table))))
-            }
+            Storage::Stream(table) => Some(Inner::plain(Arc::new(StreamTable::clone(table)))),
             Storage::Listing { listing, opened } => {
                 let provider = opened.get_or_try_init(|| listing.open(state)).await.map_err(context)?;
                 Some(Inner::plain(Arc::clone(provider)))
@@ -310,9 +320,10 @@ fn refused(what: &str, table: &str) -> datafusion::error::DataFusionError {
 
 /// Storage needs a whole session state; anything else would make delta-rs fall back to a session of its own.
 pub fn concrete(state: &dyn Session) -> Result<&SessionState> {
-    state.as_any().downcast_ref::<SessionState>().ok_or_else(|| {
-        Failure::new(Status::Execution, "a scan outside of the session: no session state").into_engine()
-    })
+    state
+        .as_any()
+        .downcast_ref::<SessionState>()
+        .ok_or_else(|| Failure::new(Status::Execution, "a scan outside of the session: no session state").into_engine())
 }
 
 /// An expression that can be evaluated batch by batch: no subquery, no outer column, nothing volatile.

@@ -109,9 +109,12 @@ impl View {
         if let Some(text) = difference(plan.schema().as_arrow(), declared) {
             return Err(Failure::new(Status::Plan, text));
         }
-        let plain = plan.schema().fields().iter().zip(declared.fields()).all(|(have, want)| {
-            want.metadata().iter().all(|(k, v)| have.metadata().get(k) == Some(v))
-        });
+        let plain = plan
+            .schema()
+            .fields()
+            .iter()
+            .zip(declared.fields())
+            .all(|(have, want)| want.metadata().iter().all(|(k, v)| have.metadata().get(k) == Some(v)));
         if plain {
             return Ok(plan);
         }
@@ -124,10 +127,7 @@ impl View {
                 column.alias_with_metadata(want.name().clone(), Some(FieldMetadata::from(want.as_ref())))
             })
             .collect();
-        LogicalPlanBuilder::from(plan)
-            .project(columns)
-            .and_then(LogicalPlanBuilder::build)
-            .map_err(Failure::planning)
+        LogicalPlanBuilder::from(plan).project(columns).and_then(LogicalPlanBuilder::build).map_err(Failure::planning)
     }
 }
 

@@ -80,9 +80,8 @@ impl WriteOptions {
         if let Some((app_id, version)) = &self.transaction {
             // No second try behind another writer's commit: delta-rs (1.1.3) would not look whether that commit carries the
             // same transaction (run: two of four writers committed it). The caller hears CONFLICT and looks again.
-            properties = properties
-                .with_application_transaction(Transaction::new(app_id, *version))
-                .with_max_retries(0);
+            properties =
+                properties.with_application_transaction(Transaction::new(app_id, *version)).with_max_retries(0);
         }
         properties
     }
@@ -433,7 +432,8 @@ impl ExecutionPlan for GateExec {
                         return Err(failure.into_engine());
                     }
                 };
-                let pieces = gate.pass(&batch, first_row).inspect_err(|f| tally.fail(f)).map_err(Failure::into_engine)?;
+                let pieces =
+                    gate.pass(&batch, first_row).inspect_err(|f| tally.fail(f)).map_err(Failure::into_engine)?;
                 first_row += batch.num_rows() as u64;
                 tally.n_rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
                 match &projection {

@@ -16,7 +16,7 @@
 /* Fill `err` (may be NULL) and return `code`, so that `return ca_fail(...)` is one line. */
 int ca_fail(struct ca_error *err, int code, const char *format, ...) CA_PRINTF(3, 4);
 
-/* The same, with ": " and strerror(errnum) appended. */
+/* The same, with ": " and the system's text for errnum appended. */
 int ca_fail_errno(struct ca_error *err, int code, int errnum, const char *format, ...) CA_PRINTF(4, 5);
 
 /* Put "context: " in front of the message; returns err->code, or `code` when err is NULL. */

@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "build/extract.h"
@@ -84,13 +85,22 @@ static void on_file(void *data, int64_t n_done, int64_t n_total)
     build_report(data, n_done, n_total);
 }
 
+/* Models run stage by stage; progress counts within one. */
 static void on_model(void *data, const struct compile_model *model, guint n_done, guint n_total, int64_t n_rows)
 {
     struct build *b = data;
     (void)n_rows;
     if (model)
         b->stage = model->stage;
-    build_report(b, n_done, n_total);
+    int64_t n_before = 0;
+    int64_t n_of_stage = 0;
+    for (guint i = 0; i < n_total; i++) {
+        const struct compile_model *other = b->plan.models->pdata[i];
+        bool is_of_stage = strcmp(other->stage, b->stage) == 0;
+        n_of_stage += is_of_stage;
+        n_before += is_of_stage && i < n_done;
+    }
+    build_report(b, n_before, n_of_stage);
 }
 
 /* "20261121T042749Z-1a2b3c4d": sorts by time, unique by chance. */
@@ -199,6 +209,8 @@ static int build_tables(struct build *b, struct ca_error *err)
     b->stage = "scan";
     build_report(b, 0, 0);
     CA_TRY(repo_scan_open(b->options->project, &b->scan, err));
+    int64_t n_entries = (int64_t)repo_scan_n_entries(b->scan);
+    build_report(b, n_entries, n_entries);
     CA_TRY(set_source_roots(b, err));
     CA_TRY(set_run(b, err));
     CA_TRY_CTX(catalog_check(b->catalog, err), err, "apply the contracts");
@@ -269,10 +281,10 @@ static json_t *handshake_list(const struct build *b)
     json_t *list = json_array();
     for (guint i = 0; i < b->outputs->len; i++) {
         const struct stage_output *out = &g_array_index(b->outputs, struct stage_output, i);
-        bool is_equal = strcmp(out->written.expected, out->written.found) == 0;
-        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "schema", out->schema, "name", out->name,
-                                              "source", out->written.source, "expected", out->written.expected, "found",
-                                              out->written.found, "verdict", is_equal ? "equal" : "compatible"));
+        json_array_append_new(list,
+                              json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "schema", out->schema, "name", out->name,
+                                        "source", out->written.source, "expected", out->written.expected, "found",
+                                        out->written.found, "verdict", out->written.verdict));
     }
     return list;
 }
@@ -313,14 +325,12 @@ static int build_manifest(struct build *b, struct manifest *m, struct ca_error *
                         err));
     CA_TRY(manifest_set(m, "grammar", json_string(CA_GRAMMAR_VERSION), err));
     CA_TRY(manifest_set(m, "repository", json_string(p->repository), err));
-    json_t *parameters = json_pack("{s:o, s:o, s:o, s:o}", "source_roots", string_list(p->source_roots), "include",
-                                   string_list(p->include), "exclude", string_list(p->exclude), "layers",
-                                   string_list(p->layers));
-    char *parameters_text = json_dumps(parameters, JSON_COMPACT | JSON_SORT_KEYS);
-    json_t *parameters_hash = fingerprint_json(parameters_text ? parameters_text : "");
-    free(parameters_text);
+    json_t *parameters =
+        json_pack("{s:o, s:o, s:o, s:o}", "source_roots", string_list(p->source_roots), "include",
+                  string_list(p->include), "exclude", string_list(p->exclude), "layers", string_list(p->layers));
+    CA_AUTOFREE char *parameters_text = json_dumps(parameters, JSON_COMPACT | JSON_SORT_KEYS);
     CA_TRY(manifest_set(m, "parameters", parameters, err));
-    CA_TRY(manifest_set(m, "parameters_hash", parameters_hash, err));
+    CA_TRY(manifest_set(m, "parameters_hash", fingerprint_json(parameters_text ? parameters_text : ""), err));
     CA_TRY(manifest_set(m, "settings_hash", fingerprint_json(engine_profile_json(catalog_engine(b->catalog))), err));
     CA_TRY(manifest_set(m, "catalog_fingerprint", json_string(catalog_fingerprint(b->catalog)), err));
     CA_TRY(manifest_set(m, "n_files", json_integer(b->extract.n_files), err));
@@ -337,8 +347,8 @@ static int build_manifest(struct build *b, struct manifest *m, struct ca_error *
     return CA_OK;
 }
 
-/* The diagnostics that were collected describe this run alone: they are written last, like every other dataset. Those with SQL of
- * their own ran as models. */
+/* The diagnostics that were collected describe this run alone: they are written last, like every other dataset. Those
+ * with SQL of their own ran as models. */
 static int build_diagnostics(struct build *b, struct ca_error *err)
 {
     struct stage_options stage = {
@@ -356,8 +366,12 @@ static int build_diagnostics(struct build *b, struct ca_error *err)
         struct ArrowSchema schema = {0};
         struct ArrowArray rows = {0};
         struct ArrowArrayStream stream = {0};
-        CA_TRY(diag_take(b->diag, entry.name, &rows, err));
         CA_TRY(catalog_declared_schema(b->catalog, entry.schema, entry.name, &schema, err));
+        int rc = diag_take(b->diag, entry.name, &rows, err);
+        if (rc != CA_OK) {
+            schema.release(&schema);
+            return rc;
+        }
         CA_TRY(rows_stream_of(&schema, &rows, 1, &stream, err));
         CA_TRY_CTX(stage_write(&stage, entry.schema, entry.name, NULL, &stream, NULL, err), err, "diagnostics '%s'",
                    entry.name);

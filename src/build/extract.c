@@ -1,10 +1,11 @@
 /* build/extract.c — lanes, results and writers of the extract stage.
  *
  *   lane 0 ─┐ take file i ─▶ load ─▶ syntax layers here, CPython's in the lane's worker, at the same time ─▶ deliver
- *   lane 1 ─┘                                                                   sequencer ─▶ queue a dataset ─▶ writer a dataset
+ *   lane 1 ─┘                                                                   sequencer ─▶ queue a dataset ─▶ writer
+ * a dataset
  *
- * A lane is two threads: one parses, the other talks to the lane's interpreter. Results leave by file number, so what is written
- * does not depend on how many lanes there are. Queues are bounded in bytes: a slow writer slows the lanes.
+ * A lane is two threads: one parses, the other talks to the lane's interpreter. Results leave by file number, so what
+ * is written does not depend on how many lanes there are. Queues are bounded in bytes: a slow writer slows the lanes.
  */
 #include "build/extract.h"
 
@@ -21,17 +22,18 @@
 #include "rows/rows.h"
 
 enum {
-    FILE_MAX_BYTES = 256 << 20,    /* a larger file is the fact "larger than ..." */
-    WINDOW_FILES = 64,             /* how far a lane may run ahead of the slowest file */
-    QUEUE_MAX_BYTES = 32 << 20,    /* in flight for each dataset */
-    SMALL_ROWS = 1024,             /* rows of the flat tables that go out together */
+    FILE_MAX_BYTES = 256 << 20, /* a larger file is the fact "larger than ..." */
+    WINDOW_FILES = 64,          /* how far a lane may run ahead of the slowest file */
+    QUEUE_MAX_BYTES = 32 << 20, /* in flight for each dataset */
+    SMALL_ROWS = 1024,          /* rows of the flat tables that go out together */
+    MAX_LANES = 1024,
 };
 
 enum output { REPO_FILES, FILE_LAYERS, TREE_SITTER, LIBCST, AST, SYMTABLE, N_OUTPUTS };
 
 static const char *const output_names[N_OUTPUTS] = {
-    [REPO_FILES] = "repo_files_v1",         [FILE_LAYERS] = "file_layers_v1", [TREE_SITTER] = "tree_sitter_files_v1",
-    [LIBCST] = "libcst_files_v1",           [AST] = "ast_files_v1",           [SYMTABLE] = "symtable_files_v1",
+    [REPO_FILES] = "repo_files_v1", [FILE_LAYERS] = "file_layers_v1", [TREE_SITTER] = "tree_sitter_files_v1",
+    [LIBCST] = "libcst_files_v1",   [AST] = "ast_files_v1",           [SYMTABLE] = "symtable_files_v1",
 };
 
 enum layer { LAYER_REPO, LAYER_TREE_SITTER, LAYER_LIBCST, LAYER_AST, LAYER_SYMTABLE, N_LAYERS };
@@ -411,6 +413,7 @@ static int writer_start(struct extract *x, enum output output, const struct stag
     w->output = output;
     w->stage = *stage;
     w->stage.outputs = g_array_new(FALSE, TRUE, sizeof(struct stage_output));
+    w->stage.diag = NULL; /* writers finish in any order, and the rows of a run come in one */
     CA_TRY(catalog_declared_schema(stage->catalog, "public", output_names[output], &schema, err));
     CA_TRY(rows_queue_new(&schema, QUEUE_MAX_BYTES, &w->queue, err));
     w->thread = g_thread_new("writer", writer_main, w);
@@ -440,11 +443,13 @@ static int writers_status(const struct extract *x, struct ca_error *err)
 }
 
 /* Outputs in the order of `enum output`, whoever finished first. */
-static void writers_collect(struct extract *x, GArray *outputs)
+static void writers_collect(struct extract *x, const struct stage_options *stage)
 {
     for (size_t i = 0; i < N_OUTPUTS; i++) {
         GArray *own = x->writers[i].stage.outputs;
-        g_array_append_vals(outputs, own->data, own->len);
+        for (guint j = 0; stage->diag && j < own->len; j++)
+            stage_record(stage->diag, &g_array_index(own, struct stage_output, j));
+        g_array_append_vals(stage->outputs, own->data, own->len);
         g_array_set_size(own, 0);
     }
 }
@@ -462,7 +467,8 @@ static int choose_layers(struct extract *x, struct ca_error *err)
         while (l < N_LAYERS && strcmp(layer_names[l], wanted[i]) != 0)
             l++;
         if (l == N_LAYERS)
-            return ca_fail(err, CA_ERR_INVALID, "unknown layer '%s': one of tree_sitter, libcst, ast, symtable", wanted[i]);
+            return ca_fail(err, CA_ERR_INVALID, "unknown layer '%s': one of tree_sitter, libcst, ast, symtable",
+                           wanted[i]);
         x->wanted[l] = true;
     }
     return CA_OK;
@@ -518,9 +524,14 @@ static void lane_done(struct lane *lane)
 
 static int extract_open(struct extract *x, const struct stage_options *stage, struct ca_error *err)
 {
+    if (x->options->n_workers > MAX_LANES)
+        return ca_fail(err, CA_ERR_INVALID, "%u workers are more than %d", x->options->n_workers, MAX_LANES);
+    size_t n_entries = repo_scan_n_entries(x->scan);
     x->n_lanes = x->options->n_workers ? x->options->n_workers : g_get_num_processors();
+    x->n_lanes =
+        (unsigned)MIN(x->n_lanes, MAX(n_entries, 1)); /* a lane without a file would start an interpreter for nothing */
     x->lanes = g_new0(struct lane, x->n_lanes);
-    x->sequencer = sequencer_new(repo_scan_n_entries(x->scan), WINDOW_FILES, emit_file, file_result_free, x);
+    x->sequencer = sequencer_new(n_entries, WINDOW_FILES, emit_file, file_result_free, x);
     CA_TRY(choose_layers(x, err));
     CA_TRY(open_interpreter(x, err));
     CA_TRY(rows_failed(repo_files_v1_new(&x->repo_rows), err));
@@ -572,8 +583,7 @@ int extract_run(const struct build_options *options, const struct repo_scan *sca
                 void (*advance)(void *data, int64_t n_done, int64_t n_total), void *advance_data,
                 struct extract_result *ret, struct ca_error *err)
 {
-    struct extract x = {
-        .options = options, .scan = scan, .advance = advance, .advance_data = advance_data};
+    struct extract x = {.options = options, .scan = scan, .advance = advance, .advance_data = advance_data};
     x.result.is_reproducible = true;
     int rc = extract_open(&x, stage, err);
     if (rc == CA_OK)
@@ -584,7 +594,7 @@ int extract_run(const struct build_options *options, const struct repo_scan *sca
     if (rc == CA_OK || (writers_rc != CA_OK && rc == CA_ERR_CANCELED))
         rc = writers_rc;
     if (rc == CA_OK)
-        writers_collect(&x, stage->outputs);
+        writers_collect(&x, stage);
     for (size_t i = 0; rc == CA_OK && i < N_OUTPUTS; i++)
         rc = catalog_prove(stage->catalog, "public", output_names[i], err);
     extract_done(&x);

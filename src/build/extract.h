@@ -1,4 +1,5 @@
-/* build/extract.h — the extract stage: every file once through every layer, into the bundles of the store. Private to the room. */
+/* build/extract.h — the extract stage: every file once through every layer, into the bundles of the store. Private to
+ * the room. */
 #ifndef CA_BUILD_EXTRACT_H
 #define CA_BUILD_EXTRACT_H
 

@@ -4,8 +4,8 @@
 #include <glib.h>
 
 /* next_take     number that sequencer_take gives out next
- * next_emit     number that is emitted next; ring[n % window] holds the result of n, for next_emit <= n < next_emit + window
- * is_emitting   one thread is inside emit; the others leave their results in the ring and go on
+ * next_emit     number that is emitted next; ring[n % window] holds the result of n, for next_emit <= n < next_emit +
+ * window is_emitting   one thread is inside emit; the others leave their results in the ring and go on
  */
 struct sequencer {
     GMutex lock;
@@ -23,7 +23,8 @@ struct sequencer {
     void *data;
 };
 
-struct sequencer *sequencer_new(size_t n_items, size_t window, sequencer_emit_fn emit, sequencer_drop_fn drop, void *data)
+struct sequencer *sequencer_new(size_t n_items, size_t window, sequencer_emit_fn emit, sequencer_drop_fn drop,
+                                void *data)
 {
     struct sequencer *s = g_new0(struct sequencer, 1);
     g_mutex_init(&s->lock);

@@ -1,8 +1,9 @@
 /* build/sequencer.h — files are taken in order, finished in any order, and handed on in order.
  *
- * Workers take the next file number, do their work, and deliver a result; results go to `emit` strictly by number, one at a time,
- * whoever delivers the missing one. A worker may run at most `window` files ahead of the oldest unfinished one, so a slow file
- * holds back a bounded number of results. That makes the output independent of the number of workers.
+ * Workers take the next file number, do their work, and deliver a result; results go to `emit` strictly by number, one
+ * at a time, whoever delivers the missing one. A worker may run at most `window` files ahead of the oldest unfinished
+ * one, so a slow file holds back a bounded number of results. That makes the output independent of the number of
+ * workers.
  *
  * Threads: take and deliver from any; emit is called by one of them at a time, without the lock held.
  */
@@ -21,7 +22,8 @@ struct sequencer;
 typedef int (*sequencer_emit_fn)(void *data, size_t number, void *result, struct ca_error *err);
 typedef void (*sequencer_drop_fn)(void *result);
 
-struct sequencer *sequencer_new(size_t n_items, size_t window, sequencer_emit_fn emit, sequencer_drop_fn drop, void *data);
+struct sequencer *sequencer_new(size_t n_items, size_t window, sequencer_emit_fn emit, sequencer_drop_fn drop,
+                                void *data);
 void sequencer_free(struct sequencer *s);
 
 /* The next number to work on; blocks while too far ahead. false: no more, or stopped. */

@@ -14,10 +14,11 @@ struct catalog_name *catalog_name_find(const struct catalog *c, const char *sche
     return g_hash_table_lookup(c->by_key, key);
 }
 
-bool catalog_is_stored(const struct catalog_dataset *d)
+bool catalog_is_stored(const struct contract *contract)
 {
-    return d->entry->kind == CONTRACT_BUNDLE || d->entry->kind == CONTRACT_TABLE ||
-           d->entry->kind == CONTRACT_DIAGNOSTICS;
+    bool is_kept =
+        contract->kind == CONTRACT_BUNDLE || contract->kind == CONTRACT_TABLE || contract->kind == CONTRACT_DIAGNOSTICS;
+    return is_kept && g_strcmp0(contract->storage.format, "delta") == 0;
 }
 
 /* ---- opening ---------------------------------------------------------------------------------------------------- */
@@ -37,7 +38,8 @@ static void name_free(struct catalog_name *n)
     g_free(n);
 }
 
-static int add_name(struct catalog *c, struct catalog_dataset *d, const char *name, bool is_nested, struct ca_error *err)
+static int add_name(struct catalog *c, struct catalog_dataset *d, const char *name, bool is_nested,
+                    struct ca_error *err)
 {
     struct catalog_name *n = g_new0(struct catalog_name, 1);
     n->schema = d->entry->schema;
@@ -72,8 +74,25 @@ static int catalog_index(struct catalog *c, struct ca_error *err)
     return CA_OK;
 }
 
-/* Every dataset of two bundles as one document. */
-static int merge_bundles(struct contract_bundle *const bundles[2], char **ret, size_t *ret_n_bytes, struct ca_error *err)
+/* Whether the first bundle, an applied snapshot, holds the very dataset `e`. Another one of its name is drift. */
+static int is_applied(const struct contract_bundle *snapshot, const struct contract_bundle_entry *e, bool *ret,
+                      struct ca_error *err)
+{
+    int64_t at = contract_bundle_find(snapshot, e->schema, e->name);
+    *ret = at >= 0;
+    if (at < 0)
+        return CA_OK;
+    const struct contract_bundle_entry *applied = contract_bundle_entry(snapshot, (size_t)at);
+    if (strcmp(applied->fingerprint, e->fingerprint) != 0 || g_strcmp0(applied->sql, e->sql) != 0)
+        return ca_fail(err, CA_ERR_DRIFT,
+                       "'%s.%s' is not what the run was built with: build again, or read without --datasets", e->schema,
+                       e->name);
+    return CA_OK;
+}
+
+/* Every dataset of two bundles as one document. What a snapshot holds already stays as it is there. */
+static int merge_bundles(struct contract_bundle *const bundles[2], bool is_snapshot, char **ret, size_t *ret_n_bytes,
+                         struct ca_error *err)
 {
     size_t n = contract_bundle_n(bundles[0]) + contract_bundle_n(bundles[1]);
     g_autofree struct contract_bundle_source *sources = g_new0(struct contract_bundle_source, n);
@@ -81,6 +100,15 @@ static int merge_bundles(struct contract_bundle *const bundles[2], char **ret, s
     for (size_t b = 0; b < 2; b++) {
         for (size_t i = 0; i < contract_bundle_n(bundles[b]); i++) {
             const struct contract_bundle_entry *e = contract_bundle_entry(bundles[b], i);
+            bool is_there = false;
+            if (b > 0 && is_snapshot)
+                CA_TRY(is_applied(bundles[0], e, &is_there, err));
+            if (is_there)
+                continue;
+            if (b > 0 && (contract_bundle_find(bundles[0], e->schema, e->name) >= 0 ||
+                          contract_bundle_find_view(bundles[0], e->schema, e->name) >= 0))
+                return ca_fail(err, CA_ERR_CONTRACT, "'%s.%s' is built in: give yours another name", e->schema,
+                               e->name);
             struct contract_bundle_source *source = &sources[n_sources++];
             source->yaml = e->yaml;
             source->sql = e->sql;
@@ -90,7 +118,7 @@ static int merge_bundles(struct contract_bundle *const bundles[2], char **ret, s
     return contract_bundle_render(sources, n_sources, ret, ret_n_bytes, err);
 }
 
-static int add_user_datasets(struct catalog *c, const char *dir, struct ca_error *err)
+static int add_user_datasets(struct catalog *c, const char *dir, bool is_snapshot, struct ca_error *err)
 {
     CA_AUTOFREE char *user_json = NULL;
     size_t n_user_bytes = 0;
@@ -99,7 +127,8 @@ static int add_user_datasets(struct catalog *c, const char *dir, struct ca_error
     CA_TRY(contract_bundle_parse(user_json, n_user_bytes, &user, err));
     char *merged = NULL;
     size_t n_bytes = 0;
-    CA_TRY(merge_bundles((struct contract_bundle *const[2]){c->bundle, user}, &merged, &n_bytes, err));
+    struct contract_bundle *const both[2] = {c->bundle, user};
+    CA_TRY(merge_bundles(both, is_snapshot, &merged, &n_bytes, err));
     free(c->snapshot);
     c->snapshot = merged;
     contract_bundle_free(CA_STEAL(c->bundle));
@@ -116,7 +145,8 @@ static int catalog_load(struct catalog *c, const struct catalog_options *o, stru
     CA_TRY_CTX(contract_bundle_parse(json, n_bytes, &c->bundle, err), err, "read the %s",
                o->snapshot_json ? "applied snapshot" : "built-in contracts");
     if (o->datasets_dir)
-        CA_TRY_CTX(add_user_datasets(c, o->datasets_dir, err), err, "load the datasets of '%s'", o->datasets_dir);
+        CA_TRY_CTX(add_user_datasets(c, o->datasets_dir, o->snapshot_json != NULL, err), err,
+                   "load the datasets of '%s'", o->datasets_dir);
     fingerprint_of(c->snapshot, strlen(c->snapshot), c->fingerprint);
     return catalog_index(c, err);
 }
@@ -136,6 +166,7 @@ static int catalog_open_engine(struct catalog *c, const struct catalog_options *
 int catalog_open(const struct catalog_options *options, struct catalog **ret, struct ca_error *err)
 {
     struct catalog *c = g_new0(struct catalog, 1);
+    g_atomic_ref_count_init(&c->n_refs);
     g_mutex_init(&c->lock);
     c->datasets = g_ptr_array_new_with_free_func((GDestroyNotify)dataset_free);
     c->names = g_ptr_array_new_with_free_func((GDestroyNotify)name_free);
@@ -153,11 +184,16 @@ int catalog_open(const struct catalog_options *options, struct catalog **ret, st
     return CA_OK;
 }
 
-void catalog_close(struct catalog *c)
+struct catalog *catalog_ref(struct catalog *c)
 {
-    if (!c)
+    g_atomic_ref_count_inc(&c->n_refs);
+    return c;
+}
+
+void catalog_unref(struct catalog *c)
+{
+    if (!g_atomic_ref_count_dec(&c->n_refs))
         return;
-    engine_close(c->engine);
     g_hash_table_unref(c->by_key);
     g_ptr_array_unref(c->names);
     g_ptr_array_unref(c->datasets);
@@ -165,6 +201,15 @@ void catalog_close(struct catalog *c)
     free(c->snapshot);
     g_mutex_clear(&c->lock);
     g_free(c);
+}
+
+/* Streams that are still read hold the rest. */
+void catalog_close(struct catalog *c)
+{
+    if (!c)
+        return;
+    engine_close(g_steal_pointer(&c->engine));
+    catalog_unref(c);
 }
 
 struct engine *catalog_engine(const struct catalog *c)
@@ -220,12 +265,12 @@ bool catalog_find(const struct catalog *c, const char *schema, const char *name,
 /* Names that contain the wanted one, or that it contains: at most five, for the message. */
 static char *close_names(const struct catalog *c, const char *wanted)
 {
-    enum { MAX_NAMES = 5 };
+    enum { MAX_NAMES = 5, MIN_PART = 3 };
     g_autoptr(GString) names = g_string_new(NULL);
     guint n = 0;
     for (guint i = 0; i < c->names->len && n < MAX_NAMES; i++) {
         const struct catalog_name *known = c->names->pdata[i];
-        if (strstr(known->name, wanted) || strstr(wanted, known->name))
+        if ((strlen(wanted) >= MIN_PART && strstr(known->name, wanted)) || strstr(wanted, known->name))
             g_string_append_printf(names, "%s%s", n++ ? ", " : "", known->key);
     }
     return n ? g_strdup_printf("; close to it: %s", names->str) : g_strdup("; 'codeanatomy tables' lists them");
@@ -320,8 +365,10 @@ int catalog_pin(struct catalog *c, const char *schema, const char *name, const s
                 struct ca_error *err)
 {
     struct catalog_name *n = NULL;
+    const struct contract *contract = NULL;
     CA_TRY(name_required(c, schema, name, &n, err));
-    if (n->is_nested || !catalog_is_stored(n->dataset))
+    CA_TRY(catalog_dataset_contract(c, n->dataset, &contract, err));
+    if (n->is_nested || !catalog_is_stored(contract))
         return ca_fail(err, CA_ERR_CONTRACT, "'%s' is not a stored dataset", n->key);
     g_mutex_lock(&c->lock);
     g_free(n->dataset->location);
@@ -378,8 +425,10 @@ static int write_handshake(struct catalog *c, const struct catalog_write *w, con
     ret->source = w->sql ? "sql" : "stream";
     if (w->sql)
         CA_TRY(engine_query_schema(c->engine, w->sql, &offered, err));
-    else if (w->stream->get_schema(w->stream, &offered) != 0)
-        return ca_fail(err, CA_ERR_ENGINE, "the stream has no schema");
+    else if (w->stream->get_schema(w->stream, &offered) != 0) {
+        const char *words = w->stream->get_last_error(w->stream);
+        return ca_fail(err, CA_ERR_ENGINE, "%s", words && words[0] ? words : "the stream has no schema");
+    }
     static const struct rows_compare_options options = {.ignore_nullability = true};
     int rc = rows_schema_check(declared, &offered, &options, err);
     bool is_refused = rc != CA_OK;
@@ -387,12 +436,10 @@ static int write_handshake(struct catalog *c, const struct catalog_write *w, con
     if (rows_schema_fingerprint(declared, ret->expected, ignored) != CA_OK ||
         rows_schema_fingerprint(&offered, ret->found, ignored) != CA_OK)
         rc = is_refused ? rc : CA_ERR_RESOURCES;
-    else if (c->diag)
-        diag_handshake(c->diag, w->schema, w->name, ret->source, ret->expected, ret->found,
-                       is_refused                               ? "refused"
-                       : strcmp(ret->expected, ret->found) == 0 ? "equal"
-                                                                : "compatible",
-                       is_refused && err ? err->message : NULL);
+    else if (is_refused && c->diag)
+        diag_handshake(c->diag, w->schema, w->name, ret->source, ret->expected, ret->found, "refused",
+                       err ? err->message : NULL);
+    ret->verdict = strcmp(ret->expected, ret->found) == 0 ? "equal" : "compatible";
     offered.release(&offered);
     return rc;
 }
@@ -417,7 +464,8 @@ static int write_checked(struct catalog *c, const struct catalog_write *w, const
                   : engine_write_stream(c->engine, &e, w->stream, w->cancel, &ret->commit, err);
 }
 
-int catalog_write(struct catalog *c, const struct catalog_write *write, struct catalog_written *ret, struct ca_error *err)
+int catalog_write(struct catalog *c, const struct catalog_write *write, struct catalog_written *ret,
+                  struct ca_error *err)
 {
     const struct contract *contract = NULL;
     struct ArrowSchema declared = {0};

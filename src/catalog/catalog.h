@@ -3,15 +3,16 @@
  *   contract bundle (built in, a user's, or applied) ──▶ catalog ──callbacks──▶ engine: codeintel.<schema>.<dataset>
  *                                                          ▲ pins: location and version of what is stored
  *
- * A name is answered from its contract without any I/O: a stored dataset as a Delta table at its pinned version, or as an empty
- * table before there is data; a view from its SQL; a list column's view from SQL generated here; registry.* from the catalog
- * itself. A dataset that cannot be read stays listed and says why.
+ * A name is answered from its contract without any I/O: a stored dataset as a Delta table at its pinned version, or as
+ * an empty table before there is data; a view from its SQL; a list column's view from SQL generated here; registry.*
+ * from the catalog itself. A dataset that cannot be read stays listed and says why.
  *
  * Invariants
  *   1. Whatever is in the bundle is in the engine's catalog, and nothing else is (catalog_check proves it: B2).
  *   2. NOT NULL reaches the engine only for versions that our own write gate committed, or for empty tables.
  *   3. Every change of an answer moves the epoch; the engine keeps no plan of an older one.
- * Owner: session and build. Threads: reading from any; pins and rows are set by one thread at a time (a lock keeps the two apart).
+ * Owner: session and build. Threads: reading from any; pins and rows are set by one thread at a time (a lock keeps the
+ * two apart).
  */
 #ifndef CA_CATALOG_CATALOG_H
 #define CA_CATALOG_CATALOG_H
@@ -29,11 +30,11 @@
 
 struct catalog;
 
-/* snapshot_json   an applied snapshot (store's catalog.json), taken whole: built-in contracts are not looked at. NULL: built in
- * datasets_dir    contracts and models of the user's own, added to the built-in ones; NULL: none
- * engine          profile, preset, settings, spill_dir, is_read_only; its catalog is filled in here
- * functions       scalar functions to register
- * diag            collects registrations, view registrations, DDL fingerprints; NULL: nobody wants them. Borrowed until close */
+/* snapshot_json   an applied snapshot (store's catalog.json), taken whole: built-in contracts are not looked at. NULL:
+ * built in datasets_dir    contracts and models of the user's own, added to the built-in ones; NULL: none engine
+ * profile, preset, settings, spill_dir, is_read_only; its catalog is filled in here functions       scalar functions to
+ * register diag            collects registrations, view registrations, DDL fingerprints; NULL: nobody wants them.
+ * Borrowed until close */
 struct catalog_options {
     const char *snapshot_json;
     const char *datasets_dir;
@@ -49,8 +50,8 @@ struct engine *catalog_engine(const struct catalog *c);
 
 /* ---- what there is ---------------------------------------------------------------------------------------------- */
 
-/* One declared dataset, or one view generated from a list column (then `nested_in` is its bundle). Strings live as long as the
- * catalog. `sql` is NULL where rows come from C or are stored by INSERT. */
+/* One declared dataset, or one view generated from a list column (then `nested_in` is its bundle). Strings live as long
+ * as the catalog. `sql` is NULL where rows come from C or are stored by INSERT. */
 struct catalog_entry {
     const char *schema;
     const char *name;
@@ -66,14 +67,16 @@ struct catalog_entry catalog_entry_at(const struct catalog *c, size_t i);
 bool catalog_find(const struct catalog *c, const char *schema, const char *name, struct catalog_entry *ret);
 
 /* Split "name", "schema.name" or "codeintel.schema.name" and find it; CA_ERR_NOT_FOUND lists close names. */
-int catalog_lookup(const struct catalog *c, const char *qualified, struct catalog_entry *ret, struct ca_error *err) CA_MUST_CHECK;
+int catalog_lookup(const struct catalog *c, const char *qualified, struct catalog_entry *ret,
+                   struct ca_error *err) CA_MUST_CHECK;
 
 /* The parsed contract of a dataset, or of the bundle a nested view belongs to. Borrowed until close. */
 int catalog_contract(struct catalog *c, const char *schema, const char *name, const struct contract **ret,
                      struct ca_error *err) CA_MUST_CHECK;
 
 /* The SELECT of a view or model, NULL where rows do not come from SQL. Borrowed until close. */
-int catalog_sql(struct catalog *c, const char *schema, const char *name, const char **ret, struct ca_error *err) CA_MUST_CHECK;
+int catalog_sql(struct catalog *c, const char *schema, const char *name, const char **ret,
+                struct ca_error *err) CA_MUST_CHECK;
 
 /* The Arrow schema that the contract declares for a dataset or nested view. The caller releases it. */
 int catalog_declared_schema(struct catalog *c, const char *schema, const char *name, struct ArrowSchema *ret,
@@ -102,9 +105,9 @@ int catalog_mark_broken(struct catalog *c, const char *schema, const char *name,
 int catalog_set_rows(struct catalog *c, const char *schema, const char *name, struct ArrowArray *rows,
                      struct ca_error *err) CA_MUST_CHECK;
 
-/* Write through the gate: the contract's schema, order of columns and NOT NULL hold for every batch, or nothing is committed.
- * Exactly one of sql and stream; a stream is taken. `app_id` with app_version: a repeated run does not double rows.
- * The new version is not pinned: the caller does that when the whole write is accepted. */
+/* Write through the gate: the contract's schema, order of columns and NOT NULL hold for every batch, or nothing is
+ * committed. Exactly one of sql and stream; a stream is taken. `app_id` with app_version: a repeated run does not
+ * double rows. The new version is not pinned: the caller does that when the whole write is accepted. */
 struct catalog_write {
     const char *schema;
     const char *name;
@@ -117,36 +120,42 @@ struct catalog_write {
     struct engine_cancel *cancel;
 };
 
-/* What was committed, and the handshake before it: schema fingerprints of the contract and of what was offered; they differ where
- * the offer was compatible only (the engine does not know that a column of a query is never null; the gate checks the rows). */
+/* What was committed, and the handshake before it: schema fingerprints of the contract and of what was offered; they
+ * differ where the offer was compatible only (the engine does not know that a column of a query is never null; the gate
+ * checks the rows). The caller records it; a refused one is recorded here. source    "sql" or "stream" verdict "equal"
+ * or "compatible" */
 struct catalog_written {
     struct engine_written commit;
     char expected[FINGERPRINT_HEX_SIZE];
     char found[FINGERPRINT_HEX_SIZE];
-    const char *source; /* "sql" or "stream" */
+    const char *source;
+    const char *verdict;
 };
 int catalog_write(struct catalog *c, const struct catalog_write *write, struct catalog_written *ret,
                   struct ca_error *err) CA_MUST_CHECK;
 
-/* Prove the contract's primary key and checks (those of nested views too) over what is pinned. The first violation is the error:
- * dataset, check, how many rows, one of them. */
+/* Prove the contract's primary key and checks (those of nested views too) over what is pinned. The first violation is
+ * the error: dataset, check, how many rows, one of them. */
 int catalog_prove(struct catalog *c, const char *schema, const char *name, struct ca_error *err) CA_MUST_CHECK;
 
 /* ---- introspection (A5): the one place with SQL over information_schema ------------------------------------------ */
 
-/* The one resolver of schemas (A1): a table or view name, a handle dataset://NAME[@VERSION], or a query that is not run. */
+/* The one resolver of schemas (A1): a table or view name, a handle dataset://NAME[@VERSION], or a query that is not
+ * run. */
 int catalog_resolve_schema(struct catalog *c, const char *name_or_query, struct ArrowSchema *ret,
                            struct ca_error *err) CA_MUST_CHECK;
 int catalog_tables(struct catalog *c, struct ArrowArrayStream *ret, struct ca_error *err) CA_MUST_CHECK;
 /* dataset NULL: of all. */
-int catalog_columns(struct catalog *c, const char *dataset, struct ArrowArrayStream *ret, struct ca_error *err) CA_MUST_CHECK;
+int catalog_columns(struct catalog *c, const char *dataset, struct ArrowArrayStream *ret,
+                    struct ca_error *err) CA_MUST_CHECK;
 int catalog_views(struct catalog *c, struct ArrowArrayStream *ret, struct ca_error *err) CA_MUST_CHECK;
 int catalog_routines(struct catalog *c, struct ArrowArrayStream *ret, struct ca_error *err) CA_MUST_CHECK;
 int catalog_settings(struct catalog *c, struct ArrowArrayStream *ret, struct ca_error *err) CA_MUST_CHECK;
 int catalog_describe(struct catalog *c, const char *name_or_query, struct ArrowArrayStream *ret,
                      struct ca_error *err) CA_MUST_CHECK;
 /* DDL of one dataset or view, or (NULL) of all in order of name; `sink` gets one statement a call. */
-int catalog_ddl(struct catalog *c, const char *name, engine_text_fn sink, void *data, struct ca_error *err) CA_MUST_CHECK;
+int catalog_ddl(struct catalog *c, const char *name, engine_text_fn sink, void *data,
+                struct ca_error *err) CA_MUST_CHECK;
 
 /* Fingerprint of that DDL text. The caller frees with g_free. */
 int catalog_ddl_fingerprint(struct catalog *c, const char *schema, const char *name, char **ret,

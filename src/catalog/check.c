@@ -48,14 +48,14 @@ static int check_name(struct catalog *c, struct catalog_name *n, struct ca_error
 
 /* ---- completeness (B2) ------------------------------------------------------------------------------------------- */
 
-static const char missing_sql[] =
-    "SELECT schema_name || '.' || dataset_name AS name FROM registry.datasets "
-    "EXCEPT SELECT table_schema || '.' || table_name FROM information_schema.tables WHERE table_catalog = '" CATALOG_NAME
-    "' ORDER BY name LIMIT 1";
+static const char missing_sql[] = "SELECT schema_name || '.' || dataset_name AS name FROM registry.datasets "
+                                  "EXCEPT SELECT table_schema || '.' || table_name FROM information_schema.tables "
+                                  "WHERE table_catalog = '" CATALOG_NAME "' ORDER BY name LIMIT 1";
 
 static const char extra_sql[] =
-    "SELECT table_schema || '.' || table_name AS name FROM information_schema.tables WHERE table_catalog = '" CATALOG_NAME
-    "' AND table_schema <> 'information_schema' EXCEPT SELECT schema_name || '.' || dataset_name FROM registry.datasets "
+    "SELECT table_schema || '.' || table_name AS name FROM information_schema.tables WHERE table_catalog = "
+    "'" CATALOG_NAME "' AND table_schema <> 'information_schema' EXCEPT SELECT schema_name || '.' || dataset_name FROM "
+    "registry.datasets "
     "ORDER BY name LIMIT 1";
 
 static int check_none(struct catalog *c, const char *sql, const char *what, struct ca_error *err)
@@ -91,18 +91,20 @@ static int prove_key(struct catalog *c, const struct catalog_name *n, const stru
         return CA_OK;
     g_autoptr(GString) columns = g_string_new(NULL);
     append_names(columns, key);
-    g_autofree char *sql = g_strdup_printf("SELECT count(*) FROM (SELECT 1 FROM \"%s\".\"%s\" GROUP BY %s HAVING count(*) > 1)",
-                                           n->schema, n->name, columns->str);
+    g_autofree char *sql =
+        g_strdup_printf("SELECT count(*) FROM (SELECT 1 FROM \"%s\".\"%s\" GROUP BY %s HAVING count(*) > 1)", n->schema,
+                        n->name, columns->str);
     int64_t n_duplicates = 0;
     CA_TRY(engine_query_int(c->engine, sql, &n_duplicates, err));
     if (n_duplicates > 0)
-        return ca_fail(err, CA_ERR_CONTRACT, "'%s': the primary key (%s) is not unique: %" G_GINT64_FORMAT " values repeat",
-                       n->key, columns->str, n_duplicates);
+        return ca_fail(err, CA_ERR_CONTRACT,
+                       "'%s': the primary key (%s) is not unique: %" G_GINT64_FORMAT " values repeat", n->key,
+                       columns->str, n_duplicates);
     return CA_OK;
 }
 
-/* One scan for all checks of a table: the first number is of the first check, and so on; a second query only names rows when
- * one of them fails. */
+/* One scan for all checks of a table: the first number is of the first check, and so on; a second query only names rows
+ * when one of them fails. */
 static int prove_checks(struct catalog *c, const char *schema, const char *name, const struct contract_pairs *checks,
                         struct ca_error *err)
 {
@@ -120,8 +122,8 @@ static int prove_checks(struct catalog *c, const char *schema, const char *name,
         int64_t n_failing = 0;
         CA_TRY(engine_query_int(c->engine, one, &n_failing, err));
         if (n_failing > 0)
-            return ca_fail(err, CA_ERR_CONTRACT, "'%s.%s': check '%s' fails for %" G_GINT64_FORMAT " rows: %s", schema, name,
-                           checks->items[i].key, n_failing, checks->items[i].value);
+            return ca_fail(err, CA_ERR_CONTRACT, "'%s.%s': check '%s' fails for %" G_GINT64_FORMAT " rows: %s", schema,
+                           name, checks->items[i].key, n_failing, checks->items[i].value);
     }
     return CA_OK;
 }

@@ -26,8 +26,7 @@ static const char routines_sql[] =
     "SELECT routine_name, function_type, data_type AS return_type, description, syntax_example "
     "FROM information_schema.routines ORDER BY routine_name, data_type, syntax_example";
 
-static const char settings_sql[] =
-    "SELECT name, value, description FROM information_schema.df_settings ORDER BY name";
+static const char settings_sql[] = "SELECT name, value, description FROM information_schema.df_settings ORDER BY name";
 
 /* `text` as an SQL string. */
 static char *sql_string(const char *text)
@@ -85,7 +84,7 @@ static const char handle_prefix[] = "dataset://";
 static int lookup_handle(const struct catalog *c, const char *handle, struct catalog_entry *ret, struct ca_error *err)
 {
     g_auto(GStrv) parts = g_strsplit(handle + strlen(handle_prefix), "@", 2);
-    if (!parts[0])
+    if (!parts[0] || !parts[0][0])
         return ca_fail(err, CA_ERR_INVALID, "handle '%s' names no dataset", handle);
     CA_TRY_CTX(catalog_lookup(c, parts[0], ret, err), err, "handle '%s'", handle);
     guint64 version = 0;
@@ -110,38 +109,72 @@ static int lookup_name(const struct catalog *c, const char *name, struct catalog
     return catalog_lookup(c, name, ret, err);
 }
 
-/* Names that are not ours (information_schema.tables, a table of the session) are the engine's to know. */
-static bool is_foreign(const struct catalog *c, const char *name)
+/* Whether a name's schema is one of the catalog's: "x", "public.x", "codeintel.public.x". */
+static bool is_in_catalog(const struct catalog *c, const char *name)
 {
-    struct catalog_entry entry;
-    struct ca_error ignored = {0};
-    return !g_str_has_prefix(name, handle_prefix) && catalog_lookup(c, name, &entry, &ignored) != CA_OK &&
-           strchr(name, '.') != NULL;
+    g_auto(GStrv) parts = g_strsplit(name, ".", 0);
+    guint n = g_strv_length(parts);
+    if (n < 2)
+        return true;
+    if (n > 3 || (n == 3 && strcmp(parts[0], CATALOG_NAME) != 0))
+        return false;
+    for (guint i = 0; i < c->names->len; i++)
+        if (strcmp(((const struct catalog_name *)c->names->pdata[i])->schema, parts[n - 2]) == 0)
+            return true;
+    return false;
+}
+
+/* The schema of a name that no contract declares: of information_schema, or registered in the session. What the engine
+ * does not know either is its error where the name is none of ours, and ours, which lists close names, where it could
+ * be. */
+static int foreign_schema(struct catalog *c, const char *name, struct ArrowSchema *ret, struct ca_error *err)
+{
+    struct ca_error words = {0};
+    g_autofree char *sql = g_strdup_printf("SELECT * FROM %s", name);
+    int rc = engine_query_schema(c->engine, sql, ret, &words);
+    if (rc == CA_OK)
+        return CA_OK;
+    struct catalog_entry unused;
+    return is_in_catalog(c, name) ? catalog_lookup(c, name, &unused, err) : ca_fail(err, rc, "%s", words.message);
+}
+
+/* What the text means: one of our names (entry filled), or something for the engine. */
+static int is_ours(struct catalog *c, const char *text, struct catalog_entry *ret, bool *ret_is_ours,
+                   struct ca_error *err)
+{
+    struct ca_error unknown = {0};
+    *ret_is_ours = false;
+    if (is_query(text))
+        return CA_OK;
+    int rc = lookup_name(c, text, ret, &unknown);
+    if (rc != CA_OK && g_str_has_prefix(text, handle_prefix))
+        return ca_fail(err, rc, "%s", unknown.message);
+    *ret_is_ours = rc == CA_OK;
+    return CA_OK;
 }
 
 int catalog_resolve_schema(struct catalog *c, const char *name_or_query, struct ArrowSchema *ret, struct ca_error *err)
 {
-    if (is_query(name_or_query))
-        return engine_query_schema(c->engine, name_or_query, ret, err);
-    if (is_foreign(c, name_or_query)) {
-        g_autofree char *sql = g_strdup_printf("SELECT * FROM %s", name_or_query);
-        return engine_query_schema(c->engine, sql, ret, err);
-    }
     struct catalog_entry entry;
-    CA_TRY(lookup_name(c, name_or_query, &entry, err));
-    return engine_table_schema(c->engine, entry.schema, entry.name, ret, err);
+    bool is_known = false;
+    CA_TRY(is_ours(c, name_or_query, &entry, &is_known, err));
+    if (is_known)
+        return engine_table_schema(c->engine, entry.schema, entry.name, ret, err);
+    return is_query(name_or_query) ? engine_query_schema(c->engine, name_or_query, ret, err)
+                                   : foreign_schema(c, name_or_query, ret, err);
 }
 
 int catalog_describe(struct catalog *c, const char *name_or_query, struct ArrowArrayStream *ret, struct ca_error *err)
 {
-    g_autofree char *object = NULL;
-    if (is_query(name_or_query) || is_foreign(c, name_or_query)) {
-        object = g_strdup(name_or_query);
-    } else {
-        struct catalog_entry entry;
-        CA_TRY(lookup_name(c, name_or_query, &entry, err));
-        object = sql_name(&entry);
+    struct catalog_entry entry;
+    bool is_known = false;
+    CA_TRY(is_ours(c, name_or_query, &entry, &is_known, err));
+    if (!is_known && !is_query(name_or_query)) {
+        struct ArrowSchema schema = {0};
+        CA_TRY(foreign_schema(c, name_or_query, &schema, err));
+        schema.release(&schema);
     }
+    g_autofree char *object = is_known ? sql_name(&entry) : g_strdup(name_or_query);
     g_autofree char *sql = g_strconcat("DESCRIBE ", object, NULL);
     return engine_query(c->engine, sql, NULL, NULL, ret, err);
 }
@@ -156,7 +189,10 @@ static int name_ddl(struct catalog *c, struct catalog_name *n, char **ret, struc
         *ret = contract_view_ddl(contract, contract_view_named(contract, n->name));
         return CA_OK;
     }
-    return contract_ddl(contract, n->dataset->entry->sql, n->dataset->location, ret, err);
+    g_mutex_lock(&c->lock);
+    g_autofree char *location = g_strdup(n->dataset->location);
+    g_mutex_unlock(&c->lock);
+    return contract_ddl(contract, n->dataset->entry->sql, location, ret, err);
 }
 
 int catalog_ddl(struct catalog *c, const char *name, engine_text_fn sink, void *data, struct ca_error *err)

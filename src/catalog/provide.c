@@ -36,6 +36,7 @@ static void answer_table_names(void *data, const char *schema, engine_name_fn em
 
 /* ---- rows that the catalog itself holds ------------------------------------------------------------------------- */
 
+/* catalog   a reference: the engine may read after catalog_close */
 struct own_rows {
     struct catalog *catalog;
     struct catalog_name *name;
@@ -80,14 +81,21 @@ static int own_rows_open(void *data, size_t partition, const size_t *projection,
     return rows_stream_of(&schema, &rows, 1, ret, err);
 }
 
+static void own_rows_drop(void *data)
+{
+    struct own_rows *o = data;
+    catalog_unref(o->catalog);
+    g_free(o);
+}
+
 static void answer_own_rows(struct catalog *c, struct catalog_name *n, struct engine_table *ret)
 {
     struct own_rows *o = g_new0(struct own_rows, 1);
-    o->catalog = c;
+    o->catalog = catalog_ref(c);
     o->name = n;
     ret->kind = ENGINE_TABLE_STREAM;
     ret->is_proved = true;
-    ret->stream = (struct engine_stream){.data = o, .n_partitions = 1, .open = own_rows_open, .drop = g_free};
+    ret->stream = (struct engine_stream){.data = o, .n_partitions = 1, .open = own_rows_open, .drop = own_rows_drop};
 }
 
 /* ---- tables ----------------------------------------------------------------------------------------------------- */
@@ -113,7 +121,8 @@ static void answer_listing(const struct contract *contract, struct engine_table 
     ret->is_proved = contract->storage.location == NULL;
 }
 
-static int answer_table(void *data, const char *schema, const char *table, struct engine_table *ret, struct ca_error *err)
+static int answer_table(void *data, const char *schema, const char *table, struct engine_table *ret,
+                        struct ca_error *err)
 {
     struct catalog *c = data;
     struct catalog_name *n = catalog_name_find(c, schema, table);
@@ -130,7 +139,9 @@ static int answer_table(void *data, const char *schema, const char *table, struc
         return rc;
     }
     const char *format = contract->storage.format;
-    bool has_rows = n->dataset->entry->kind == CONTRACT_REGISTRY || n->dataset->rows != NULL;
+    g_mutex_lock(&c->lock);
+    bool has_rows = contract->kind == CONTRACT_REGISTRY || n->dataset->rows != NULL;
+    g_mutex_unlock(&c->lock);
     if (has_rows)
         answer_own_rows(c, n, ret);
     else if (strcmp(format, "delta") == 0 || strcmp(format, "memory") == 0 || strcmp(format, "stream") == 0)

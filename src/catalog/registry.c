@@ -1,4 +1,5 @@
-/* catalog/registry.c — the rows of registry.*: the contracts themselves, and where their data is. Made when they are read. */
+/* catalog/registry.c — the rows of registry.*: the contracts themselves, and where their data is. Made when they are
+ * read. */
 #include <string.h>
 
 #include "catalog/state.h"
@@ -32,8 +33,8 @@ static int for_each(struct catalog *c, each_fn each, void *rows, struct ca_error
 
 /* ---- datasets --------------------------------------------------------------------------------------------------- */
 
-/* Why the rows cannot be read, NULL: nothing speaks against it. Only here is the disk looked at; the catalog's other answers come
- * without I/O, and reading such a table is an error of its own. Called with the lock held. */
+/* Why the rows cannot be read, NULL: nothing speaks against it. Only here is the disk looked at; the catalog's other
+ * answers come without I/O, and reading such a table is an error of its own. Called with the lock held. */
 static char *dataset_failure(const struct catalog_dataset *d)
 {
     if (d->failure)
@@ -53,7 +54,7 @@ static int each_dataset(struct catalog *c, struct catalog_name *n, const struct 
     const struct contract_view *view = n->is_nested ? contract_view_named(contract, n->name) : NULL;
     g_mutex_lock(&c->lock);
     bool is_written = !n->is_nested && (d->location != NULL || d->rows != NULL);
-    bool can_be_empty = !n->is_nested && catalog_is_stored(d);
+    bool can_be_empty = !n->is_nested && catalog_is_stored(contract);
     g_autofree char *failure = dataset_failure(d);
     struct datasets_row row = {
         .schema_name = rows_str_of(n->schema),
@@ -69,7 +70,9 @@ static int each_dataset(struct catalog *c, struct catalog_name *n, const struct 
         .data_version = d->version,
         .has_n_rows = is_written && d->n_rows >= 0,
         .n_rows = d->n_rows,
-        .health = rows_str_of(failure ? "broken" : can_be_empty && !is_written ? "empty" : "ok"),
+        .health = rows_str_of(failure                       ? "broken"
+                              : can_be_empty && !is_written ? "empty"
+                                                            : "ok"),
         .failure = rows_str_of(failure),
     };
     int rc = datasets_finish_row(rows, &row);
@@ -79,7 +82,8 @@ static int each_dataset(struct catalog *c, struct catalog_name *n, const struct 
 
 /* ---- columns ---------------------------------------------------------------------------------------------------- */
 
-/* Where the walk over one dataset's columns is. Types are at most CONTRACT_MAX_DEPTH deep, so this recursion is bounded. */
+/* Where the walk over one dataset's columns is. Types are at most CONTRACT_MAX_DEPTH deep, so this recursion is
+ * bounded. */
 struct column_walk {
     struct columns *rows;
     struct catalog_name *name;
@@ -188,7 +192,9 @@ static int each_view(struct catalog *c, struct catalog_name *n, const struct con
     struct views_row row = {
         .schema_name = rows_str_of(n->schema),
         .dataset_name = rows_str_of(n->name),
-        .kind = rows_str_of(n->is_nested ? "nested" : contract->kind == CONTRACT_VIEW ? "view" : "model"),
+        .kind = rows_str_of(n->is_nested                      ? "nested"
+                            : contract->kind == CONTRACT_VIEW ? "view"
+                                                              : "model"),
         .sql = rows_str_of(sql),
         .fingerprint = rows_str_of(fingerprint),
     };
@@ -330,16 +336,16 @@ static int each_check(struct catalog *c, struct catalog_name *n, const struct co
 /* ---- tables ----------------------------------------------------------------------------------------------------- */
 
 /* One function a table: the generated builders differ in type alone, so a macro has to write them. */
-#define REGISTRY_TABLE(table, each)                                                               \
-    static int table##_rows(struct catalog *c, struct ArrowArray *ret, struct ca_error *err)      \
-    {                                                                                             \
-        struct table *rows = NULL;                                                                \
-        CA_TRY(rows_failed(table##_new(&rows), err));                                             \
-        int rc = for_each(c, each, rows, err);                                                    \
-        if (rc == CA_OK)                                                                          \
-            rc = rows_failed(table##_take(rows, ret), err);                                       \
-        table##_free(rows);                                                                       \
-        return rc;                                                                                \
+#define REGISTRY_TABLE(table, each)                                                          \
+    static int table##_rows(struct catalog *c, struct ArrowArray *ret, struct ca_error *err) \
+    {                                                                                        \
+        struct table *rows = NULL;                                                           \
+        CA_TRY(rows_failed(table##_new(&rows), err));                                        \
+        int rc = for_each(c, each, rows, err);                                               \
+        if (rc == CA_OK)                                                                     \
+            rc = rows_failed(table##_take(rows, ret), err);                                  \
+        table##_free(rows);                                                                  \
+        return rc;                                                                           \
     }
 
 REGISTRY_TABLE(checks, each_check)

@@ -24,8 +24,8 @@ struct catalog_dataset {
     char *failure;
 };
 
-/* One name of the engine's catalog: a dataset (view NULL), or the view `name` of its contract (`sql` generated when needed).
- *   key   "schema.name" */
+/* One name of the engine's catalog: a dataset (view NULL), or the view `name` of its contract (`sql` generated when
+ * needed). key   "schema.name" */
 struct catalog_name {
     char *key;
     const char *schema;
@@ -35,10 +35,12 @@ struct catalog_name {
     char *sql;
 };
 
-/* lock     guards everything that changes after open: parsed contracts, pins, rows, generated SQL
+/* n_refs   one is the owner's, one each source of rows that the engine still reads: a stream may outlive catalog_close
+ * lock     guards everything that changes after open: parsed contracts, pins, rows, generated SQL
  * names    struct catalog_name *, by schema and name; by_key finds them
  * epoch    read without the lock */
 struct catalog {
+    gatomicrefcount n_refs;
     GMutex lock;
     struct contract_bundle *bundle;
     char *snapshot;
@@ -51,6 +53,9 @@ struct catalog {
     struct diag *diag;
 };
 
+struct catalog *catalog_ref(struct catalog *c);
+void catalog_unref(struct catalog *c);
+
 /* The name, or NULL. */
 struct catalog_name *catalog_name_find(const struct catalog *c, const char *schema, const char *name);
 
@@ -62,9 +67,10 @@ int catalog_dataset_contract(struct catalog *c, struct catalog_dataset *d, const
 int catalog_name_sql(struct catalog *c, struct catalog_name *n, const char **ret, struct ca_error *err) CA_MUST_CHECK;
 
 /* Rows of one registry table (registry.c). */
-int catalog_registry_rows(struct catalog *c, const char *name, struct ArrowArray *ret, struct ca_error *err) CA_MUST_CHECK;
+int catalog_registry_rows(struct catalog *c, const char *name, struct ArrowArray *ret,
+                          struct ca_error *err) CA_MUST_CHECK;
 
-/* Whether a dataset of this kind and storage format is kept in the store. */
-bool catalog_is_stored(const struct catalog_dataset *d);
+/* Whether rows of this kind and storage format are kept in the store. */
+bool catalog_is_stored(const struct contract *contract);
 
 #endif

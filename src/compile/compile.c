@@ -5,8 +5,8 @@
 
 #include "base/fingerprint.h"
 
-/* A model of a stage reads its own stage and those before it. Parameters are inputs of every stage; registry and diagnostics
- * describe a run, so nothing that a run builds reads them. */
+/* A model of a stage reads its own stage and those before it. Parameters are inputs of every stage; registry and
+ * diagnostics describe a run, so nothing that a run builds reads them. */
 static const char *const stages[] = {"params", "extract", "normalize", "relate", "graph", "registry", "diagnostics"};
 
 int compile_stage_rank(const char *stage)
@@ -67,7 +67,8 @@ static void append_quoted(GString *sql, const char *name)
     g_string_append_c(sql, '"');
 }
 
-/* The contract's columns by name, its order made total by the primary key: the same rows always come in the same order. */
+/* The contract's columns by name, its order made total by the primary key: the same rows always come in the same order.
+ */
 static char *compile_run_sql(const struct contract *contract, const char *sql)
 {
     GString *s = g_string_new("SELECT ");
@@ -124,6 +125,31 @@ static int compile_check_stage_law(const struct catalog *c, const struct compile
     return CA_OK;
 }
 
+static void add_statement(void *data, const char *text, size_t n_bytes)
+{
+    g_ptr_array_add(data, g_strndup(text, n_bytes));
+}
+
+/* The one statement of a model's file, without the semicolon behind it. */
+static int compile_statement(const char *sql, char **ret, struct ca_error *err)
+{
+    g_autoptr(GPtrArray) statements = g_ptr_array_new_with_free_func(g_free);
+    CA_TRY(engine_split(sql, add_statement, statements, err));
+    if (statements->len != 1)
+        return ca_fail(err, CA_ERR_CONTRACT, "the SQL is %u statements: a model is one SELECT", statements->len);
+    *ret = g_strdup(statements->pdata[0]);
+    return CA_OK;
+}
+
+static int compile_check_storage(const struct contract *contract, struct ca_error *err)
+{
+    if (g_strcmp0(contract->storage.format, "delta") == 0)
+        return CA_OK;
+    return ca_fail(err, CA_ERR_CONTRACT,
+                   "what a model yields is stored as delta, not '%s': change storage.format, or make it a view",
+                   contract->storage.format ? contract->storage.format : "");
+}
+
 static int compile_model_new(struct catalog *c, const struct catalog_entry *entry, struct compile_model **ret,
                              struct ca_error *err)
 {
@@ -136,8 +162,13 @@ static int compile_model_new(struct catalog *c, const struct catalog_entry *entr
     m->reads = g_ptr_array_new_with_free_func(g_free);
     const struct contract *contract = NULL;
     int rc = catalog_contract(c, entry->schema, entry->name, &contract, err);
+    if (rc == CA_OK)
+        rc = compile_check_storage(contract, err);
+    g_autofree char *statement = NULL;
+    if (rc == CA_OK)
+        rc = compile_statement(entry->sql, &statement, err);
     if (rc == CA_OK) {
-        m->run_sql = compile_run_sql(contract, entry->sql);
+        m->run_sql = compile_run_sql(contract, statement);
         rc = engine_query_tables(e, m->run_sql, /* through_views= */ true, add_read, m->reads, err);
     }
     if (rc == CA_OK)

@@ -1,8 +1,8 @@
 /* compile/compile.h — from the models of the catalog to an order in which to run them.
  *
- * A model is a stored dataset with SQL. It is planned against the catalog, which qualifies and validates it; the tables its plan
- * reads (views looked through) are its dependencies: nobody writes them down (D1). The stage law is checked here: a model reads
- * stages up to its own.
+ * A model is a stored dataset with SQL. It is planned against the catalog, which qualifies and validates it; the tables
+ * its plan reads (views looked through) are its dependencies: nobody writes them down (D1). The stage law is checked
+ * here: a model reads stages up to its own.
  *
  * Invariants
  *   1. The order is a function of the contracts alone: by dependency, then by stage, then by name.

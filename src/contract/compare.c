@@ -101,12 +101,17 @@ static bool same_shape(const struct contract_field *a, const struct contract_fie
 static void compare_fields(struct comparison *k, const struct contract_field *a, size_t n_a,
                            const struct contract_field *b, size_t n_b, const char *path, bool is_nested);
 
+static int by_text(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
 static char *pairs_text(const struct contract_pairs *pairs)
 {
     g_autoptr(GPtrArray) lines = g_ptr_array_new_with_free_func(g_free);
     for (size_t i = 0; i < pairs->n; i++)
         g_ptr_array_add(lines, g_strdup_printf("%s: %s", pairs->items[i].key, pairs->items[i].value));
-    g_ptr_array_sort(lines, (GCompareFunc)(void (*)(void))g_strcmp0);
+    g_ptr_array_sort(lines, by_text);
     for (guint i = 0; i + 1 < lines->len; i++) {
         char *line = g_strconcat(lines->pdata[i], ", ", NULL);
         g_free(lines->pdata[i]);

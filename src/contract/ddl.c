@@ -1,8 +1,8 @@
 /* contract/ddl.c — the contract as the engine's DDL: an output, not how datasets are registered.
  *
  * DataFusion 55 cannot say NOT NULL inside a struct, maps, nor field metadata: nested nullability is left out, and a
- * map is written as the array of structs that it is. Everything else comes back as it went. A Delta table takes no
- * OPTIONS.
+ * map is written as the array of structs that it is. A zone comes back in a session whose time zone is UTC. Everything
+ * else comes back as it went. A Delta table takes no OPTIONS.
  */
 #include "contract/contract.h"
 

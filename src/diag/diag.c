@@ -15,9 +15,11 @@
 #include "rows/gen/writes.h"
 
 /* The tables that are filled here, in order of name. */
-#define DIAG_TABLES(X)                                                                                           \
-    X(casts) X(ddl_fingerprints) X(errors) X(handshakes) X(model_runs) X(plan_artifacts) X(registrations)        \
+/* clang-format off */
+#define DIAG_TABLES(X) \
+    X(casts) X(ddl_fingerprints) X(errors) X(handshakes) X(model_runs) X(plan_artifacts) X(registrations) \
     X(view_registrations) X(writes)
+/* clang-format on */
 
 /* n_lost   rows that found no memory, of all tables */
 struct diag {
@@ -34,7 +36,7 @@ struct diag *diag_new(const char *run_id)
     struct diag *d = g_new0(struct diag, 1);
     g_mutex_init(&d->lock);
     d->run_id = g_strdup(run_id);
-#define DIAG_NEW(table)            \
+#define DIAG_NEW(table)              \
     if (table##_new(&d->table) != 0) \
         d->n_lost++;
     DIAG_TABLES(DIAG_NEW)
@@ -55,22 +57,22 @@ void diag_free(struct diag *d)
 }
 
 /* Add one row to `table`: the fields are those of its contract after run_id and sequence. */
-#define DIAG_EMIT(d, table, ...)                                                        \
-    do {                                                                                \
-        g_mutex_lock(&(d)->lock);                                                       \
-        if ((d)->table) {                                                               \
-            struct table##_row row = {.run_id = rows_str_of((d)->run_id),               \
-                                      .sequence = (int32_t)table##_n_rows((d)->table),  \
-                                      __VA_ARGS__};                                     \
-            if (table##_finish_row((d)->table, &row) != 0)                              \
-                (d)->n_lost++;                                                          \
-        }                                                                               \
-        g_mutex_unlock(&(d)->lock);                                                     \
+#define DIAG_EMIT(d, table, ...)                                                                                   \
+    do {                                                                                                           \
+        g_mutex_lock(&(d)->lock);                                                                                  \
+        if ((d)->table) {                                                                                          \
+            struct table##_row row = {                                                                             \
+                .run_id = rows_str_of((d)->run_id), .sequence = (int32_t)table##_n_rows((d)->table), __VA_ARGS__}; \
+            if (table##_finish_row((d)->table, &row) != 0)                                                         \
+                (d)->n_lost++;                                                                                     \
+        }                                                                                                          \
+        g_mutex_unlock(&(d)->lock);                                                                                \
     } while (0)
 
 #define DIAG_NAMES(schema, dataset) .schema_name = rows_str_of(schema), .dataset_name = rows_str_of(dataset)
 
-void diag_registration(struct diag *d, const char *schema, const char *dataset, const char *kind, const char *fingerprint)
+void diag_registration(struct diag *d, const char *schema, const char *dataset, const char *kind,
+                       const char *fingerprint)
 {
     DIAG_EMIT(d, registrations, DIAG_NAMES(schema, dataset), .kind = rows_str_of(kind),
               .contract_fingerprint = rows_str_of(fingerprint));
@@ -110,8 +112,8 @@ void diag_plan_artifact(struct diag *d, const char *schema, const char *dataset,
               .sql = rows_str_of(sql), .reads = rows_str_of(reads));
 }
 
-void diag_model_run(struct diag *d, const char *schema, const char *dataset, const char *plan_fingerprint, int64_t n_rows,
-                    int64_t elapsed_ns)
+void diag_model_run(struct diag *d, const char *schema, const char *dataset, const char *plan_fingerprint,
+                    int64_t n_rows, int64_t elapsed_ns)
 {
     DIAG_EMIT(d, model_runs, DIAG_NAMES(schema, dataset), .plan_fingerprint = rows_str_of(plan_fingerprint),
               .n_rows = n_rows, .elapsed_ns = elapsed_ns);
@@ -120,8 +122,8 @@ void diag_model_run(struct diag *d, const char *schema, const char *dataset, con
 void diag_write(struct diag *d, const char *schema, const char *dataset, int64_t data_version, int64_t n_rows,
                 int64_t n_files, int64_t n_bytes)
 {
-    DIAG_EMIT(d, writes, DIAG_NAMES(schema, dataset), .data_version = data_version, .n_rows = n_rows, .n_files = n_files,
-              .n_bytes = n_bytes);
+    DIAG_EMIT(d, writes, DIAG_NAMES(schema, dataset), .data_version = data_version, .n_rows = n_rows,
+              .n_files = n_files, .n_bytes = n_bytes);
 }
 
 void diag_error(struct diag *d, const char *subject, int code, const char *message)
@@ -134,7 +136,7 @@ int diag_take(struct diag *d, const char *table, struct ArrowArray *ret, struct 
 {
     int rc = -1;
     g_mutex_lock(&d->lock);
-#define DIAG_TAKE(name)                                \
+#define DIAG_TAKE(name)                               \
     if (strcmp(table, #name) == 0 && d->name != NULL) \
         rc = name##_take(d->name, ret);
     DIAG_TABLES(DIAG_TAKE)

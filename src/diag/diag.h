@@ -5,9 +5,9 @@
  *     struct ArrowArray rows;
  *     CA_TRY(diag_take(d, "registrations", &rows, err));
  *
- * Emitting never fails: a row that finds no memory is counted, and diag_take says so. Rows are numbered for each table in the order
- * in which they come. The contracts are datasets/diagnostics/NAME.yaml; `settings` and `schema_snapshots` have SQL of their own.
- * Threads: any; one lock. Strings are copied.
+ * Emitting never fails: a row that finds no memory is counted, and diag_take says so. Rows are numbered for each table
+ * in the order in which they come. The contracts are datasets/diagnostics/NAME.yaml; `settings` and `schema_snapshots`
+ * have SQL of their own. Threads: any; one lock. Strings are copied.
  */
 #ifndef CA_DIAG_DIAG_H
 #define CA_DIAG_DIAG_H
@@ -22,7 +22,8 @@ struct diag;
 struct diag *diag_new(const char *run_id);
 void diag_free(struct diag *d);
 
-void diag_registration(struct diag *d, const char *schema, const char *dataset, const char *kind, const char *fingerprint);
+void diag_registration(struct diag *d, const char *schema, const char *dataset, const char *kind,
+                       const char *fingerprint);
 void diag_view_registration(struct diag *d, const char *schema, const char *dataset, const char *sql,
                             const char *fingerprint);
 /* verdict: equal, compatible or refused; detail NULL when equal. */
@@ -33,8 +34,8 @@ void diag_cast(struct diag *d, const char *schema, const char *dataset, const ch
 void diag_ddl_fingerprint(struct diag *d, const char *schema, const char *dataset, const char *fingerprint);
 void diag_plan_artifact(struct diag *d, const char *schema, const char *dataset, const char *plan_fingerprint,
                         const char *sql, const char *reads);
-void diag_model_run(struct diag *d, const char *schema, const char *dataset, const char *plan_fingerprint, int64_t n_rows,
-                    int64_t elapsed_ns);
+void diag_model_run(struct diag *d, const char *schema, const char *dataset, const char *plan_fingerprint,
+                    int64_t n_rows, int64_t elapsed_ns);
 void diag_write(struct diag *d, const char *schema, const char *dataset, int64_t data_version, int64_t n_rows,
                 int64_t n_files, int64_t n_bytes);
 void diag_error(struct diag *d, const char *subject, int code, const char *message);

@@ -75,7 +75,8 @@ int engine_delta_history(struct engine *e, const char *location, int64_t limit, 
                          struct ca_error *err)
 {
     struct cadf_error door_error = {0};
-    return engine_result(cadf_delta_history(engine_door(e), location, limit, sink, data, &door_error), &door_error, err);
+    return engine_result(cadf_delta_history(engine_door(e), location, limit, sink, data, &door_error), &door_error,
+                         err);
 }
 
 int engine_delta_vacuum(struct engine *e, const char *location, int64_t keep_from_version, int64_t *ret_files,

@@ -1,7 +1,9 @@
-/* engine/engine.c — the session itself: opening, the catalog's callbacks, functions, queries. Delta is in engine/delta.c. */
+/* engine/engine.c — the session itself: opening, the catalog's callbacks, functions, queries. Delta is in
+ * engine/delta.c. */
 #include "engine/engine.h"
 
 #include <cadf.h>
+#include <errno.h>
 #include <glib.h>
 #include <nanoarrow/nanoarrow.h>
 #include <string.h>
@@ -155,8 +157,8 @@ static int32_t catalog_door_table(void *data, const char *schema, const char *ta
                                   struct cadf_error *door_error)
 {
     static const int32_t kinds[] = {
-        [ENGINE_TABLE_EMPTY] = CADF_TABLE_EMPTY,   [ENGINE_TABLE_DELTA] = CADF_TABLE_DELTA,
-        [ENGINE_TABLE_VIEW] = CADF_TABLE_VIEW,     [ENGINE_TABLE_STREAM] = CADF_TABLE_STREAM,
+        [ENGINE_TABLE_EMPTY] = CADF_TABLE_EMPTY,     [ENGINE_TABLE_DELTA] = CADF_TABLE_DELTA,
+        [ENGINE_TABLE_VIEW] = CADF_TABLE_VIEW,       [ENGINE_TABLE_STREAM] = CADF_TABLE_STREAM,
         [ENGINE_TABLE_LISTING] = CADF_TABLE_LISTING,
     };
     struct engine *e = data;
@@ -337,9 +339,9 @@ int engine_query(struct engine *e, const char *sql, const struct engine_params *
     struct cadf_params door = {0};
     if (params)
         door = (struct cadf_params){params->schema, params->array};
-    return engine_result(cadf_query(e->session, sql, strlen(sql), params ? &door : NULL, (cadf_cancel *)cancel, ret,
-                                    &door_error),
-                         &door_error, err);
+    return engine_result(
+        cadf_query(e->session, sql, strlen(sql), params ? &door : NULL, (cadf_cancel *)cancel, ret, &door_error),
+        &door_error, err);
 }
 
 int engine_split(const char *sql, engine_text_fn sink, void *data, struct ca_error *err)
@@ -365,8 +367,8 @@ int engine_query_tables(struct engine *e, const char *sql, bool through_views, e
                         struct ca_error *err)
 {
     struct cadf_error door_error = {0};
-    return engine_result(
-        cadf_query_tables(e->session, sql, strlen(sql), through_views, sink, data, &door_error), &door_error, err);
+    return engine_result(cadf_query_tables(e->session, sql, strlen(sql), through_views, sink, data, &door_error),
+                         &door_error, err);
 }
 
 int engine_query_plan(struct engine *e, const char *sql, bool is_optimized, engine_text_fn sink, void *data,
@@ -384,55 +386,79 @@ int engine_stream_write(struct ArrowArrayStream *stream, const char *format, int
     return engine_result(cadf_stream_write(stream, format, fd, width, ret_rows, &door_error), &door_error, err);
 }
 
-/* Takes what it wants from the first row's first column of an array; CA_ERR_NOT_FOUND when there is none. */
-typedef int (*first_value_fn)(const struct ArrowArrayView *column, void *ret);
+/* Takes what it wants from the first row of a column. */
+typedef int (*first_value_fn)(const struct ArrowArrayView *column, void *ret, struct ca_error *err);
 
-static int first_int(const struct ArrowArrayView *column, void *ret)
+static int first_int(const struct ArrowArrayView *column, void *ret, struct ca_error *err)
 {
+    if (column->storage_type > NANOARROW_TYPE_INT64)
+        return ca_fail(err, CA_ERR_ENGINE, "the query answers %s, not an integer",
+                       ArrowTypeString(column->storage_type));
     *(int64_t *)ret = ArrowArrayViewGetIntUnsafe(column, 0);
     return CA_OK;
 }
 
-static int first_text(const struct ArrowArrayView *column, void *ret)
+static int first_text(const struct ArrowArrayView *column, void *ret, struct ca_error *err)
 {
+    if (column->storage_type != NANOARROW_TYPE_STRING && column->storage_type != NANOARROW_TYPE_LARGE_STRING &&
+        column->storage_type != NANOARROW_TYPE_STRING_VIEW)
+        return ca_fail(err, CA_ERR_ENGINE, "the query answers %s, not a text", ArrowTypeString(column->storage_type));
     struct ArrowStringView text = ArrowArrayViewGetStringUnsafe(column, 0);
-    *(char **)ret = g_strndup(text.data, (gsize)text.size_bytes);
+    *(char **)ret = g_strndup(text.size_bytes > 0 ? text.data : "", (gsize)text.size_bytes);
     return CA_OK;
 }
 
-static int array_first(const struct ArrowSchema *schema, const struct ArrowArray *array, first_value_fn take, void *ret)
+/* *ret_has: the array has a row, and its first column is not NULL there. */
+static int array_first(const struct ArrowSchema *schema, const struct ArrowArray *array, first_value_fn take, void *ret,
+                       bool *ret_has, struct ca_error *err)
 {
     struct ArrowArrayView view;
-    if (ArrowArrayViewInitFromSchema(&view, schema, NULL) != NANOARROW_OK)
-        return CA_ERR_ENGINE;
-    int rc = CA_ERR_NOT_FOUND;
-    if (view.n_children > 0 && ArrowArrayViewSetArray(&view, array, NULL) == NANOARROW_OK && array->length > 0 &&
-        !ArrowArrayViewIsNull(view.children[0], 0))
-        rc = take(view.children[0], ret);
+    struct ArrowError words = {{0}};
+    if (ArrowArrayViewInitFromSchema(&view, schema, &words) != NANOARROW_OK)
+        return ca_fail(err, CA_ERR_ENGINE, "cannot read the engine's rows: %s", words.message);
+    int rc = CA_OK;
+    if (ArrowArrayViewSetArray(&view, array, &words) != NANOARROW_OK)
+        rc = ca_fail(err, CA_ERR_ENGINE, "cannot read the engine's rows: %s", words.message);
+    *ret_has = rc == CA_OK && view.n_children > 0 && array->length > 0 && !ArrowArrayViewIsNull(view.children[0], 0);
+    if (*ret_has)
+        rc = take(view.children[0], ret, err);
     ArrowArrayViewReset(&view);
     return rc;
 }
 
+/* What a stream's errno was made from (cadf.h, cadf_query). */
+static int stream_failed(struct ArrowArrayStream *rows, int errnum, struct ca_error *err)
+{
+    const char *words = rows->get_last_error(rows);
+    int status = errnum == ECANCELED ? CA_ERR_CANCELED
+                 : errnum == ENOMEM  ? CA_ERR_RESOURCES
+                 : errnum == EIO     ? CA_ERR_IO
+                                     : CA_ERR_ENGINE;
+    return ca_fail(err, status, "%s", words && words[0] ? words : "the query failed");
+}
+
 /* Read until the first row. */
-static int query_first(struct engine *e, const char *sql, first_value_fn take, void *ret, struct ca_error *err)
+static int query_first(struct engine *e, const char *sql, first_value_fn take, void *ret, bool *ret_has,
+                       struct ca_error *err)
 {
     struct ArrowArrayStream rows = {0};
-    CA_TRY(engine_query(e, sql, NULL, NULL, &rows, err));
     struct ArrowSchema schema = {0};
-    int rc = rows.get_schema(&rows, &schema) == 0 ? CA_ERR_NOT_FOUND : CA_ERR_ENGINE;
-    bool has_row = false;
-    while (rc == CA_ERR_NOT_FOUND && !has_row) {
+    *ret_has = false;
+    CA_TRY(engine_query(e, sql, NULL, NULL, &rows, err));
+    int errnum = rows.get_schema(&rows, &schema);
+    int rc = errnum == 0 ? CA_OK : stream_failed(&rows, errnum, err);
+    bool is_end = rc != CA_OK;
+    while (!is_end) {
         struct ArrowArray array = {0};
-        if (rows.get_next(&rows, &array) != 0)
-            rc = CA_ERR_ENGINE;
-        if (!array.release)
-            break;
-        has_row = array.length > 0;
-        rc = array_first(&schema, &array, take, ret);
-        array.release(&array);
+        errnum = rows.get_next(&rows, &array);
+        if (errnum != 0)
+            rc = stream_failed(&rows, errnum, err);
+        is_end = errnum != 0 || !array.release || array.length > 0;
+        if (errnum == 0 && array.release) {
+            rc = array_first(&schema, &array, take, ret, ret_has, err);
+            array.release(&array);
+        }
     }
-    if (rc == CA_ERR_ENGINE)
-        (void)ca_fail(err, rc, "%s", rows.get_last_error(&rows) ? rows.get_last_error(&rows) : "the query failed");
     if (schema.release)
         schema.release(&schema);
     rows.release(&rows);
@@ -441,13 +467,14 @@ static int query_first(struct engine *e, const char *sql, first_value_fn take, v
 
 int engine_query_int(struct engine *e, const char *sql, int64_t *ret, struct ca_error *err)
 {
-    int rc = query_first(e, sql, first_int, ret, err);
-    return rc == CA_ERR_NOT_FOUND ? ca_fail(err, rc, "no value from: %s", sql) : rc;
+    bool has_value = false;
+    CA_TRY(query_first(e, sql, first_int, ret, &has_value, err));
+    return has_value ? CA_OK : ca_fail(err, CA_ERR_NOT_FOUND, "no value from: %s", sql);
 }
 
 int engine_query_text(struct engine *e, const char *sql, char **ret, struct ca_error *err)
 {
+    bool has_value = false;
     *ret = NULL;
-    int rc = query_first(e, sql, first_text, ret, err);
-    return rc == CA_ERR_NOT_FOUND ? CA_OK : rc;
+    return query_first(e, sql, first_text, ret, &has_value, err);
 }

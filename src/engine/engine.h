@@ -1,7 +1,7 @@
 /* engine/engine.h — the one DataFusion session of a run, in the house's words.
  *
- * The only room that includes cadf.h. It turns the shim's statuses into ours, carries the named presets and profiles (A2, A3),
- * registers the kernel's functions, and offers the few ways of asking that the other rooms need.
+ * The only room that includes cadf.h. It turns the shim's statuses into ours, carries the named presets and profiles
+ * (A2, A3), registers the kernel's functions, and offers the few ways of asking that the other rooms need.
  *
  * Invariants
  *   1. One engine, one session; everything that has a schema is resolved by it.
@@ -26,10 +26,16 @@ typedef void (*engine_text_fn)(void *data, const char *text, size_t n_bytes);
 
 /* ---- the catalog's side ---------------------------------------------------------------------------------------- */
 
-enum engine_table_kind { ENGINE_TABLE_EMPTY, ENGINE_TABLE_DELTA, ENGINE_TABLE_VIEW, ENGINE_TABLE_STREAM, ENGINE_TABLE_LISTING };
+enum engine_table_kind {
+    ENGINE_TABLE_EMPTY,
+    ENGINE_TABLE_DELTA,
+    ENGINE_TABLE_VIEW,
+    ENGINE_TABLE_STREAM,
+    ENGINE_TABLE_LISTING
+};
 
-/* Rows from C: `open` gives a stream of the columns `projection` (indices, in that order; none: row counts) of one partition;
- * `drop` (may be NULL) is called when the last reader is gone. Called from the engine's threads. */
+/* Rows from C: `open` gives a stream of the columns `projection` (indices, in that order; none: row counts) of one
+ * partition; `drop` (may be NULL) is called when the last reader is gone. Called from the engine's threads. */
 struct engine_stream {
     void *data;
     size_t n_partitions;

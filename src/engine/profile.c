@@ -2,6 +2,7 @@
 #include "engine/profile.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -16,10 +17,8 @@ struct setting {
  *   pushdown_filters    a row of a bundle is a whole file; filtering in the reader keeps it out of coalescing (0.15)
  *   collect_spans       positions in plan errors */
 static const struct setting always[] = {
-    {"datafusion.catalog.information_schema", "true"},
-    {"datafusion.execution.parquet.pushdown_filters", "true"},
-    {"datafusion.execution.parquet.reorder_filters", "true"},
-    {"datafusion.runtime.list_files_cache_limit", "0"},
+    {"datafusion.catalog.information_schema", "true"},        {"datafusion.execution.parquet.pushdown_filters", "true"},
+    {"datafusion.execution.parquet.reorder_filters", "true"}, {"datafusion.runtime.list_files_cache_limit", "0"},
     {"datafusion.sql_parser.collect_spans", "true"},
 };
 
@@ -76,8 +75,8 @@ static void profile_set_all(struct engine_profile *p, const struct setting *sett
         profile_set(p, settings[i].key, settings[i].value);
 }
 
-/* A thirty-second part of the machine's memory, at least 256 MiB, at most 2 GiB: the engine shares it with the parsers and
- * the interpreters of a build. */
+/* A thirty-second part of the machine's memory, at least 256 MiB, at most 2 GiB: the engine shares it with the parsers
+ * and the interpreters of a build. */
 static uint64_t auto_memory_bytes(void)
 {
     long n_pages = sysconf(_SC_PHYS_PAGES);
@@ -121,13 +120,33 @@ static int profile_preset(struct engine_profile *p, const char *name, struct ca_
     return ca_fail(err, CA_ERR_INVALID, "unknown preset '%s': one of schema_hardening, arrow_performance", name);
 }
 
+/* The catalog asks information_schema about itself, so that one stays on (A3). */
+static bool is_fixed(const char *key)
+{
+    return strcmp(key, "datafusion.catalog.information_schema") == 0;
+}
+
+/* The catalog is found under these: another value would be another catalog. */
+static const char *const names_of_catalog[] = {
+    "datafusion.catalog.default_catalog",
+    "datafusion.catalog.default_schema",
+    "datafusion.catalog.create_default_catalog_and_schema",
+};
+
 static int profile_extra(struct engine_profile *p, const char *const *settings, size_t n, struct ca_error *err)
 {
     for (size_t i = 0; i < n; i++) {
+        if (!settings[i] || !g_utf8_validate(settings[i], -1, NULL))
+            return ca_fail(err, CA_ERR_INVALID, "setting %zu is not UTF-8", i + 1);
         const char *equals = strchr(settings[i], '=');
         if (!equals || equals == settings[i])
             return ca_fail(err, CA_ERR_INVALID, "setting '%s' is not key=value", settings[i]);
         g_autofree char *key = g_strndup(settings[i], (gsize)(equals - settings[i]));
+        for (size_t j = 0; j < G_N_ELEMENTS(names_of_catalog); j++)
+            if (strcmp(key, names_of_catalog[j]) == 0)
+                return ca_fail(err, CA_ERR_INVALID, "setting '%s' is the catalog's own and stays as it is", key);
+        if (is_fixed(key) && strcmp(equals + 1, "true") != 0)
+            return ca_fail(err, CA_ERR_INVALID, "setting '%s' is always true: the catalog answers through it", key);
         profile_set(p, key, equals + 1);
     }
     return CA_OK;

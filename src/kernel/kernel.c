@@ -25,9 +25,14 @@ static int kernel_args_init(struct kernel_args *a, const enum ArrowType *types, 
         struct ArrowError arrow_error = {{0}};
         ArrowArrayViewInitFromType(&a->views[i], types[i]);
         a->n = i + 1;
-        if (arrays[i]->length != n_rows || ArrowArrayViewSetArray(&a->views[i], arrays[i], &arrow_error) != NANOARROW_OK) {
+        if (arrays[i]->length != n_rows) {
             kernel_args_done(a);
-            return ca_fail(err, CA_ERR_INVALID, "argument %zu does not have the declared type or length: %s", i + 1,
+            return ca_fail(err, CA_ERR_INVALID, "argument %zu of a function has %lld rows, expected %lld", i + 1,
+                           (long long)arrays[i]->length, (long long)n_rows);
+        }
+        if (ArrowArrayViewSetArray(&a->views[i], arrays[i], &arrow_error) != NANOARROW_OK) {
+            kernel_args_done(a);
+            return ca_fail(err, CA_ERR_INVALID, "argument %zu of a function is not of its declared type: %s", i + 1,
                            arrow_error.message);
         }
     }
@@ -84,24 +89,33 @@ static int kernel_ids(const enum ArrowType *types, kernel_row_id_fn row_id, cons
     return status;
 }
 
+/* An array of nothing but empty texts may have no buffer of characters; to position NULL would be another text. */
+static struct ArrowStringView text_at(const struct ArrowArrayView *view, int64_t row)
+{
+    struct ArrowStringView text = ArrowArrayViewGetStringUnsafe(view, row);
+    if (text.size_bytes == 0)
+        text.data = "";
+    return text;
+}
+
 static int64_t row_file_id(const struct ArrowArrayView *v, int64_t row)
 {
-    struct ArrowStringView repository = ArrowArrayViewGetStringUnsafe(&v[0], row);
-    struct ArrowStringView path = ArrowArrayViewGetStringUnsafe(&v[1], row);
+    struct ArrowStringView repository = text_at(&v[0], row);
+    struct ArrowStringView path = text_at(&v[1], row);
     return position_file_id(repository.data, (size_t)repository.size_bytes, path.data, (size_t)path.size_bytes);
 }
 
 static int64_t row_entity_id(const struct ArrowArrayView *v, int64_t row)
 {
-    struct ArrowStringView path = ArrowArrayViewGetStringUnsafe(&v[1], row);
-    struct ArrowStringView kind = ArrowArrayViewGetStringUnsafe(&v[2], row);
+    struct ArrowStringView path = text_at(&v[1], row);
+    struct ArrowStringView kind = text_at(&v[2], row);
     return position_entity_id(ArrowArrayViewGetIntUnsafe(&v[0], row), path.data, (size_t)path.size_bytes, kind.data,
                               (size_t)kind.size_bytes, (int32_t)ArrowArrayViewGetIntUnsafe(&v[3], row));
 }
 
 static int64_t row_occurrence_id(const struct ArrowArrayView *v, int64_t row)
 {
-    struct ArrowStringView kind = ArrowArrayViewGetStringUnsafe(&v[3], row);
+    struct ArrowStringView kind = text_at(&v[3], row);
     return position_occurrence_id(ArrowArrayViewGetIntUnsafe(&v[0], row), ArrowArrayViewGetIntUnsafe(&v[1], row),
                                   ArrowArrayViewGetIntUnsafe(&v[2], row), kind.data, (size_t)kind.size_bytes,
                                   (int32_t)ArrowArrayViewGetIntUnsafe(&v[4], row));

@@ -1,7 +1,7 @@
 /* position/id.c — the three ids: XXH3 over an encoding that no two argument lists share.
  *
- * docs/ids.md is the law: a domain byte, then each argument; strings with their length in front, numbers as eight bytes,
- * little-endian. Whoever changes a byte here changes every id in every store.
+ * docs/ids.md is the law: a domain byte, then each argument; strings with their length in front, numbers as eight
+ * bytes, little-endian. Whoever changes a byte here changes every id in every store.
  */
 #include "position/position.h"
 

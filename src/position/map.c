@@ -1,8 +1,9 @@
 /* position/map.c — offset maps as runs of characters of equal width, and line starts.
  *
- * A run says: from here on, every character takes so many bytes of the file, of UTF-8, and so many UTF-16 units. Runs start
- * where a width changes, so ASCII text is one run, which is not even stored (`runs == NULL`): raw = bom + utf8, and a byte is
- * a code point is a UTF-16 unit. A conversion finds its run by binary search and is arithmetic from there.
+ * A run says: from here on, every character takes so many bytes of the file, of UTF-8, and so many UTF-16 units. Runs
+ * start where a width changes, so ASCII text is one run, which is not even stored (`runs == NULL`): raw = bom + utf8,
+ * and a byte is a code point is a UTF-16 unit. A conversion finds its run by binary search and is arithmetic from
+ * there.
  *
  * Offsets are 32 bits, as tree-sitter's and SCIP's are: text of 4 GiB and more gets no map.
  */
@@ -11,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Offsets of the run's first character; widths of each of its characters. raw_width is 0 for the second and later characters
- * that one sequence of the file decodes to (some Big5 sequences do). */
+/* Offsets of the run's first character; widths of each of its characters. raw_width is 0 for the second and later
+ * characters that one sequence of the file decodes to (some Big5 sequences do). */
 struct run {
     uint32_t raw;
     uint32_t utf8;
@@ -57,7 +58,7 @@ struct position_map {
 static bool line_starts_add(struct line_starts *l, uint32_t start)
 {
     if (l->n == l->n_allocated) {
-        uint32_t n = l->n_allocated == 0 ? 64 : l->n_allocated + l->n_allocated / 2;
+        uint32_t n = l->n_allocated + l->n_allocated / 2 + 64;
         uint32_t *starts = realloc(l->starts, (size_t)n * sizeof(*starts));
         if (starts == NULL)
             return false;
@@ -71,7 +72,7 @@ static bool line_starts_add(struct line_starts *l, uint32_t start)
 static bool map_add_run(struct position_map *m, struct run run)
 {
     if (m->n_runs == m->n_runs_allocated) {
-        uint32_t n = m->n_runs_allocated == 0 ? 8 : m->n_runs_allocated + m->n_runs_allocated / 2;
+        uint32_t n = m->n_runs_allocated + m->n_runs_allocated / 2 + 8;
         struct run *runs = realloc(m->runs, (size_t)n * sizeof(*runs));
         if (runs == NULL)
             return false;
@@ -300,7 +301,8 @@ int64_t position_map_n_lines(const struct position_map *m, enum position_line_ru
 
 /* ---- conversions ---------------------------------------------------------------------------------------------- */
 
-/* All offsets of one place; every unit counts from the start of the text but raw, which counts from the start of the file. */
+/* All offsets of one place; every unit counts from the start of the text but raw, which counts from the start of the
+ * file. */
 struct place {
     uint32_t raw;
     uint32_t utf8;

@@ -11,7 +11,8 @@ static int no_memory(struct ca_error *err)
 
 int manifest_init(struct manifest *m, const char *run_id, const char *started_at, struct ca_error *err)
 {
-    m->root = json_pack("{s:i, s:s, s:s, s:[]}", "manifest_version", 1, "run_id", run_id, "started_at", started_at, "datasets");
+    m->root = json_pack("{s:i, s:s, s:s, s:[]}", "manifest_version", 1, "run_id", run_id, "started_at", started_at,
+                        "datasets");
     return m->root ? CA_OK : no_memory(err);
 }
 
@@ -58,12 +59,12 @@ static json_t *string_or_null(const char *text)
 
 int manifest_add_dataset(struct manifest *m, const struct manifest_dataset *d, struct ca_error *err)
 {
-    json_t *entry = json_pack(
-        "{s:s, s:s, s:i, s:s, s:s, s:s, s:o, s:s, s:I, s:I, s:I, s:I}", "schema", d->schema, "name", d->name,
-        "contract_version", d->contract_version, "contract_fingerprint", d->contract_fingerprint, "schema_fingerprint",
-        d->schema_fingerprint, "ddl_fingerprint", d->ddl_fingerprint, "plan_fingerprint",
-        string_or_null(d->plan_fingerprint), "location", d->location, "data_version", (json_int_t)d->data_version, "n_rows",
-        (json_int_t)d->n_rows, "n_files", (json_int_t)d->n_files, "n_bytes", (json_int_t)d->n_bytes);
+    json_t *entry = json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:o, s:s, s:I, s:I, s:I, s:I}", "schema", d->schema,
+                              "name", d->name, "contract_version", d->contract_version, "contract_fingerprint",
+                              d->contract_fingerprint, "schema_fingerprint", d->schema_fingerprint, "ddl_fingerprint",
+                              d->ddl_fingerprint, "plan_fingerprint", string_or_null(d->plan_fingerprint), "location",
+                              d->location, "data_version", (json_int_t)d->data_version, "n_rows", (json_int_t)d->n_rows,
+                              "n_files", (json_int_t)d->n_files, "n_bytes", (json_int_t)d->n_bytes);
     if (!entry || json_array_append_new(json_object_get(m->root, "datasets"), entry) != 0)
         return no_memory(err);
     return CA_OK;
@@ -77,6 +78,12 @@ static const char *text_of(const json_t *entry, const char *key)
 static int64_t int_of(const json_t *entry, const char *key)
 {
     return json_integer_value(json_object_get(entry, key));
+}
+
+/* Without a version a reader would take another one than the run's. */
+static bool is_version(const json_t *value)
+{
+    return json_is_integer(value) && json_integer_value(value) >= 0;
 }
 
 bool manifest_dataset(const struct manifest *m, const char *schema, const char *name, struct manifest_dataset *ret)
@@ -101,7 +108,7 @@ bool manifest_dataset(const struct manifest *m, const char *schema, const char *
             .n_files = int_of(entry, "n_files"),
             .n_bytes = int_of(entry, "n_bytes"),
         };
-        return ret->location != NULL;
+        return ret->location != NULL && is_version(json_object_get(entry, "data_version"));
     }
     return false;
 }

@@ -1,7 +1,7 @@
 /* publish/manifest.h — what a run was made from and what it made, as one JSON document (docs/manifest.schema.json).
  *
- * A `struct manifest` is a JSON object under construction, or one that was read back. Nothing in it depends on the clock but
- * run_id, started_at and elapsed_ns.
+ * A `struct manifest` is a JSON object under construction, or one that was read back. Nothing in it depends on the
+ * clock but run_id, started_at and elapsed_ns.
  */
 #ifndef CA_PUBLISH_MANIFEST_H
 #define CA_PUBLISH_MANIFEST_H
@@ -47,7 +47,8 @@ int manifest_set_text(struct manifest *m, const char *key, const char *json, str
 
 int manifest_add_dataset(struct manifest *m, const struct manifest_dataset *d, struct ca_error *err) CA_MUST_CHECK;
 
-/* Find a dataset; false when the run has none of that name. Strings are borrowed from the manifest. */
+/* Find a dataset; false when the run has none of that name, or does not say where its rows are. Strings are borrowed
+ * from the manifest. */
 bool manifest_dataset(const struct manifest *m, const char *schema, const char *name, struct manifest_dataset *ret);
 
 const char *manifest_run_id(const struct manifest *m);

@@ -35,8 +35,8 @@ static int store_new(const char *path, struct store **ret, struct ca_error *err)
 {
     g_autofree char *absolute = g_canonicalize_filename(path, NULL);
     if (!g_utf8_validate(absolute, -1, NULL))
-        return ca_fail(err, CA_ERR_INVALID, "store '%s': the path is not UTF-8, which Delta needs: choose another with --store",
-                       path);
+        return ca_fail(err, CA_ERR_INVALID,
+                       "store '%s': the path is not UTF-8, which Delta needs: choose another with --store", path);
     struct store *s = g_new0(struct store, 1);
     s->path = g_steal_pointer(&absolute);
     s->lock_fd = -1;
@@ -99,9 +99,10 @@ static int store_format(const struct store *s, int *ret, struct ca_error *err)
 static int store_refuse_newer(const struct store *s, int format, struct ca_error *err)
 {
     if (format > STORE_FORMAT)
-        return ca_fail(err, CA_ERR_DRIFT,
-                       "store '%s' has format %d, this program reads %d: use the program that wrote it, or another --store",
-                       s->path, format, STORE_FORMAT);
+        return ca_fail(
+            err, CA_ERR_DRIFT,
+            "store '%s' has format %d, this program reads %d: use the program that wrote it, or another --store",
+            s->path, format, STORE_FORMAT);
     return CA_OK;
 }
 
@@ -116,8 +117,8 @@ int store_open_read(const char *path, struct store **ret, struct ca_error *err)
     if (rc == CA_OK)
         rc = store_refuse_newer(s, format, err);
     if (rc == CA_OK && format < STORE_FORMAT)
-        rc = ca_fail(err, CA_ERR_DRIFT, "store '%s' has the older format %d: run 'codeanatomy build' to rebuild it", s->path,
-                     format);
+        rc = ca_fail(err, CA_ERR_DRIFT, "store '%s' has the older format %d: run 'codeanatomy build' to rebuild it",
+                     s->path, format);
     if (rc != CA_OK) {
         store_close(s);
         return rc;
@@ -140,8 +141,9 @@ static int store_lock(struct store *s, struct ca_error *err)
         ssize_t n = pread(s->lock_fd, holder, sizeof holder - 1, 0);
         holder[n > 0 ? n : 0] = '\0';
         g_strchomp(holder);
-        return ca_fail(err, CA_ERR_CONFLICT, "another build is writing to '%s' (process %s): wait for it, or use another --store",
-                       s->path, holder[0] ? holder : "unknown");
+        return ca_fail(err, CA_ERR_CONFLICT,
+                       "another build is writing to '%s' (process %s): wait for it, or use another --store", s->path,
+                       holder[0] ? holder : "unknown");
     }
     g_autofree char *pid = g_strdup_printf("%ld\n", (long)getpid());
     size_t n_pid = strlen(pid);
@@ -160,8 +162,8 @@ static int store_empty(struct store *s, struct ca_error *err)
     return CA_OK;
 }
 
-/* A build removes what it does not know in a store, so a directory with something else in it is never made one. What may be there is
- * what a build leaves that died before it wrote FORMAT. */
+/* A build removes what it does not know in a store, so a directory with something else in it is never made one. What
+ * may be there is what a build leaves that died before it wrote FORMAT. */
 static int store_refuse_foreign(const struct store *s, struct ca_error *err)
 {
     int format = 0;
@@ -178,7 +180,8 @@ static int store_refuse_foreign(const struct store *s, struct ca_error *err)
     if (format != 0)
         return CA_OK;
     g_autofree char *shown = g_utf8_make_valid(found, -1);
-    return ca_fail(err, CA_ERR_REFUSED, "'%s' is not empty and no codeanatomy store (it holds '%s'): choose an empty or a new directory",
+    return ca_fail(err, CA_ERR_REFUSED,
+                   "'%s' is not empty and no codeanatomy store (it holds '%s'): choose an empty or a new directory",
                    s->path, shown);
 }
 
@@ -279,7 +282,8 @@ int store_manifest_read(const struct store *s, const char *run_id, char **ret_js
     g_autofree char *file = store_manifest_path(s, run_id);
     if (!g_file_test(file, G_FILE_TEST_EXISTS)) {
         g_autofree char *runs = store_run_list(s);
-        return ca_fail(err, CA_ERR_NOT_FOUND, "no run '%s' in store '%s'; there is: %s", run_id, s->path, runs);
+        return ca_fail(err, CA_ERR_NOT_FOUND, "no run '%s' in store '%s'; there is: %s", run_id, s->path,
+                       runs[0] ? runs : "none");
     }
     size_t n_bytes = 0;
     return file_read_bounded(file, MANIFEST_MAX_BYTES, ret_json, &n_bytes, err);
@@ -291,8 +295,8 @@ int store_publish(struct store *s, const char *run_id, const char *manifest_json
         return ca_bug(err, "publishing to a store that is open for reading");
     CA_TRY(run_id_check(run_id, err));
     g_autofree char *manifest = store_manifest_path(s, run_id);
-    CA_TRY_CTX(file_write_atomic(manifest, manifest_json, strlen(manifest_json), err), err, "write the manifest of run '%s'",
-               run_id);
+    CA_TRY_CTX(file_write_atomic(manifest, manifest_json, strlen(manifest_json), err), err,
+               "write the manifest of run '%s'", run_id);
     g_autofree char *pointer = store_file(s, "published");
     g_autofree char *text = g_strconcat(run_id, "\n", NULL);
     CA_TRY_CTX(file_write_atomic(pointer, text, strlen(text), err), err, "publish run '%s'", run_id);
@@ -323,7 +327,7 @@ static int keep_paths(const struct store *s, const char *run_id, GHashTable *kee
     return CA_OK;
 }
 
-/* Names in a directory, sorted; empty when there is none. */
+/* Names in a directory, in any order; empty when there is none. */
 static GPtrArray *names_in(const char *folder)
 {
     GPtrArray *names = g_ptr_array_new_with_free_func(g_free);

@@ -3,10 +3,9 @@
  *     STORE/FORMAT                              "codeanatomy store 1"
  *     STORE/lock                                held (flock) by the one writer; holds its process id
  *     STORE/catalog/<fp>.json                   applied snapshot: every contract and model that a run was built from
- *     STORE/tables/<schema>/<dataset>/<fp>/     a Delta table; fp: first 16 hex digits of the contract's schema fingerprint
- *     STORE/runs/<run_id>.json                  manifest of a run: docs/manifest.schema.json
- *     STORE/published                           id of the visible run, replaced by rename
- *     STORE/tmp/                                spill files of the writer
+ *     STORE/tables/<schema>/<dataset>/<fp>/     a Delta table; fp: first 16 hex digits of the contract's schema
+ * fingerprint STORE/runs/<run_id>.json                  manifest of a run: docs/manifest.schema.json STORE/published id
+ * of the visible run, replaced by rename STORE/tmp/                                spill files of the writer
  *     STORE/.gitignore                          "*": a store inside a repository is never committed by accident
  *
  * Invariants

@@ -421,7 +421,7 @@ int repo_codec_decode(const struct repo_codec *codec, const char *encoding, cons
         if (s.is_short_of_memory) {
             rc = ca_fail(err, CA_ERR_RESOURCES, "no memory to decode %zu bytes", n_raw);
         } else if (ret->error == NULL) {
-            ret->text = g_steal_pointer(&s.text);
+            ret->text = s.text != NULL ? g_steal_pointer(&s.text) : g_malloc0(1); /* shifts alone are no characters */
             ret->n_text = s.n_text;
             ret->map = g_steal_pointer(&s.map);
         }

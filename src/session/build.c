@@ -5,6 +5,7 @@
 #include "build/build.h"
 #include "codeanatomy/codeanatomy.h"
 #include "kernel/kernel.h"
+#include "session/options.h"
 #include "session/project.h"
 #include "session/worker_path.h"
 
@@ -16,8 +17,11 @@ struct progress_door {
 static void on_progress(void *data, const struct build_progress *p)
 {
     struct progress_door *d = data;
-    struct ca_progress out = {
-        .stage = p->stage, .n_done = p->n_done, .n_total = p->n_total, .n_rows = p->n_rows, .elapsed_ns = p->elapsed_ns};
+    struct ca_progress out = {.stage = p->stage,
+                              .n_done = p->n_done,
+                              .n_total = p->n_total,
+                              .n_rows = p->n_rows,
+                              .elapsed_ns = p->elapsed_ns};
     d->fn(d->data, &out);
 }
 
@@ -90,6 +94,7 @@ int ca_build(const struct ca_build_options *options, struct ca_build_result *ret
 
 int ca_store_path(const char *repository, ca_text_fn sink, void *data, struct ca_error *err)
 {
+    CA_TRY(session_need(sink != NULL, "the sink", err));
     struct ca_build_options o;
     struct session_project project;
     CA_TRY(session_project_init(&project, repository, NULL, &o, err));

@@ -11,6 +11,7 @@
 #include "kernel/kernel.h"
 #include "publish/store.h"
 #include "repo/repo.h"
+#include "session/options.h"
 #include "session/project.h"
 #include "session/worker_path.h"
 
@@ -19,7 +20,8 @@ struct report {
     void *data;
 };
 
-static void G_GNUC_PRINTF(4, 5) say(const struct report *r, const char *verdict, const char *subject, const char *format, ...)
+static void G_GNUC_PRINTF(4, 5)
+    say(const struct report *r, const char *verdict, const char *subject, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -68,13 +70,17 @@ static void check_store(const struct report *r, const char *path)
         say(r, rc == CA_ERR_NOT_FOUND ? "warn" : "fail", "store", "%s", err.message);
     }
     store_close(store);
-    g_autofree char *parent = g_path_get_dirname(path);
-    if (access(g_file_test(path, G_FILE_TEST_IS_DIR) ? path : parent, W_OK) != 0)
-        say(r, "fail", "store", "'%s' is not writable: %s", path, g_strerror(errno));
+    g_autofree char *there = g_strdup(path); /* a build makes the folders that are missing */
+    while (access(there, F_OK) != 0 && strcmp(there, "/") != 0) {
+        g_autofree char *below = g_steal_pointer(&there);
+        there = g_path_get_dirname(below);
+    }
+    if (access(there, W_OK) != 0)
+        say(r, "fail", "store", "'%s' is not writable: %s", there, g_strerror(errno));
     struct statvfs fs;
-    if (statvfs(parent, &fs) == 0)
-        say(r, (uint64_t)fs.f_bavail * fs.f_frsize < ((uint64_t)1 << 30) ? "warn" : "ok", "disk", "%" G_GUINT64_FORMAT " MiB free",
-            (guint64)fs.f_bavail * fs.f_frsize >> 20);
+    if (statvfs(there, &fs) == 0)
+        say(r, (uint64_t)fs.f_bavail * fs.f_frsize < ((uint64_t)1 << 30) ? "warn" : "ok", "disk",
+            "%" G_GUINT64_FORMAT " MiB free", (guint64)fs.f_bavail * fs.f_frsize >> 20);
 }
 
 static void check_catalog(const struct report *r, const struct ca_build_options *o)
@@ -100,6 +106,7 @@ static void check_catalog(const struct report *r, const struct ca_build_options 
 int ca_doctor(const char *repository, const struct ca_build_options *options, ca_text_fn sink, void *data,
               struct ca_error *err)
 {
+    CA_TRY(session_need(sink != NULL, "the sink", err));
     struct ca_build_options o;
     struct session_project project;
     struct report r = {sink, data};

@@ -16,3 +16,8 @@ int session_options_take(void *to, size_t own, const void *from, size_t given, s
     memcpy(to, from, given < own ? given : own);
     return CA_OK;
 }
+
+int session_need(bool is_given, const char *what, struct ca_error *err)
+{
+    return is_given ? CA_OK : ca_fail(err, CA_ERR_INVALID, "%s is NULL", what);
+}

@@ -33,7 +33,8 @@ struct ca_session {
     char **settings;
 };
 
-/* Pin every dataset of the manifest. The snapshot and the manifest were written by one build, so a difference is drift. */
+/* Pin every dataset of the manifest. The snapshot and the manifest were written by one build, so a difference is drift.
+ */
 static int session_pin(ca_session *s, struct ca_error *err)
 {
     size_t i;
@@ -47,8 +48,10 @@ static int session_pin(ca_session *s, struct ca_error *err)
         if (!schema || !name || !manifest_dataset(&s->manifest, schema, name, &d))
             return ca_fail(err, CA_ERR_DRIFT, "entry %zu of the manifest of run '%s' is incomplete", i,
                            manifest_run_id(&s->manifest));
-        if (!catalog_find(s->catalog, schema, name, &known) || g_strcmp0(known.fingerprint, d.contract_fingerprint) != 0)
-            return ca_fail(err, CA_ERR_DRIFT, "run '%s' holds '%s.%s' under another contract than its snapshot: build again",
+        if (!catalog_find(s->catalog, schema, name, &known) ||
+            g_strcmp0(known.fingerprint, d.contract_fingerprint) != 0)
+            return ca_fail(err, CA_ERR_DRIFT,
+                           "run '%s' holds '%s.%s' under another contract than its snapshot: build again",
                            manifest_run_id(&s->manifest), schema, name);
         g_autofree char *location = g_build_filename(store_path(s->store), d.location, NULL);
         struct catalog_pin pin = {.location = location, .version = d.data_version, .n_rows = d.n_rows};
@@ -70,6 +73,9 @@ static int session_read_manifest(ca_session *s, const char *run, struct ca_error
     g_autofree char *json = NULL;
     CA_TRY(store_manifest_read(s->store, run, &json, err));
     CA_TRY_CTX(manifest_parse(&s->manifest, json, err), err, "read the manifest of run '%s'", run);
+    if (strcmp(manifest_run_id(&s->manifest), run) != 0)
+        return ca_fail(err, CA_ERR_DRIFT, "the manifest of run '%s' is that of run '%s'", run,
+                       manifest_run_id(&s->manifest));
     return CA_OK;
 }
 
@@ -92,6 +98,10 @@ static int session_open_run(ca_session *s, const char *run, struct ca_error *err
     if (s->store)
         CA_TRY(session_read_manifest(s, run, err));
     const char *fingerprint = json_string_value(json_object_get(s->manifest.root, "catalog_fingerprint"));
+    if (s->manifest.root && !fingerprint)
+        return ca_fail(err, CA_ERR_DRIFT,
+                       "the manifest of run '%s' does not say what contracts it was built from: build again",
+                       manifest_run_id(&s->manifest));
     if (fingerprint)
         CA_TRY_CTX(session_read_snapshot(s, fingerprint, &snapshot, err), err, "read the contracts of run '%s'",
                    manifest_run_id(&s->manifest));
@@ -124,8 +134,12 @@ static char **copy_settings(const char *const *settings, size_t n)
 
 int ca_session_open(const struct ca_session_options *options, ca_session **ret, struct ca_error *err)
 {
+    CA_TRY(session_need(ret != NULL, "the result", err));
     struct ca_session_options o;
     CA_TRY(session_options_take(&o, sizeof o, options, options ? options->size : 0, err));
+    CA_TRY(session_need(o.n_settings == 0 || o.settings != NULL, "the list of settings", err));
+    for (size_t i = 0; i < o.n_settings; i++)
+        CA_TRY(session_need(o.settings[i] != NULL, "a setting", err));
     if (o.run && !o.store)
         return ca_fail(err, CA_ERR_INVALID, "run '%s' needs a store", o.run);
     ca_session *s = g_new0(ca_session, 1);
@@ -163,6 +177,7 @@ void ca_session_close(ca_session *s)
 /* A newer run may come with other contracts, so the catalog is opened anew; the old one answers until that worked. */
 int ca_session_refresh(ca_session *s, struct ca_error *err)
 {
+    CA_TRY(session_need(s != NULL, "the session", err));
     if (!s->store || s->is_pinned_run)
         return CA_OK;
     ca_session fresh = *s;
@@ -200,6 +215,9 @@ void ca_cancel_free(ca_cancel *c)
 int ca_query(ca_session *s, const char *sql, const struct ca_params *params, ca_cancel *cancel,
              struct ArrowArrayStream *ret, struct ca_error *err)
 {
+    CA_TRY(session_need(s != NULL, "the session", err));
+    CA_TRY(session_need(sql != NULL, "the sql", err));
+    CA_TRY(session_need(ret != NULL, "the result", err));
     struct engine_params p = {0};
     if (params)
         p = (struct engine_params){params->schema, params->array};
@@ -209,11 +227,17 @@ int ca_query(ca_session *s, const char *sql, const struct ca_params *params, ca_
 int ca_stream_write(struct ArrowArrayStream *rows, const char *format, int fd, unsigned width, int64_t *ret_rows,
                     struct ca_error *err)
 {
+    CA_TRY(session_need(rows != NULL && rows->release != NULL, "the stream", err));
+    int rc = session_need(format != NULL, "the format", err);
+    if (rc != CA_OK) {
+        rows->release(rows);
+        return rc;
+    }
     return engine_stream_write(rows, format, fd, width, ret_rows, err);
 }
 
-int ca_query_write(ca_session *s, const char *sql, const struct ca_params *params, ca_cancel *cancel, const char *format,
-                   int fd, unsigned width, int64_t *ret_rows, struct ca_error *err)
+int ca_query_write(ca_session *s, const char *sql, const struct ca_params *params, ca_cancel *cancel,
+                   const char *format, int fd, unsigned width, int64_t *ret_rows, struct ca_error *err)
 {
     struct ArrowArrayStream rows = {0};
     CA_TRY(ca_query(s, sql, params, cancel, &rows, err));
@@ -222,6 +246,8 @@ int ca_query_write(ca_session *s, const char *sql, const struct ca_params *param
 
 int ca_sql_split(const char *sql, ca_text_fn sink, void *data, struct ca_error *err)
 {
+    CA_TRY(session_need(sql != NULL, "the sql", err));
+    CA_TRY(session_need(sink != NULL, "the sink", err));
     return engine_split(sql, sink, data, err);
 }
 
@@ -229,46 +255,66 @@ int ca_sql_split(const char *sql, ca_text_fn sink, void *data, struct ca_error *
 
 int ca_resolve_schema(ca_session *s, const char *name_or_query, struct ArrowSchema *ret, struct ca_error *err)
 {
+    CA_TRY(session_need(s != NULL, "the session", err));
+    CA_TRY(session_need(name_or_query != NULL, "the name or query", err));
+    CA_TRY(session_need(ret != NULL, "the result", err));
     return catalog_resolve_schema(s->catalog, name_or_query, ret, err);
 }
 
 int ca_tables(ca_session *s, struct ArrowArrayStream *ret, struct ca_error *err)
 {
+    CA_TRY(session_need(s != NULL, "the session", err));
+    CA_TRY(session_need(ret != NULL, "the result", err));
     return catalog_tables(s->catalog, ret, err);
 }
 
 int ca_columns(ca_session *s, const char *dataset, struct ArrowArrayStream *ret, struct ca_error *err)
 {
+    CA_TRY(session_need(s != NULL, "the session", err));
+    CA_TRY(session_need(ret != NULL, "the result", err));
     return catalog_columns(s->catalog, dataset, ret, err);
 }
 
 int ca_views(ca_session *s, struct ArrowArrayStream *ret, struct ca_error *err)
 {
+    CA_TRY(session_need(s != NULL, "the session", err));
+    CA_TRY(session_need(ret != NULL, "the result", err));
     return catalog_views(s->catalog, ret, err);
 }
 
 int ca_routines(ca_session *s, struct ArrowArrayStream *ret, struct ca_error *err)
 {
+    CA_TRY(session_need(s != NULL, "the session", err));
+    CA_TRY(session_need(ret != NULL, "the result", err));
     return catalog_routines(s->catalog, ret, err);
 }
 
 int ca_settings(ca_session *s, struct ArrowArrayStream *ret, struct ca_error *err)
 {
+    CA_TRY(session_need(s != NULL, "the session", err));
+    CA_TRY(session_need(ret != NULL, "the result", err));
     return catalog_settings(s->catalog, ret, err);
 }
 
 int ca_describe(ca_session *s, const char *name_or_query, struct ArrowArrayStream *ret, struct ca_error *err)
 {
+    CA_TRY(session_need(s != NULL, "the session", err));
+    CA_TRY(session_need(name_or_query != NULL, "the name or query", err));
+    CA_TRY(session_need(ret != NULL, "the result", err));
     return catalog_describe(s->catalog, name_or_query, ret, err);
 }
 
 int ca_ddl(ca_session *s, const char *name, ca_text_fn sink, void *data, struct ca_error *err)
 {
+    CA_TRY(session_need(s != NULL, "the session", err));
+    CA_TRY(session_need(sink != NULL, "the sink", err));
     return catalog_ddl(s->catalog, name, sink, data, err);
 }
 
 int ca_manifest(ca_session *s, ca_text_fn sink, void *data, struct ca_error *err)
 {
+    CA_TRY(session_need(s != NULL, "the session", err));
+    CA_TRY(session_need(sink != NULL, "the sink", err));
     if (!s->manifest.root)
         return ca_fail(err, CA_ERR_NOT_FOUND, "nothing is published%s%s", s->store ? " in " : "",
                        s->store ? store_path(s->store) : "");

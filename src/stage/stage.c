@@ -6,6 +6,13 @@ void stage_output_done(struct stage_output *o)
     g_clear_pointer(&o->location, g_free);
 }
 
+void stage_record(struct diag *diag, const struct stage_output *o)
+{
+    const struct catalog_written *w = &o->written;
+    diag_handshake(diag, o->schema, o->name, w->source, w->expected, w->found, w->verdict, /* detail= */ NULL);
+    diag_write(diag, o->schema, o->name, w->commit.version, w->commit.n_rows, w->commit.n_files, w->commit.n_bytes);
+}
+
 int stage_write(const struct stage_options *options, const char *schema, const char *name, const char *sql,
                 struct ArrowArrayStream *stream, const char *plan_fingerprint, struct ca_error *err)
 {
@@ -38,8 +45,7 @@ int stage_write(const struct stage_options *options, const char *schema, const c
         return rc;
     }
     if (options->diag)
-        diag_write(options->diag, schema, name, out.written.commit.version, out.written.commit.n_rows, out.written.commit.n_files,
-                   out.written.commit.n_bytes);
+        stage_record(options->diag, &out);
     g_array_append_val(options->outputs, out);
     return CA_OK;
 }
@@ -58,7 +64,8 @@ static int stage_run_model(const struct stage_options *options, const struct com
     CA_TRY(stage_write(options, m->schema, m->name, m->run_sql, NULL, m->plan_fingerprint, err));
     CA_TRY(catalog_prove(options->catalog, m->schema, m->name, err));
     if (options->diag) {
-        const struct stage_output *out = &g_array_index(options->outputs, struct stage_output, options->outputs->len - 1);
+        const struct stage_output *out =
+            &g_array_index(options->outputs, struct stage_output, options->outputs->len - 1);
         diag_model_run(options->diag, m->schema, m->name, m->plan_fingerprint, out->written.commit.n_rows,
                        (g_get_monotonic_time() - started_us) * 1000);
     }

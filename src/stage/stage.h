@@ -1,8 +1,8 @@
 /* stage/stage.h — plan, run, check, write: the same for normalize, relate and graph.
  *
- * stage_run executes the models of a plan in their order. Each is written through the catalog's gate to its place in the store,
- * pinned, so that the models after it read it, and proved: primary key and checks hold, or the run fails and nothing is
- * published.
+ * stage_run executes the models of a plan in their order. Each is written through the catalog's gate to its place in
+ * the store, pinned, so that the models after it read it, and proved: primary key and checks hold, or the run fails and
+ * nothing is published.
  */
 #ifndef CA_STAGE_STAGE_H
 #define CA_STAGE_STAGE_H
@@ -24,11 +24,15 @@ struct stage_output {
 };
 void stage_output_done(struct stage_output *o);
 
+/* Add the handshake and the commit of an output to the diagnostics. */
+void stage_record(struct diag *diag, const struct stage_output *o);
+
 /* location    gives a dataset's place; the caller of it frees with g_free
  * advance     called before each model and once at the end (model NULL); may be NULL
  * outputs     GArray of struct stage_output that results are appended to
  * app_id      application transaction of the run
- * diag        model_runs and writes go here */
+ * diag        model_runs, handshakes and writes go here; NULL: the caller records each output, in an order of its own
+ */
 struct stage_options {
     struct catalog *catalog;
     char *(*location)(void *data, const char *schema, const char *name, struct ca_error *err);
@@ -43,8 +47,8 @@ struct stage_options {
 
 int stage_run(const struct stage_options *options, const struct compile_plan *plan, struct ca_error *err) CA_MUST_CHECK;
 
-/* Write one dataset from C or SQL, pin it and prove it: what stage_run does for each model, and what the build does for the
- * streams of extraction. Takes the stream. */
+/* Write one dataset from C or SQL and pin it: what stage_run does for each model, and what the build does for the
+ * streams of extraction. Whoever calls proves what it wrote. Takes the stream. */
 int stage_write(const struct stage_options *options, const char *schema, const char *name, const char *sql,
                 struct ArrowArrayStream *stream, const char *plan_fingerprint, struct ca_error *err) CA_MUST_CHECK;
 

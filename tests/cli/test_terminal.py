@@ -70,6 +70,17 @@ class Terminal:
     def send(self, text: str) -> None:
         os.write(self.master, text.encode())
 
+    def wait_for_mode(self, is_editing: bool) -> None:
+        """Until the line editor has the terminal, or has given it back. It draws its prompt a moment before."""
+        end = time.monotonic() + LIMIT_S
+        while bool(termios.tcgetattr(self.master)[3] & termios.ICANON) == is_editing:
+            assert time.monotonic() < end
+
+    def press(self, key: str) -> None:
+        """A control character, to the line editor."""
+        self.wait_for_mode(is_editing=True)
+        self.send(key)
+
     def end(self) -> int:
         while self._read():
             pass
@@ -104,7 +115,7 @@ def test_statement_over_lines(session: Terminal) -> None:
     answer = session.wait_for(r"1 row, ")
     assert "| a;b  |" in answer
     session.wait_for("sql> ")
-    session.send("\x04")
+    session.press("\x04")
     assert session.end() == 0
 
 
@@ -144,7 +155,7 @@ def test_commands(session: Terminal) -> None:
 def test_ctrl_c_drops_the_line(session: Terminal) -> None:
     session.send("SELECT 'open\n")
     session.wait_for(r"\.\.\.> ")
-    session.send("\x03")
+    session.press("\x03")
     session.wait_for("sql> ")
     session.send("SELECT 7 AS seven;\n")
     session.wait_for(r"\| +7 \|")
@@ -154,9 +165,7 @@ def test_ctrl_c_cancels_the_query_and_stays(session: Terminal) -> None:
     session.send(LONG_QUERY + ";\n")
     session.wait_for("= 3;\r\n")
     # The line editor gives the terminal back when it has the line; until then Ctrl-C would drop that.
-    end = time.monotonic() + LIMIT_S
-    while not termios.tcgetattr(session.master)[3] & termios.ICANON:
-        assert time.monotonic() < end
+    session.wait_for_mode(is_editing=False)
     session.send("\x03")
     session.wait_for("canceled|sql> ")
     session.send("SELECT 8 AS eight;\n")
@@ -168,14 +177,15 @@ def test_history_is_kept(scratch: Path) -> None:
     first.wait_for("sql> ")
     first.send("SELECT 41 AS kept;\n")
     first.wait_for(r"\| +41 \|")
-    first.send("\x04")
+    first.wait_for("sql> ")
+    first.press("\x04")
     assert first.end() == 0
     first.close()
     history = scratch.parent / "state" / "codeanatomy" / "history"
     assert "kept" in history.read_text(encoding="utf-8")
     second = Terminal(["sql"], scratch)
     second.wait_for("sql> ")
-    second.send("\x10\n")  # Ctrl-P, the line before
+    second.press("\x10\n")  # Ctrl-P, the line before
     second.wait_for(r"\| +41 \|")
     second.close()
 
@@ -210,10 +220,10 @@ def repository(scratch: Path, n_files: int) -> Path:
 
 
 def test_progress_on_a_terminal(scratch: Path) -> None:
-    """E: the line is drawn in place, is never wider than the terminal, and is gone at the end."""
+    """The line is drawn in place, is never wider than the terminal, and is gone at the end."""
     repository(scratch, 30)
     terminal = Terminal(["build", "repo"], scratch)
-    text = terminal.wait_for("run  .*reproducible[^\n]*\n")
+    text = terminal.wait_for(r"(?s)run  .*reproducible +\w+")
     assert terminal.end() == 0
     drawn = re.findall(r"\r\x1b\[K((?:(?!\r).)+)", text.split("run  ")[0])
     assert any("files" in line for line in drawn)

@@ -7,8 +7,8 @@
     ! codeanatomy: ...                          a line of stderr
     ? 3                                         the exit code; left out when 0
 
-All steps of a file share one scratch folder. Blank lines count for nothing. A stream whose last line has no newline ends
-with the marker NO_NEWLINE. What differs from run to run is written as a placeholder; see PLACEHOLDERS.
+All steps of a file share one scratch folder. Blank lines count for nothing. A stream whose last line has no newline
+ends with the marker NO_NEWLINE. What differs from run to run is written as a placeholder; see PLACEHOLDERS.
 """
 
 import os

@@ -103,6 +103,11 @@ CASES = [
         [("f", "p.m.f", "module_attribute", "proved", 1)],
     ),
     Case(
+        "a module that imports its own definition means the definition",
+        {"m.py": "def f(): pass\nfrom m import f\nf()\n", "use.py": "from m import f\nf()\n"},
+        [("f", "m.f", "rebound", "inferred", 1), ("f", "m.f", "import", "inferred", 1)],
+    ),
+    Case(
         "an import cycle ends",
         {"a.py": "from b import f\nf()\n", "b.py": "from a import f\n"},
         [("f", "b.f", "import", "external", 1)],

@@ -123,7 +123,7 @@ def test_bases_across_modules(program: Program, django_store: Path) -> None:
 
 
 def test_lookup_order(program: Program, django_store: Path) -> None:
-    """The order that `AsGeoJSON.__mro__` has in a running Django 5.2, without object."""
+    """The method resolution order of `AsGeoJSON`, worked out by C3 from the class statements of Django 5.2."""
     rows = program.sql(
         django_store,
         "SELECT a.ancestor_qualified_name AS name FROM class_ancestors a JOIN classes c ON c.class_id = a.class_id "

@@ -2,10 +2,11 @@
 
 Usage: compare_ast.py ROOT FACTS [PATHS]
 
-FACTS holds bundle rows of the version of the interpreter that runs this (see facts.py); ROOT is where their paths are. Every node's
-kind, parent, field, index and four native positions, every value in a field, docstrings, imports, definitions, calls, type
-ignores and errors must be equal, and byte offsets must be what lines and columns mean in the source. Prints the differences (the first few a file) and a summary; exits 1
-if there is any difference, no row, or no row of a path that the file PATHS lists.
+FACTS holds bundle rows of the version of the interpreter that runs this (see facts.py); ROOT is where their paths are.
+Every node's kind, parent, field, index and four native positions, every value in a field, docstrings, imports,
+definitions, calls, type ignores and errors must be equal, and byte offsets must be what lines and columns mean in the
+source. Prints the differences (the first few a file) and a summary; exits 1 if there is any difference, no row, or no
+row of a path that the file PATHS lists.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ class Source:
         return self.raw_ends[len(self.body[:at].decode()) - 1]
 
 
-def parse(raw: bytes, path: str) -> tuple[ast.AST | None, SyntaxError | None]:
+def parse(raw: bytes, path: str) -> tuple[Any, Exception | None]:
     """CPython's tree or its refusal; type comments are read unless they are what is refused."""
     flags = ast.PyCF_ONLY_AST
     try:
@@ -101,7 +102,7 @@ class Expected:
         self.source = source
         self.lists: dict[str, list[Any]] = {name: [] for name in LISTS}
 
-    def span(self, node: ast.AST) -> tuple[int | None, int | None, str]:
+    def span(self, node: Any) -> tuple[int | None, int | None, str]:
         if "lineno" not in node._attributes:
             return None, None, "none"
         start = self.source.raw_of(node.lineno, node.col_offset)
@@ -111,18 +112,20 @@ class Expected:
         return start, end, "exact"
 
     def walk(self, tree: ast.AST) -> None:
-        todo: list[tuple[ast.AST, int | None, str | None, int | None, int | None]] = [(tree, None, None, None, None)]
+        todo: list[tuple[Any, int | None, str | None, int | None, int | None]] = [(tree, None, None, None, None)]
         ordinals: dict[int, int] = {}
-        order: list[tuple[ast.AST, int | None]] = []
+        order: list[tuple[Any, int | None]] = []
         while todo:
             node, parent, field, index, container = todo.pop()
             me = len(order)
             order.append((node, container))
             if node._fields or node._attributes:
                 ordinals[id(node)] = me
-            positions = tuple(getattr(node, name) for name in POSITIONS) if "lineno" in node._attributes else (None,) * 4
+            has_place = "lineno" in node._attributes
+            positions = [getattr(node, name) if has_place else None for name in POSITIONS]
+            start, end, quality = self.span(node)
             kind = type(node).__name__
-            self.lists["nodes"].append((me, parent, kind, field, index, *self.span(node)[:2], *positions, self.span(node)[2]))
+            self.lists["nodes"].append((me, parent, kind, field, index, start, end, *positions, quality))
             children = []
             inside = me if isinstance(node, DEFS) else container
             for name in node._fields:
@@ -137,7 +140,7 @@ class Expected:
             self.special(me, node, container, ordinals)
         self.lists["docstrings"].sort(key=lambda row: row[1])
 
-    def special(self, me: int, node: ast.AST, container: int | None, ordinals: dict[int, int]) -> None:
+    def special(self, me: int, node: Any, container: int | None, ordinals: dict[int, int]) -> None:
         start, end, _ = self.span(node)
         if isinstance(node, OWNERS) and node.body and isinstance(node.body[0], ast.Expr):
             value = node.body[0].value
@@ -165,11 +168,10 @@ class Expected:
             self.lists["type_ignores"].append((node.lineno, node.tag))
 
     def error(self, error: Exception) -> None:
-        is_syntax = isinstance(error, SyntaxError)
-        self.lists["errors"].append((
-            type(error).__name__, str(error.msg if is_syntax else error),
-            error.lineno if is_syntax else None, error.offset if is_syntax else None,
-        ))  # fmt: skip
+        message, place = str(error), (None, None)
+        if isinstance(error, SyntaxError):
+            message, place = str(error.msg), (error.lineno, error.offset)
+        self.lists["errors"].append((type(error).__name__, message, *place))
 
 
 def compare_row(row: dict[str, Any], root: Path) -> tuple[int, list[str]]:
@@ -193,8 +195,8 @@ def compare_row(row: dict[str, Any], root: Path) -> tuple[int, list[str]]:
             continue
         if len(found) != len(wanted):
             differences.append(f"{name}: {len(found)} items instead of {len(wanted)}")
-        pairs = [(i, a, b) for i, (a, b) in enumerate(zip(found, wanted)) if a != b]
-        differences += [f"{name}[{i}]: {a} instead of {b}" for i, a, b in pairs[:3]]
+        places = [i for i in range(min(len(found), len(wanted))) if found[i] != wanted[i]]
+        differences += [f"{name}[{i}]: {found[i]} instead of {wanted[i]}" for i in places[:3]]
     return n, differences
 
 
@@ -220,8 +222,8 @@ def main() -> int:
     for path in sorted(missing):
         print(f"{path}: no row")
     print(
-        f"ast {version}: {n_files} files, {n_items} items compared, {n_errors} files with errors, {n_lossy} lossy spans, "
-        f"{n_different} files differ, {n_other} rows of other versions"
+        f"ast {version}: {n_files} files, {n_items} items compared, {n_errors} files with errors, "
+        f"{n_lossy} lossy spans, {n_different} files differ, {n_other} rows of other versions"
     )
     return 1 if n_different or missing or not n_files else 0
 

@@ -1,10 +1,10 @@
 """Compare the room `repo` with CPython (encodings, decoding, lines) and with git (which files are in).
 
-    compare_encoding.py --driver build/bin/repo_dump [--stdlib DIR] [--seed N]
+    compare_encoding.py --driver build/dev/oracle/repo_dump [--stdlib DIR] [--seed N] [--repositories N]
 
-CPython is the interpreter that runs this script. Declared encodings are compared with tokenize.detect_encoding where it and
-the compiler agree; where they do not (a line that is not UTF-8, a lone CR, a cookie with non-ASCII letters), with the
-compiler itself. Prints one line a check, exits with 1 when any differs.
+CPython is the interpreter that runs this script, 3.11 or newer. Declared encodings are compared with
+tokenize.detect_encoding where it and the compiler agree; where they do not (a line that is not UTF-8, a lone CR, a
+cookie with non-ASCII letters), with the compiler itself. Prints one line a check, exits with 1 when any differs.
 """
 
 from __future__ import annotations
@@ -29,18 +29,23 @@ import tokenize
 from pathlib import Path
 
 BOM = codecs.BOM_UTF8
-AVAILABLE = """
+AVAILABLE_NAMES = """
 ascii latin_1 utf_8 utf_7 utf_16 utf_16_le utf_16_be utf_32 iso2022_jp iso2022_kr big5 cp932 cp949 cp950
 euc_jp euc_kr gb18030 gb2312 gbk shift_jis johab koi8_r koi8_u koi8_t kz1048 ptcp154 hp_roman8 tis_620 mac_cyrillic
 mac_roman mac_iceland mac_latin2 cp037 cp1026 cp1125 cp1140 cp273 cp424 cp437 cp500 cp737 cp775 cp850 cp852 cp855 cp856
 cp857 cp858 cp860 cp861 cp862 cp863 cp864 cp865 cp866 cp869 cp874 cp875
-""".split()
-AVAILABLE += [f"cp125{i}" for i in range(9)] + [f"iso8859_{i}" for i in (*range(2, 12), 13, 14, 15, 16)]
-UNAVAILABLE = """
-big5hkscs charmap cp1006 cp720 euc_jis_2004 euc_jisx0213 hz idna iso2022_jp_1 iso2022_jp_2 iso2022_jp_2004 iso2022_jp_3 iso2022_jp_ext
-mac_arabic mac_croatian mac_farsi mac_greek mac_romanian mac_turkish palmos punycode raw_unicode_escape shift_jis_2004
-shift_jisx0213 undefined unicode_escape
-""".split()
+"""
+AVAILABLE = (
+    AVAILABLE_NAMES.split()
+    + [f"cp125{i}" for i in range(9)]
+    + [f"iso8859_{i}" for i in (*range(2, 12), 13, 14, 15, 16)]
+)
+UNAVAILABLE_NAMES = """
+big5hkscs charmap cp1006 cp720 euc_jis_2004 euc_jisx0213 hz idna iso2022_jp_1 iso2022_jp_2 iso2022_jp_2004 iso2022_jp_3
+iso2022_jp_ext mac_arabic mac_croatian mac_farsi mac_greek mac_romanian mac_turkish palmos punycode
+raw_unicode_escape shift_jis_2004 shift_jisx0213 undefined unicode_escape
+"""
+UNAVAILABLE = UNAVAILABLE_NAMES.split()
 
 
 class Check:
@@ -93,7 +98,7 @@ def expected_encoding(raw: bytes) -> tuple[str | None, str | None]:
         is_disputed = True
     if is_disputed:
         name = compiler_cookie(raw)
-        name = "utf-8" if name is None else tokenize._get_normal_name(name)  # type: ignore[attr-defined]
+        name = "utf-8" if name is None else tokenize._get_normal_name(name)
         if raw.startswith(BOM) and name != "utf-8":
             return None, f"encoding problem: {shown(name)} with BOM"
         try:
@@ -106,7 +111,7 @@ def expected_encoding(raw: bytes) -> tuple[str | None, str | None]:
     except SyntaxError as e:
         message = str(e.msg)
         if message == "encoding problem: utf-8":  # the compiler names the cookie instead
-            name = tokenize._get_normal_name(compiler_cookie(raw))  # type: ignore[attr-defined]
+            name = tokenize._get_normal_name(compiler_cookie(raw))
             message = f"encoding problem: {shown(name)} with BOM"
         elif raw.startswith(BOM) and message.startswith("unknown encoding: "):  # it looks at the BOM first
             message = f"encoding problem: {shown(message.removeprefix('unknown encoding: '))} with BOM"
@@ -153,7 +158,7 @@ def compare_file(path: str, raw: bytes, got: dict) -> list[str]:
     text: str | None = None
     if encoding is not None and module_name(encoding) in UNAVAILABLE:
         same("decode_error", f"the encoding '{encoding}' is not available, though CPython has it")
-    elif encoding is not None and codecs.lookup(encoding)._is_text_encoding:  # type: ignore[attr-defined]
+    elif encoding is not None and codecs.lookup(encoding)._is_text_encoding:
         n_bom = len(raw) - len(body)
         try:
             text = body.decode("utf-16-le" if encoding.lower().replace("_", "-") == "utf-16" else encoding)
@@ -201,14 +206,82 @@ def compare_tree(check: Check, driver: str, what: str, root: Path) -> None:
 
 
 def cookie_cases(rng: random.Random) -> list[bytes]:
-    names = ["utf-8", "UTF_8", "utf-8-unix", "utf8", "Latin_1", "latin-1-dos", "iso-8859-1", "iso_8859_1:1987", "iso-8859-15"]
-    names += ["cp1252", "windows-1252", "cp.1252", "ascii", "US-ASCII", "ansi_x3.4-1968", "646", "foo", "-", ".", "_", "rot13"]
-    names += ["hex", "utf-8-sig", "utf-16", "L1", "u8", "cp65001", "iso8859.1", "euc_jp", "shift-jis", "x" * 200, "latin1é"]
-    names += [a for a in encodings.aliases.aliases]
-    forms = ["# coding: {}", "#coding={}", "# -*- coding: {} -*-", "# vim: set fileencoding={} :", "#coding :{}", "#coding:\t {}"]
-    forms += [" \t\f# coding={}", "# xcoding={}", "x=1 # coding: {}", "# codingcoding: {}", "# coding: {} coding: latin-1"]
-    forms += ["\v# coding: {}", "#coding:={}", "# coding\n: {}", "'# coding: {}'", "# coding:\u00a0{}", "# é coding: {}"]
-    before = ["", "\n", "#!/usr/bin/python\n", "\r\n", "\r", " \t\f\n", "\n\n", "x = 1\n", "# é\n", "\\\n", '"""\n', "#\x00\n"]
+    names = [
+        "utf-8",
+        "UTF_8",
+        "utf-8-unix",
+        "utf8",
+        "Latin_1",
+        "latin-1-dos",
+        "iso-8859-1",
+        "iso_8859_1:1987",
+        "iso-8859-15",
+    ]
+    names += [
+        "cp1252",
+        "windows-1252",
+        "cp.1252",
+        "ascii",
+        "US-ASCII",
+        "ansi_x3.4-1968",
+        "646",
+        "foo",
+        "-",
+        ".",
+        "_",
+        "rot13",
+    ]
+    names += [
+        "hex",
+        "utf-8-sig",
+        "utf-16",
+        "L1",
+        "u8",
+        "cp65001",
+        "iso8859.1",
+        "euc_jp",
+        "shift-jis",
+        "x" * 200,
+        "latin1é",
+    ]
+    names += list(encodings.aliases.aliases)
+    forms = [
+        "# coding: {}",
+        "#coding={}",
+        "# -*- coding: {} -*-",
+        "# vim: set fileencoding={} :",
+        "#coding :{}",
+        "#coding:\t {}",
+    ]
+    forms += [
+        " \t\f# coding={}",
+        "# xcoding={}",
+        "x=1 # coding: {}",
+        "# codingcoding: {}",
+        "# coding: {} coding: latin-1",
+    ]
+    forms += [
+        "\v# coding: {}",
+        "#coding:={}",
+        "# coding\n: {}",
+        "'# coding: {}'",
+        "# coding:\u00a0{}",
+        "# é coding: {}",
+    ]
+    before = [
+        "",
+        "\n",
+        "#!/usr/bin/python\n",
+        "\r\n",
+        "\r",
+        " \t\f\n",
+        "\n\n",
+        "x = 1\n",
+        "# é\n",
+        "\\\n",
+        '"""\n',
+        "#\x00\n",
+    ]
     cases = []
     for name in names:
         for form in forms:
@@ -220,13 +293,37 @@ def cookie_cases(rng: random.Random) -> list[bytes]:
 
 
 def decode_cases(rng: random.Random) -> list[bytes]:
-    cases: list[bytes] = [b"", BOM, b"\n", b"\r", b"\r\n", b"x", b"\x00", b"x\r", b"a\rb\r\nc\nd", b"\xff", BOM + b"\xff"]
+    cases: list[bytes] = [
+        b"",
+        BOM,
+        b"\n",
+        b"\r",
+        b"\r\n",
+        b"x",
+        b"\x00",
+        b"x\r",
+        b"a\rb\r\nc\nd",
+        b"\xff",
+        BOM + b"\xff",
+    ]
     for name in AVAILABLE:
         # EBCDIC has no ASCII cookie that reads as one, but the cookie is read from bytes before anything is decoded.
         head = f"# coding: {name}\n".encode()
         cases += [head + bytes([i]) for i in range(256)]
         cases += [head + bytes([i]) + b"x\r\n" for i in range(0x20, 256, 7)]
-        wide = name in ("big5", "cp932", "cp949", "cp950", "euc_jp", "euc_kr", "gb18030", "gb2312", "gbk", "shift_jis", "johab")
+        wide = name in (
+            "big5",
+            "cp932",
+            "cp949",
+            "cp950",
+            "euc_jp",
+            "euc_kr",
+            "gb18030",
+            "gb2312",
+            "gbk",
+            "shift_jis",
+            "johab",
+        )
         if wide:  # all valid pairs in one file, and the invalid ones in files of their own, sampled
             pairs = [bytes([a, b]) for a in range(0x80, 256) for b in range(0x21, 256)]
             valid, invalid = [], []
@@ -239,20 +336,39 @@ def decode_cases(rng: random.Random) -> list[bytes]:
             cases += [head + b"".join(valid), head + b"\n".join(valid)]
             cases += [head + p for p in rng.sample(invalid, min(len(invalid), 400))]
         alphabet = []
-        for lo, hi in ((0x20, 0x7F), (0xA0, 0x250), (0x370, 0x530), (0x3040, 0x3100), (0x4E00, 0x5200), (0xAC00, 0xAD00), (0x1F600, 0x1F640)):
+        for lo, hi in (
+            (0x20, 0x7F),
+            (0xA0, 0x250),
+            (0x370, 0x530),
+            (0x3040, 0x3100),
+            (0x4E00, 0x5200),
+            (0xAC00, 0xAD00),
+            (0x1F600, 0x1F640),
+        ):
             for cp in range(lo, hi):
                 try:
-                    # EUC-KR spells rare syllables in eight bytes; iconv does not know that, and they count as undecodable.
-                    if chr(cp).encode(name).decode(name) == chr(cp) and len(chr(cp).encode(name)) < (8 if name == "euc_kr" else 99):
+                    encoded = chr(cp).encode(name)
+                    # EUC-KR spells rare syllables in eight bytes, which iconv does not know: they are undecodable.
+                    if encoded.decode(name) == chr(cp) and not (name == "euc_kr" and len(encoded) == 8):
                         alphabet.append(chr(cp))
                 except UnicodeError:
                     pass
         for _ in range(30):
-            text = "".join(rng.choice([*rng.choices(alphabet, k=12), "\n", "a", "\r\n"]) for _ in range(rng.randint(1, 60)))
+            text = "".join(
+                rng.choice([*rng.choices(alphabet, k=12), "\n", "a", "\r\n"]) for _ in range(rng.randint(1, 60))
+            )
             if name.startswith("utf_16") or name.startswith("utf_32"):
-                data = head * (1 + len(head) % 2 * 3) + b"  "[: len(head) % 2] + text.encode(name.removesuffix("_le") + "_le" if "be" not in name else name)
+                data = (
+                    head * (1 + len(head) % 2 * 3)
+                    + b"  "[: len(head) % 2]
+                    + text.encode(name.removesuffix("_le") + "_le" if "be" not in name else name)
+                )
             else:
-                data = (head.decode() + text).encode(name) if head.decode().encode(name) == head else head + text.encode(name)
+                data = (
+                    (head.decode() + text).encode(name)
+                    if head.decode().encode(name) == head
+                    else head + text.encode(name)
+                )
             cases.append(data)
             broken = bytearray(data)
             at = rng.randrange(len(head), len(broken)) if len(broken) > len(head) else None
@@ -262,7 +378,9 @@ def decode_cases(rng: random.Random) -> list[bytes]:
     for _ in range(400):  # UTF-8, broken in every way
         data = bytearray("x = 'é€😀'\n# \ud7ff\ue000\n".encode())
         for _ in range(rng.randint(1, 3)):
-            data[rng.randrange(len(data))] = rng.choice([0x80, 0xBF, 0xC0, 0xC2, 0xE0, 0xED, 0xF0, 0xF4, 0xF5, 0xFF, 0x0D, 0])
+            data[rng.randrange(len(data))] = rng.choice(
+                [0x80, 0xBF, 0xC0, 0xC2, 0xE0, 0xED, 0xF0, 0xF4, 0xF5, 0xFF, 0x0D, 0]
+            )
         cases.append(rng.choice([b"", BOM]) + bytes(data[: rng.randint(1, len(data))]))
     return cases
 
@@ -309,7 +427,11 @@ def compare_unavailable(check: Check, driver: str) -> None:
         for name in UNAVAILABLE:
             Path(tmp, f"{name}.py").write_bytes(f"# coding: {name}\n".encode())
         rows = dump(driver, Path(tmp))
-        wrong = [p for p, row in rows.items() if not (row["decode_error"] or "").endswith("is not available, though CPython has it")]
+        wrong = [
+            p
+            for p, row in rows.items()
+            if not (row["decode_error"] or "").endswith("is not available, though CPython has it")
+        ]
     check.report("codecs that are not available say so", len(UNAVAILABLE), wrong)
 
 
@@ -317,8 +439,21 @@ def compare_unavailable(check: Check, driver: str) -> None:
 
 
 def git(root: Path, *args: str) -> str:
-    env = {**os.environ, "GIT_CONFIG_NOSYSTEM": "1", "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b"}
-    done = subprocess.run(["git", "-c", "protocol.file.allow=always", *args], cwd=root, env=env, check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    env = {
+        **os.environ,
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_AUTHOR_NAME": "a",
+        "GIT_AUTHOR_EMAIL": "a@b",
+        "GIT_COMMITTER_NAME": "a",
+        "GIT_COMMITTER_EMAIL": "a@b",
+    }
+    done = subprocess.run(
+        ["git", "-c", "protocol.file.allow=always", *args],
+        cwd=root,
+        env=env,
+        check=True,
+        capture_output=True,
+    )
     return done.stdout.decode(errors="surrogateescape")
 
 
@@ -334,7 +469,8 @@ def git_files(root: Path, prefix: str = "") -> set[str]:
     return files
 
 
-PATTERNS = """
+PATTERNS = (
+    """
 *.py
 !keep.py
 /a
@@ -364,7 +500,7 @@ x\\*.py
 \\#hash.py
 #comment
  space.py
-trail.py   
+trail.py\x20\x20
 trail\\ .py
 *
 !*/
@@ -387,9 +523,29 @@ a\\
 /
 a**b
 *a*b*.py
-""".lstrip("\n").rstrip("\n").split("\n")
+""".lstrip("\n")
+    .rstrip("\n")
+    .split("\n")
+)
 DIRS = ["a", "b", "c", "src", "a/b", "a/b/c", "src/a", "src/b/a", "b/c"]
-NAMES = ["keep.py", "x.py", "a.py", "b.py", "gen1.py", "genkeep.py", "1.py", "x*.py", "!bang.py", "#hash.py", " space.py", "trail.py", "trail .py", "k.pyi", "ab.py", "].py"]
+NAMES = [
+    "keep.py",
+    "x.py",
+    "a.py",
+    "b.py",
+    "gen1.py",
+    "genkeep.py",
+    "1.py",
+    "x*.py",
+    "!bang.py",
+    "#hash.py",
+    " space.py",
+    "trail.py",
+    "trail .py",
+    "k.pyi",
+    "ab.py",
+    "].py",
+]
 
 
 def make_tree(rng: random.Random, root: Path) -> None:
@@ -425,8 +581,13 @@ def compare_ignore_rules(check: Check, driver: str, rng: random.Random, n_reposi
             got = {p.replace("\\\\", "\\") for p in dump(driver, root)}
             n_files += len(want)
             if want != got:
-                rules = {str(p.relative_to(root)): p.read_text().split("\n") for p in [*root.rglob(".gitignore"), root / ".git/info/exclude"]}
-                differences.append(f"repository {i}: only git {sorted(want - got)[:5]}, only we {sorted(got - want)[:5]}, rules {rules}")
+                rules = {
+                    str(p.relative_to(root)): p.read_text().split("\n")
+                    for p in [*root.rglob(".gitignore"), root / ".git/info/exclude"]
+                }
+                differences.append(
+                    f"repository {i}: only git {sorted(want - got)[:5]}, only we {sorted(got - want)[:5]}, {rules}"
+                )
     check.report(f"ignore rules in generated repositories ({n_files} files in)", n_repositories, differences)
 
 

@@ -2,9 +2,9 @@
 
 Usage: compare_symtable.py ROOT FACTS [PATHS]
 
-FACTS holds bundle rows of the version of the interpreter that runs this (see facts.py); ROOT is where their paths are. The module is
-asked through its public methods. Prints the differences (the first few a file) and a summary; exits 1 if there is any, no row, or no row
-of a path that the file PATHS lists and that the module accepts.
+FACTS holds bundle rows of the version of the interpreter that runs this (see facts.py); ROOT is where their paths are.
+The module is asked through its public methods. Prints the differences (the first few a file) and a summary; exits 1 if
+there is any, no row, or no row of a path that the file PATHS lists and that the module accepts.
 """
 
 from __future__ import annotations
@@ -17,36 +17,37 @@ from typing import Any
 
 from facts import read_rows
 
+# Type stubs know neither its constants nor that it takes bytes.
+MODULE: Any = symtable
+
 METHODS = (
     "is_referenced", "is_assigned", "is_parameter", "is_global", "is_declared_global", "is_nonlocal", "is_local",
     "is_free", "is_imported", "is_annotated", "is_namespace",
 )  # fmt: skip
 
 
-def scope_of(symbol: symtable.Symbol) -> str:
+def scope_of(symbol: Any) -> str:
     """The scope's word, from what the module knows but does not say."""
     names = {
-        symtable.LOCAL: "local",
-        symtable.GLOBAL_EXPLICIT: "global_explicit",
-        symtable.GLOBAL_IMPLICIT: "global_implicit",
-        symtable.FREE: "free",
-        symtable.CELL: "cell",
+        MODULE.LOCAL: "local",
+        MODULE.GLOBAL_EXPLICIT: "global_explicit",
+        MODULE.GLOBAL_IMPLICIT: "global_implicit",
+        MODULE.FREE: "free",
+        MODULE.CELL: "cell",
     }
-    return names.get(symbol._Symbol__scope, "unknown")  # type: ignore[attr-defined]
+    return names.get(symbol._Symbol__scope, "unknown")
 
 
 def expect(raw: bytes, path: str) -> tuple[list[Any], list[Any]]:
     """Blocks in pre-order and symbols in the order of block and name, as tuples in the order of the contract."""
     blocks: list[Any] = []
     symbols: list[Any] = []
-    todo = [(symtable.symtable(raw, path, "exec"), None, None)]
+    todo: list[tuple[Any, int | None, str | None]] = [(MODULE.symtable(raw, path, "exec"), None, None)]
     while todo:
         table, parent, path_above = todo.pop()
         me = len(blocks)
-        if parent is None:
-            qualname = ""
-        else:
-            qualname = f"{path_above}.{table.get_name()}" if path_above else table.get_name()
+        names = [path_above, table.get_name()] if path_above else [table.get_name()]
+        qualname = "" if parent is None else ".".join(names)
         blocks.append((
             me, parent, str(table.get_type()), table.get_name(), table.get_lineno(), qualname, table.is_nested(),
             table.is_optimized(), table.has_children(),
@@ -61,7 +62,7 @@ def expect(raw: bytes, path: str) -> tuple[list[Any], list[Any]]:
 def is_refused(raw: bytes, path: str) -> bool:
     """Whether the module has no table for this file."""
     try:
-        symtable.symtable(raw, path, "exec")
+        MODULE.symtable(raw, path, "exec")
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return True
     return False
@@ -77,8 +78,8 @@ def compare_row(row: dict[str, Any], root: Path) -> tuple[int, list[str]]:
             continue
         if len(found) != len(wanted):
             differences.append(f"{name}: {len(found)} items instead of {len(wanted)}")
-        pairs = [(i, a, b) for i, (a, b) in enumerate(zip(found, wanted)) if a != b]
-        differences += [f"{name}[{i}]: {a} instead of {b}" for i, a, b in pairs[:3]]
+        places = [i for i in range(min(len(found), len(wanted))) if found[i] != wanted[i]]
+        differences += [f"{name}[{i}]: {found[i]} instead of {wanted[i]}" for i in places[:3]]
     return len(blocks) + len(symbols), differences
 
 

@@ -2,9 +2,10 @@
  *
  *     dump_cst ROOT CST.arrow [TREE_SITTER.arrow] < PATHS
  *
- * PATHS: one path a line, relative to ROOT. Status lines (path, layer, status, reason) of the files that are not ok go to
- * stdout; a summary with times goes to stderr. Files are read here, without the repo room: UTF-8 with or without BOM, or
- * latin-1 where a cookie in the first two lines says so; whatever else does not decode is given to the extractor as that.
+ * PATHS: one path a line, relative to ROOT. Status lines (path, layer, status, reason) of the files that are not ok go
+ * to stdout; a summary with times goes to stderr. Files are read here, without the repo room: UTF-8 with or without
+ * BOM, or latin-1 where a cookie in the first two lines says so; whatever else does not decode is given to the
+ * extractor as that.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -44,8 +45,7 @@ static void output_open(struct output *o, const char *path, int (*schema)(struct
     if (o->file == NULL)
         die(path, strerror(errno));
     if (schema(&o->schema) != 0 || ArrowIpcOutputStreamInitFile(&stream, o->file, 0) != 0 ||
-        ArrowIpcWriterInit(&o->writer, &stream) != 0 ||
-        ArrowIpcWriterWriteSchema(&o->writer, &o->schema, &error) != 0)
+        ArrowIpcWriterInit(&o->writer, &stream) != 0 || ArrowIpcWriterWriteSchema(&o->writer, &o->schema, &error) != 0)
         die(path, "cannot start the stream");
 }
 
@@ -161,7 +161,8 @@ int main(int argc, char **argv)
         if (line[n - 1] == '\n')
             line[n - 1] = '\0';
         g_autofree char *full_path = g_build_filename(argv[1], line, NULL);
-        struct repo_entry entry = {.path = line, .os_path = line, .file_id = position_file_id("repo", 4, line, strlen(line))};
+        struct repo_entry entry = {
+            .path = line, .os_path = line, .file_id = position_file_id("repo", 4, line, strlen(line))};
         struct repo_file file = {.entry = &entry};
         load(&file, full_path);
         struct treesitter_result result;

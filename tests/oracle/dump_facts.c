@@ -1,9 +1,11 @@
-/* tests/oracle/dump_facts.c — the facts of the CPython layers of some files, as Arrow IPC streams for the oracles beside it.
+/* tests/oracle/dump_facts.c — the facts of the CPython layers of some files, as Arrow IPC streams for the oracles
+ * beside it.
  *
  *   dump_facts PYTHON WORKER_MODULE N_WORKERS ROOT OUT_DIR < paths
  *
- * Paths are relative to ROOT, one a line. Writes OUT_DIR/ast.arrows, OUT_DIR/symtable.arrows and OUT_DIR/layers.tsv (path, layer, status,
- * start_byte, n_facts, reason). An OUT_DIR of `-` writes nothing, which measures the extraction alone. Totals go to stderr.
+ * Paths are relative to ROOT, one a line. Writes OUT_DIR/ast.arrows, OUT_DIR/symtable.arrows and OUT_DIR/layers.tsv
+ * (path, layer, status, start_byte, n_facts, reason). An OUT_DIR of `-` writes nothing, which measures the extraction
+ * alone. Totals go to stderr.
  */
 #include <errno.h>
 #include <glib.h>
@@ -79,8 +81,8 @@ static void write_result(struct dump *d, const char *path, struct cpython_result
             continue;
         g_autofree char *reason = g_strescape(layer->reason != NULL ? layer->reason : "", NULL);
         fprintf(d->layers, "%s\t%s\t%s\t%" G_GINT64_FORMAT "\t%" G_GINT64_FORMAT "\t%s\n", path,
-                cpython_layer_name((enum cpython_layer)i), cpython_status_name(layer->status), (gint64)layer->start_byte,
-                (gint64)layer->n_facts, reason);
+                cpython_layer_name((enum cpython_layer)i), cpython_status_name(layer->status),
+                (gint64)layer->start_byte, (gint64)layer->n_facts, reason);
         if (layer->batch.release != NULL && (ArrowArrayViewSetArray(&o->view, &layer->batch, NULL) != 0 ||
                                              ArrowIpcWriterWriteArrayView(&o->writer, &o->view, NULL) != 0))
             die("cannot write a batch");

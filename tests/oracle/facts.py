@@ -1,13 +1,14 @@
 """Rows of a bundle dataset from a file, one dict a row: what the oracles of this folder compare with.
 
-Arrow IPC (stream or file) and Parquet need pyarrow; NDJSON (`codeanatomy sql --format ndjson`) needs nothing, so that an oracle
-can run inside any interpreter.
+Arrow IPC (stream or file) and Parquet need pyarrow; NDJSON (`codeanatomy sql --format ndjson`) needs nothing, so that
+an oracle can run inside any interpreter.
 """
 
 from __future__ import annotations
 
 import json
-from typing import Any, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 
 def read_rows(path: str) -> Iterator[dict[str, Any]]:

@@ -4,8 +4,8 @@
     query TYPES [rowsort]                      SQL, `----`, one line a row, cells separated by one blank;
                                                NULL is NULL, an empty text (empty), blanks inside a text are _
 
-TYPES is one letter a column, T I R B, checked against the number of columns alone. Answers come as NDJSON with --format json, so that a
-NULL and an empty text differ.
+TYPES is one letter a column, T I R B, checked against the number of columns alone. Answers come with --format json, so
+that a NULL and an empty text differ.
 """
 
 from __future__ import annotations

@@ -144,7 +144,8 @@ static void expect_part_(cadf_session *s, const char *sql, const char *part, con
 }
 #define expect_part(s, sql, part) expect_part_(s, sql, part, __FILE__, __LINE__)
 
-/* ---- schemas ------------------------------------------------------------------------------------------------------ */
+/* ---- schemas ------------------------------------------------------------------------------------------------------
+ */
 
 struct column {
     const char *name;
@@ -159,8 +160,8 @@ static void schema_of(struct ArrowSchema *ret, const struct column *columns, int
     for (int i = 0; i < n; i++) {
         struct ArrowSchema *child = ret->children[i];
         if (columns[i].type == NANOARROW_TYPE_TIMESTAMP)
-            assert_int_equal(
-                ArrowSchemaSetTypeDateTime(child, columns[i].type, NANOARROW_TIME_UNIT_MICRO, "UTC"), NANOARROW_OK);
+            assert_int_equal(ArrowSchemaSetTypeDateTime(child, columns[i].type, NANOARROW_TIME_UNIT_MICRO, "UTC"),
+                             NANOARROW_OK);
         else
             assert_int_equal(ArrowSchemaSetType(child, columns[i].type), NANOARROW_OK);
         assert_int_equal(ArrowSchemaSetName(child, columns[i].name), NANOARROW_OK);
@@ -192,7 +193,8 @@ static void schema_of_query(cadf_session *s, const char *sql, struct ArrowSchema
     assert_int_equal(rc, CADF_OK);
 }
 
-/* ---- a catalog in C ------------------------------------------------------------------------------------------------ */
+/* ---- a catalog in C ------------------------------------------------------------------------------------------------
+ */
 
 struct fake_table {
     const char *schema;
@@ -358,7 +360,8 @@ static void expect_write_(cadf_session *s, struct cadf_write *w, const char *sql
 }
 #define expect_write(s, w, sql, want) expect_write_(s, w, sql, want, __LINE__)
 
-/* ---- versions, log, session --------------------------------------------------------------------------------------- */
+/* ---- versions, log, session ---------------------------------------------------------------------------------------
+ */
 
 static _Atomic int n_logged;
 
@@ -377,8 +380,8 @@ static void test_versions_and_log(void **state)
     (void)state;
     struct text t = {0};
     cadf_versions(text_add, &t);
-    assert_string_equal(t.data,
-                        "{\"arrow\":\"59.3.2\",\"cadf\":\"0.1.0\",\"datafusion\":\"55.2.0\",\"deltalake\":\"1.1.3\"}\n");
+    assert_string_equal(
+        t.data, "{\"arrow\":\"59.3.2\",\"cadf\":\"0.1.0\",\"datafusion\":\"55.2.0\",\"deltalake\":\"1.1.3\"}\n");
     free(t.data);
 
     cadf_log_set(log_sink, NULL, 5);
@@ -413,7 +416,8 @@ static void test_session_options(void **state)
         } else {
             assert_int_equal(rc, CADF_OK);
             char sql[256];
-            snprintf(sql, sizeof sql, "select count(*) from information_schema.df_settings where name = '%s' and value = '%s'",
+            snprintf(sql, sizeof sql,
+                     "select count(*) from information_schema.df_settings where name = '%s' and value = '%s'",
                      cases[i].key, cases[i].value);
             expect(s, sql, "count(*)\n1\n");
             cadf_session_close(s);
@@ -425,7 +429,8 @@ static void test_session_options(void **state)
     cadf_cancel_fire(NULL);
 }
 
-/* ---- queries ------------------------------------------------------------------------------------------------------ */
+/* ---- queries ------------------------------------------------------------------------------------------------------
+ */
 
 static void test_query_errors(void **state)
 {
@@ -473,7 +478,7 @@ static void test_long_error_is_cut(void **state)
     memcpy(sql, "select \"", 8);
     for (size_t i = 0; i < n / 2; i++)
         memcpy(sql + 8 + 2 * i, "\xc3\xa9", 2);
-    strcpy(sql + 8 + n, "\"");
+    memcpy(sql + 8 + n, "\"", 2);
     struct cadf_error err = {0};
     struct ArrowArrayStream stream = {0};
     assert_int_equal(cadf_query(s, sql, strlen(sql), NULL, NULL, &stream, &err), CADF_ERR_PLAN);
@@ -598,14 +603,20 @@ static void test_running_failure(void **state)
     cadf_session_close(s);
     const char *keys[] = {"datafusion.execution.target_partitions"};
     const char *values[] = {"1"};
-    struct cadf_options o = {.setting_keys = keys, .setting_values = values, .n_settings = 1,
-                             .memory_limit_bytes = 1 << 20, .spill_dir = scratch, .spill_limit_bytes = 1};
+    struct cadf_options o = {.setting_keys = keys,
+                             .setting_values = values,
+                             .n_settings = 1,
+                             .memory_limit_bytes = 1 << 20,
+                             .spill_dir = scratch,
+                             .spill_limit_bytes = 1};
     assert_int_equal(cadf_session_open(&o, &s, NULL), CADF_OK);
-    expect_part(s, "select count(*) from (select distinct value * 7919 % 1000003 from generate_series(1, 2000000))", "!5 ");
+    expect_part(s, "select count(*) from (select distinct value * 7919 % 1000003 from generate_series(1, 2000000))",
+                "!5 ");
     cadf_session_close(s);
 }
 
-/* ---- cancel --------------------------------------------------------------------------------------------------------- */
+/* ---- cancel ---------------------------------------------------------------------------------------------------------
+ */
 
 static void *fire_soon(void *data)
 {
@@ -654,7 +665,8 @@ static void test_cancel_from_another_thread(void **state)
     cadf_session_close(s);
 }
 
-/* ---- read-only ------------------------------------------------------------------------------------------------------ */
+/* ---- read-only ------------------------------------------------------------------------------------------------------
+ */
 
 static void test_read_only_refuses(void **state)
 {
@@ -694,7 +706,8 @@ static void test_read_only_refuses(void **state)
     fake_done(&f);
 }
 
-/* ---- catalog -------------------------------------------------------------------------------------------------------- */
+/* ---- catalog --------------------------------------------------------------------------------------------------------
+ */
 
 static void test_catalog_lists_without_planning(void **state)
 {
@@ -731,9 +744,11 @@ static void test_catalog_lists_without_planning(void **state)
     expect_part(s, "select count(*) from information_schema.columns", "count(*)");
     assert_int_equal(atomic_load(&f.n_asked), 5);
     assert_int_equal(atomic_load(&f.n_released), 4);
-    expect(s, "select view_definition from (select definition as view_definition, table_name from information_schema.views) "
-              "where table_name = 'bad_view'",
-           "view_definition\nselect * from no_such_table\n");
+    expect(
+        s,
+        "select view_definition from (select definition as view_definition, table_name from information_schema.views) "
+        "where table_name = 'bad_view'",
+        "view_definition\nselect * from no_such_table\n");
 
     expect(s, "select * from empty", "a,b\n");
     expect(s, "select * from broken", "!3 table 'public.broken': its log is gone");
@@ -753,10 +768,14 @@ static void test_catalog_lists_without_planning(void **state)
     expect(s, "create table mine as select 1 as a", "");
     expect(s, "select a from mine", "a\n1\n");
     expect(s, "select a from session.memory.mine", "a\n1\n");
-    expect(s, "select count(*) as n from information_schema.tables where table_name = 'mine' and table_catalog = 'session'",
-           "n\n1\n");
-    expect(s, "select count(*) as n from information_schema.tables where table_name = 'mine' and table_catalog = 'codeintel'",
-           "n\n0\n");
+    expect(
+        s,
+        "select count(*) as n from information_schema.tables where table_name = 'mine' and table_catalog = 'session'",
+        "n\n1\n");
+    expect(
+        s,
+        "select count(*) as n from information_schema.tables where table_name = 'mine' and table_catalog = 'codeintel'",
+        "n\n0\n");
     expect(s, "drop table mine", "");
 
     struct ArrowSchema schema = {0};
@@ -816,7 +835,8 @@ static void test_views(void **state)
     base->sql = "select * from (values (7, 'z', true)) as t(n, s, extra)";
     base->columns.release(&base->columns);
     schema_of(&base->columns,
-              (struct column[]){{"n", NANOARROW_TYPE_INT64, 0}, {"s", NANOARROW_TYPE_STRING, 0}, {"extra", NANOARROW_TYPE_BOOL, 0}},
+              (struct column[]){
+                  {"n", NANOARROW_TYPE_INT64, 0}, {"s", NANOARROW_TYPE_STRING, 0}, {"extra", NANOARROW_TYPE_BOOL, 0}},
               3);
     expect(s, "select * from top", "m\n20\n");
     atomic_fetch_add(&f.epoch, 1);
@@ -891,7 +911,8 @@ static void test_query_tables_and_schema(void **state)
     fake_done(&f);
 }
 
-/* ---- streams from C ------------------------------------------------------------------------------------------------- */
+/* ---- streams from C -------------------------------------------------------------------------------------------------
+ */
 
 struct counting {
     _Atomic int n_open;
@@ -1093,7 +1114,8 @@ static void test_catalog_stream(void **state)
     fake_done(&f);
 }
 
-/* ---- functions in C --------------------------------------------------------------------------------------------------- */
+/* ---- functions in C
+ * --------------------------------------------------------------------------------------------------- */
 
 static int32_t twice_call(void *data, const struct ArrowArray *const *args, size_t n_args, int64_t n_rows,
                           struct ArrowArray *ret, struct cadf_error *err)
@@ -1173,9 +1195,13 @@ static void test_register_function(void **state)
     expect_part(s, "select twice(value) as n from generate_series(98, 99)",
                 "result of function 'twice' has 1 rows, not 2");
     expect_part(s, "select twice('x', 1)", "!3 ");
-    expect(s, "select distinct description, syntax_example, is_deterministic from information_schema.routines where routine_name = 'twice'",
+    expect(s,
+           "select distinct description, syntax_example, is_deterministic from information_schema.routines where "
+           "routine_name = 'twice'",
            "description,syntax_example,is_deterministic\nTwo times a number.,twice(number),true\n");
-    expect(s, "select parameter_name, data_type from information_schema.parameters where specific_name = 'twice' and parameter_mode = 'IN'",
+    expect(s,
+           "select parameter_name, data_type from information_schema.parameters where specific_name = 'twice' and "
+           "parameter_mode = 'IN'",
            "parameter_name,data_type\nnumber,Int64\n");
 
     fn.name = "bad_text";
@@ -1191,11 +1217,13 @@ static void test_register_function(void **state)
     cadf_session_close(s);
 }
 
-/* ---- Delta through the gate ------------------------------------------------------------------------------------------- */
+/* ---- Delta through the gate
+ * ------------------------------------------------------------------------------------------- */
 
 static const char good_bundle[] =
     "select x, nodes from (select cast(1 as bigint) as x, "
-    "[named_struct('kind', 'Name', 'pos', cast(3 as bigint)), named_struct('kind', 'Call', 'pos', cast(null as bigint))] as nodes "
+    "[named_struct('kind', 'Name', 'pos', cast(3 as bigint)), named_struct('kind', 'Call', 'pos', cast(null as "
+    "bigint))] as nodes "
     "union all select cast(2 as bigint), arrow_cast([], 'List(Struct(\"kind\": Utf8, \"pos\": Int64))'))";
 
 static void test_gate(void **state)
@@ -1221,7 +1249,8 @@ static void test_gate(void **state)
     } cases[] = {
         {"select cast(null as bigint) as x, [named_struct('kind', 'a', 'pos', cast(1 as bigint))] as nodes",
          "!11 gate '%s': column 'x' is null in row 0"},
-        {"select cast(1 as bigint) as x, [named_struct('kind', cast(null as varchar), 'pos', cast(1 as bigint))] as nodes",
+        {"select cast(1 as bigint) as x, [named_struct('kind', cast(null as varchar), 'pos', cast(1 as bigint))] as "
+         "nodes",
          "!11 gate '%s': column 'nodes[].kind' is null in row 0"},
         {"select cast(value as bigint) as x, [named_struct('kind', 'a', 'pos', cast(1 as bigint)), "
          "named_struct('kind', case when value = 7 then null else 'b' end, 'pos', cast(1 as bigint))] as nodes "
@@ -1263,10 +1292,12 @@ static void test_gate(void **state)
     /* a null child under a null parent is no value: nullable list of struct with NOT NULL child */
     schema.children[1]->flags |= ARROW_FLAG_NULLABLE;
     w.location = place("gate2");
-    expect_write(s, &w,
-                 "select cast(1 as bigint) as x, arrow_cast(null, 'List(Struct(\"kind\": Utf8, \"pos\": Int64))') as nodes", "");
+    expect_write(
+        s, &w,
+        "select cast(1 as bigint) as x, arrow_cast(null, 'List(Struct(\"kind\": Utf8, \"pos\": Int64))') as nodes", "");
     schema.children[1]->children[0]->flags |= ARROW_FLAG_NULLABLE;
-    expect_write(s, &w, "select cast(2 as bigint) as x, [null, named_struct('kind', 'k', 'pos', cast(1 as bigint))] as nodes",
+    expect_write(s, &w,
+                 "select cast(2 as bigint) as x, [null, named_struct('kind', 'k', 'pos', cast(1 as bigint))] as nodes",
                  "");
     schema.release(&schema);
     cadf_session_close(s);
@@ -1283,7 +1314,8 @@ static void test_delta_in_catalog(void **state)
     struct fake_table *view = fake_add(&f, "public", "nodes", CADF_TABLE_VIEW);
     view->sql = "select x, n['kind'] as kind, n['pos'] as pos from (select x, unnest(nodes) as n from files)";
     schema_of(&view->columns,
-              (struct column[]){{"x", NANOARROW_TYPE_INT64, 1}, {"kind", NANOARROW_TYPE_STRING, 1}, {"pos", NANOARROW_TYPE_INT64, 0}},
+              (struct column[]){
+                  {"x", NANOARROW_TYPE_INT64, 1}, {"kind", NANOARROW_TYPE_STRING, 1}, {"pos", NANOARROW_TYPE_INT64, 0}},
               3);
     struct fake_table *loose = fake_add(&f, "public", "loose", CADF_TABLE_DELTA);
     bundle_schema(&loose->columns);
@@ -1351,8 +1383,9 @@ static void test_delta_in_catalog(void **state)
     atomic_fetch_add(&f.epoch, 1);
 
     /* 0.12: the hooks that lose their predicate always refuse */
-    static const char *const refused[] = {"delete from files where x in (select x from files)", "delete from files where 1 = 0",
-                                          "update files set x = 1 where x = 2", "delete from files", "truncate table files"};
+    static const char *const refused[] = {"delete from files where x in (select x from files)",
+                                          "delete from files where 1 = 0", "update files set x = 1 where x = 2",
+                                          "delete from files", "truncate table files"};
     for (size_t i = 0; i < N_ELEMENTS(refused); i++)
         expect_part(s, refused[i], "!7 ");
     expect(s, "select count(*) as n from files", "n\n1\n");
@@ -1372,7 +1405,8 @@ static void test_false_facts_are_not_believed(void **state)
     const char *at = place("facts");
     struct cadf_write w = {.location = at, .schema = &open_schema};
     expect_write(plain, &w,
-                 "select cast(column1 as bigint) as a, cast(column2 as bigint) as b from (values (3, 1), (1, 1), (null, 2), (2, 2))",
+                 "select cast(column1 as bigint) as a, cast(column2 as bigint) as b from (values (3, 1), (1, 1), "
+                 "(null, 2), (2, 2))",
                  "");
     open_schema.release(&open_schema);
 
@@ -1393,7 +1427,8 @@ static void test_false_facts_are_not_believed(void **state)
              place("facts.parquet"));
     expect(plain, sql, "count\n3\n");
     snprintf(sql, sizeof sql,
-             "create external table x (a bigint not null, b bigint, primary key (b)) stored as parquet with order (a) location '%s'",
+             "create external table x (a bigint not null, b bigint, primary key (b)) stored as parquet with order (a) "
+             "location '%s'",
              place("facts.parquet"));
     expect(plain, sql, "");
     expect(plain, "select count(*) as n from x where a is null", "n\n1\n");
@@ -1418,7 +1453,9 @@ static void test_delta_ddl(void **state)
     char sql[1024];
     const char *at = place("ddl");
     snprintf(sql, sizeof sql,
-             "create external table d (a bigint not null, b varchar default 'none', l bigint[]) stored as delta location '%s'", at);
+             "create external table d (a bigint not null, b varchar default 'none', l bigint[]) stored as delta "
+             "location '%s'",
+             at);
     expect(s, sql, "");
     /* B3: what was declared is what is there, before a row is */
     expect(s, "select * from d", "a,b,l\n");
@@ -1426,7 +1463,8 @@ static void test_delta_ddl(void **state)
     expect(s, "select * from d", "a,b,l\n1,none,\n");
     expect(s, "insert into d values (null, 'x', null)", "!11 gate 'd': column 'a' is null in row 0");
     /* declared columns are compared with the table */
-    snprintf(sql, sizeof sql, "create external table e (a bigint, b bigint, l bigint[]) stored as deltatable location '%s'", at);
+    snprintf(sql, sizeof sql,
+             "create external table e (a bigint, b bigint, l bigint[]) stored as deltatable location '%s'", at);
     expect_part(s, sql, "the Delta table at");
     expect_part(s, sql, "is another: column 'b' has type Utf8, declared Int64");
     snprintf(sql, sizeof sql, "create external table e stored as delta location '%s'", at);
@@ -1434,13 +1472,15 @@ static void test_delta_ddl(void **state)
     expect(s, "select a from e", "a\n1\n");
     /* names with capitals and spaces, values with slashes and without */
     snprintf(sql, sizeof sql,
-             "create external table q (\"Kind\" bigint not null, \"P q\" varchar) stored as delta partitioned by (\"P q\") location '%s'",
+             "create external table q (\"Kind\" bigint not null, \"P q\" varchar) stored as delta partitioned by (\"P "
+             "q\") location '%s'",
              place("quoted"));
     expect(s, sql, "");
     expect(s, "insert into q values (1, 'a/b'), (2, null)", "count\n2\n");
     expect(s, "select \"Kind\", \"P q\" from q order by 1", "Kind,P q\n1,a/b\n2,\n");
     expect(s, "select \"Kind\" from q where \"P q\" = 'a/b'", "Kind\n1\n");
-    snprintf(sql, sizeof sql, "create external table r (a bigint) stored as delta partitioned by (b) location '%s'", place("none"));
+    snprintf(sql, sizeof sql, "create external table r (a bigint) stored as delta partitioned by (b) location '%s'",
+             place("none"));
     expect_part(s, sql, "partition column 'b' is not declared");
     snprintf(sql, sizeof sql, "create external table g stored as delta location '%s'", place("nothing"));
     expect_part(s, sql, "!8 table 'g': no Delta table at");
@@ -1453,14 +1493,24 @@ static void test_delta_doors(void **state)
     cadf_session *s = open_with(NULL, 0);
     struct ArrowSchema schema;
     schema_of(&schema,
-              (struct column[]){{"id", NANOARROW_TYPE_INT64, 1}, {"p", NANOARROW_TYPE_STRING, 0}, {"v", NANOARROW_TYPE_DOUBLE, 0}}, 3);
+              (struct column[]){
+                  {"id", NANOARROW_TYPE_INT64, 1}, {"p", NANOARROW_TYPE_STRING, 0}, {"v", NANOARROW_TYPE_DOUBLE, 0}},
+              3);
     const char *at = place("doors");
     const char *partition[] = {"p"};
     const char *mk[] = {"run"}, *mv[] = {"r1"};
     const char *pk[] = {"delta.enableChangeDataFeed"}, *pv[] = {"true"};
-    struct cadf_write w = {.location = at, .schema = &schema, .partition_by = partition, .n_partition_by = 1,
-                           .metadata_keys = mk, .metadata_values = mv, .n_metadata = 1,
-                           .property_keys = pk, .property_values = pv, .n_properties = 1, .compression = "snappy"};
+    struct cadf_write w = {.location = at,
+                           .schema = &schema,
+                           .partition_by = partition,
+                           .n_partition_by = 1,
+                           .metadata_keys = mk,
+                           .metadata_values = mv,
+                           .n_metadata = 1,
+                           .property_keys = pk,
+                           .property_values = pv,
+                           .n_properties = 1,
+                           .compression = "snappy"};
     struct cadf_error err = {0};
     struct cadf_written written = {.version = -1};
     int64_t version = -1, rows = -1;
@@ -1477,8 +1527,10 @@ static void test_delta_doors(void **state)
     /* retried writes: the second of a transaction is refused and nothing doubles */
     w.app_id = "run-1/files";
     w.app_version = 1;
-    expect_write(s, &w, "select cast(value as bigint) as id, case when value % 2 = 0 then 'a' else 'b' end as p, "
-                        "cast(value as double) as v from generate_series(1, 10)", "");
+    expect_write(s, &w,
+                 "select cast(value as bigint) as id, case when value % 2 = 0 then 'a' else 'b' end as p, "
+                 "cast(value as double) as v from generate_series(1, 10)",
+                 "");
     char want[512];
     snprintf(want, sizeof want, "!9 write '%s': transaction (run-1/files, 1) is committed already (newest is 1)", at);
     expect_write(s, &w, "select cast(1 as bigint) as id, 'a' as p, cast(1 as double) as v", want);
@@ -1549,8 +1601,8 @@ static void test_delta_doors(void **state)
     cadf_session_close(s);
 }
 
-/* 0.6: the storage library's own rules hold for SQL INSERT too: its own sink would commit the bad row. The library cannot
- * make a table with a CHECK through its create builder, so the log is written by hand. */
+/* 0.6: the storage library's own rules hold for SQL INSERT too: its own sink would commit the bad row. The library
+ * cannot make a table with a CHECK through its create builder, so the log is written by hand. */
 static void test_check_constraint_holds(void **state)
 {
     (void)state;
@@ -1564,11 +1616,13 @@ static void test_check_constraint_holds(void **state)
     FILE *log = fopen(path, "w");
     assert_non_null(log);
     fputs("{\"protocol\":{\"minReaderVersion\":1,\"minWriterVersion\":3}}\n"
-          "{\"metaData\":{\"id\":\"5e6c7f4e-0000-4000-8000-000000000000\",\"format\":{\"provider\":\"parquet\",\"options\":{}},"
+          "{\"metaData\":{\"id\":\"5e6c7f4e-0000-4000-8000-000000000000\",\"format\":{\"provider\":\"parquet\","
+          "\"options\":{}},"
           "\"schemaString\":\"{\\\"type\\\":\\\"struct\\\",\\\"fields\\\":["
           "{\\\"name\\\":\\\"k\\\",\\\"type\\\":\\\"long\\\",\\\"nullable\\\":true,\\\"metadata\\\":{}},"
           "{\\\"name\\\":\\\"v\\\",\\\"type\\\":\\\"long\\\",\\\"nullable\\\":true,\\\"metadata\\\":{}}]}\","
-          "\"partitionColumns\":[],\"configuration\":{\"delta.constraints.positive\":\"v > 0\"},\"createdTime\":1700000000000}}\n",
+          "\"partitionColumns\":[],\"configuration\":{\"delta.constraints.positive\":\"v > "
+          "0\"},\"createdTime\":1700000000000}}\n",
           log);
     fclose(log);
     struct fake_table *t = fake_add(&f, "public", "t", CADF_TABLE_DELTA);
@@ -1650,19 +1704,21 @@ static void test_storage_mapping(void **state)
     struct fake f = {0};
     cadf_session *plain = open_with(NULL, 0);
     struct fake_table *t = fake_add(&f, "public", "t", CADF_TABLE_DELTA);
-    static const struct column columns[] = {{"u8", NANOARROW_TYPE_UINT8, 0},   {"u32", NANOARROW_TYPE_UINT32, 1},
-                                            {"i8", NANOARROW_TYPE_INT8, 0},    {"s", NANOARROW_TYPE_STRING, 0},
-                                            {"b", NANOARROW_TYPE_BINARY, 0},   {"d", NANOARROW_TYPE_DATE32, 0},
+    static const struct column columns[] = {{"u8", NANOARROW_TYPE_UINT8, 0},     {"u32", NANOARROW_TYPE_UINT32, 1},
+                                            {"i8", NANOARROW_TYPE_INT8, 0},      {"s", NANOARROW_TYPE_STRING, 0},
+                                            {"b", NANOARROW_TYPE_BINARY, 0},     {"d", NANOARROW_TYPE_DATE32, 0},
                                             {"ts", NANOARROW_TYPE_TIMESTAMP, 0}, {"o", NANOARROW_TYPE_BOOL, 0}};
     schema_of(&t->columns, columns, N_ELEMENTS(columns));
     t->location = strdup(place("types"));
     struct cadf_write w = {.location = t->location, .schema = &t->columns};
-    const char *sql = "select arrow_cast(200, 'UInt8') as u8, arrow_cast(4000000000, 'UInt32') as u32, arrow_cast(-1, 'Int8') as i8, "
-                      "'x' as s, X'00ff' as b, arrow_cast('2024-02-03', 'Date32') as d, "
-                      "arrow_cast('2024-02-03T04:05:06.000007Z', 'Timestamp(Microsecond, Some(\"UTC\"))') as ts, true as o";
+    const char *sql =
+        "select arrow_cast(200, 'UInt8') as u8, arrow_cast(4000000000, 'UInt32') as u32, arrow_cast(-1, 'Int8') as i8, "
+        "'x' as s, X'00ff' as b, arrow_cast('2024-02-03', 'Date32') as d, "
+        "arrow_cast('2024-02-03T04:05:06.000007Z', 'Timestamp(Microsecond, Some(\"UTC\"))') as ts, true as o";
     expect_write(plain, &w, sql, "");
     cadf_session *s = open_with(&f, 0);
-    expect(s, "select * from t", "u8,u32,i8,s,b,d,ts,o\n200,4000000000,-1,x,00ff,2024-02-03,2024-02-03T04:05:06.000007Z,true\n");
+    expect(s, "select * from t",
+           "u8,u32,i8,s,b,d,ts,o\n200,4000000000,-1,x,00ff,2024-02-03,2024-02-03T04:05:06.000007Z,true\n");
     expect(s, "select count(*) as n from t where u32 = 4000000000 and u8 > 100 and b = X'00ff'", "n\n1\n");
     expect(s, "select arrow_typeof(u8) as a, arrow_typeof(u32) as b from t", "a,b\nUInt8,UInt32\n");
 
@@ -1700,7 +1756,10 @@ static void test_listing(void **state)
     t->location = folder;
     t->format = "parquet";
     t->proved = 0;
-    schema_of(&t->columns, (struct column[]){{"b", NANOARROW_TYPE_STRING, 0}, {"a", NANOARROW_TYPE_INT64, 1}, {"c", NANOARROW_TYPE_INT64, 0}}, 3);
+    schema_of(&t->columns,
+              (struct column[]){
+                  {"b", NANOARROW_TYPE_STRING, 0}, {"a", NANOARROW_TYPE_INT64, 1}, {"c", NANOARROW_TYPE_INT64, 0}},
+              3);
     struct fake_table *odd = fake_add(&f, "public", "odd", CADF_TABLE_LISTING);
     odd->location = folder;
     odd->format = "excel";
@@ -1716,7 +1775,8 @@ static void test_listing(void **state)
     fake_done(&f);
 }
 
-/* ---- output --------------------------------------------------------------------------------------------------------- */
+/* ---- output ---------------------------------------------------------------------------------------------------------
+ */
 
 static void test_output(void **state)
 {
@@ -1737,9 +1797,11 @@ static void test_output(void **state)
          "| -20 | NULL | NULL | NULL   | NULL   |\n"
          "+-----+------+------+--------+--------+\n"},
         {"json", 0,
-         "[{\"n\":1,\"s\":\"a\",\"b\":\"00ff\",\"l\":[1,2],\"o\":{\"k\":\"v\"}},{\"n\":-20,\"s\":null,\"b\":null,\"l\":null,\"o\":null}]\n"},
+         "[{\"n\":1,\"s\":\"a\",\"b\":\"00ff\",\"l\":[1,2],\"o\":{\"k\":\"v\"}},{\"n\":-20,\"s\":null,\"b\":null,\"l\":"
+         "null,\"o\":null}]\n"},
         {"ndjson", 0,
-         "{\"n\":1,\"s\":\"a\",\"b\":\"00ff\",\"l\":[1,2],\"o\":{\"k\":\"v\"}}\n{\"n\":-20,\"s\":null,\"b\":null,\"l\":null,\"o\":null}\n"},
+         "{\"n\":1,\"s\":\"a\",\"b\":\"00ff\",\"l\":[1,2],\"o\":{\"k\":\"v\"}}\n{\"n\":-20,\"s\":null,\"b\":null,\"l\":"
+         "null,\"o\":null}\n"},
         {"csv", 0, "n,s,b,l,o\n1,a,00ff,\"[1,2]\",\"{\"\"k\"\":\"\"v\"\"}\"\n-20,,,,\n"},
         {"tsv", 0, "n\ts\tb\tl\to\n1\ta\t00ff\t[1,2]\t\"{\"\"k\"\":\"\"v\"\"}\"\n-20\t\t\t\t\n"},
         {"excel", 0, "!1 output format 'excel' is unknown: table, json, ndjson, csv, tsv, arrow, parquet"},
@@ -1774,7 +1836,8 @@ static void test_output(void **state)
         assert_int_equal(rows, 5000);
         close(fd);
         char q[700];
-        snprintf(q, sizeof q, "create external table f%zu stored as %s location '%s'", i, files[i][0], place(files[i][1]));
+        snprintf(q, sizeof q, "create external table f%zu stored as %s location '%s'", i, files[i][0],
+                 place(files[i][1]));
         expect(s, q, "");
         snprintf(q, sizeof q, "select count(*) as n, sum(n) as t, max(s) as s from f%zu", i);
         expect(s, q, "n,t,s\n5000,12502500,999\n");
@@ -1791,7 +1854,8 @@ static void test_output(void **state)
     cadf_session_close(s);
 }
 
-/* ---- panics --------------------------------------------------------------------------------------------------------- */
+/* ---- panics ---------------------------------------------------------------------------------------------------------
+ */
 
 /* 0.11: a scan or callback that calls back into its session would block a runtime thread for ever; it gets an error. */
 static cadf_session *reentered;
@@ -1817,8 +1881,13 @@ static void test_reentry_is_an_error(void **state)
     assert_int_equal(ArrowSchemaSetType(&int64, NANOARROW_TYPE_INT64), NANOARROW_OK);
     const struct ArrowSchema *args[] = {&int64};
     const char *names[] = {"n"};
-    struct cadf_scalar_function fn = {.name = "reenter", .arg_types = args, .arg_names = names, .n_args = 1,
-                                      .return_type = &int64, .volatility = 2, .call = reenter_call};
+    struct cadf_scalar_function fn = {.name = "reenter",
+                                      .arg_types = args,
+                                      .arg_names = names,
+                                      .n_args = 1,
+                                      .return_type = &int64,
+                                      .volatility = 2,
+                                      .call = reenter_call};
     assert_int_equal(cadf_register_function(s, &fn, NULL), CADF_OK);
     expect_part(s, "select reenter(value) from generate_series(1, 3)",
                 "function 'reenter': a callback must not call back into its session");
@@ -1854,7 +1923,8 @@ static void test_broken_structs(void **state)
     cadf_session_close(s);
 }
 
-/* ---- several threads ------------------------------------------------------------------------------------------------- */
+/* ---- several threads
+ * ------------------------------------------------------------------------------------------------- */
 
 static void *query_many(void *data)
 {
@@ -1918,8 +1988,11 @@ static void test_concurrent_writers(void **state)
         for (size_t round = 0; round < 2; round++) {
             int n_ok = 0;
             for (size_t i = 0; i < N_ELEMENTS(writers); i++) {
-                writers[i] = (struct writer){.s = s, .w = {.location = at, .schema = &schema, .app_id = cases[k].app_id,
-                                                           .app_version = (int64_t)round + 1}};
+                writers[i] = (struct writer){.s = s,
+                                             .w = {.location = at,
+                                                   .schema = &schema,
+                                                   .app_id = cases[k].app_id,
+                                                   .app_version = (int64_t)round + 1}};
                 assert_int_equal(pthread_create(&threads[i], NULL, write_once, &writers[i]), 0);
             }
             for (size_t i = 0; i < N_ELEMENTS(writers); i++) {
@@ -1945,8 +2018,8 @@ static void test_concurrent_writers(void **state)
     cadf_session_close(s);
 }
 
-/* 0.15: one row a file. 400 rows of 2,000 items go through unnest, also under a filter, without being gathered: the scan
- * reads few rows a batch and the filter runs inside it. */
+/* 0.15: one row a file. 400 rows of 2,000 items go through unnest, also under a filter, without being gathered: the
+ * scan reads few rows a batch and the filter runs inside it. */
 static void test_bundles_stream(void **state)
 {
     (void)state;
@@ -1957,12 +2030,18 @@ static void test_bundles_stream(void **state)
     cadf_session *s = open_with(&f, 0);
     struct cadf_write w = {.location = t->location, .schema = &t->columns};
     expect_write(s, &w,
-                 "select cast(g as bigint) as x, array_agg(named_struct('kind', 'k' || cast(i as varchar), 'pos', cast(i as bigint))) as nodes "
-                 "from (select a.value as g, b.value as i from generate_series(1, 400) a, generate_series(1, 2000) b) group by g",
+                 "select cast(g as bigint) as x, array_agg(named_struct('kind', 'k' || cast(i as varchar), 'pos', "
+                 "cast(i as bigint))) as nodes "
+                 "from (select a.value as g, b.value as i from generate_series(1, 400) a, generate_series(1, 2000) b) "
+                 "group by g",
                  "");
-    expect(s, "select count(*) as n, sum(n['pos']) as t from (select x, unnest(nodes) as n from files)", "n,t\n800000,800400000\n");
-    expect(s, "select count(*) as n from (select x, unnest(nodes) as n from files where x <= 10) where n['kind'] = 'k7'", "n\n10\n");
-    char *plan = query_params(s, "explain select x, n['pos'] from (select x, unnest(nodes) as n from files where x % 2 = 0)", NULL);
+    expect(s, "select count(*) as n, sum(n['pos']) as t from (select x, unnest(nodes) as n from files)",
+           "n,t\n800000,800400000\n");
+    expect(s,
+           "select count(*) as n from (select x, unnest(nodes) as n from files where x <= 10) where n['kind'] = 'k7'",
+           "n\n10\n");
+    char *plan = query_params(
+        s, "explain select x, n['pos'] from (select x, unnest(nodes) as n from files where x % 2 = 0)", NULL);
     assert_null(strstr(plan, "FilterExec"));
     assert_non_null(strstr(plan, "batch_rows="));
     free(plan);

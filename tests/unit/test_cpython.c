@@ -1,7 +1,8 @@
-/* tests/unit/test_cpython.c — the CPython layers: facts of odd files, and what files, workers and interpreters may do to a run.
+/* tests/unit/test_cpython.c — the CPython layers: facts of odd files, and what files, workers and interpreters may do
+ * to a run.
  *
- * The interpreter is `python3` of PATH, any version from 3.9 on: what differs between versions is not asserted here (the oracles of
- * tests/oracle hold every node and symbol against the interpreter itself).
+ * The interpreter is `python3` of PATH, any version from 3.9 on: what differs between versions is not asserted here
+ * (the oracles of tests/oracle hold every node and symbol against the interpreter itself).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -27,7 +28,8 @@
 
 #define MIB ((uint64_t)1024 * 1024)
 
-/* ---- files and pools ---------------------------------------------------------------------------------------------- */
+/* ---- files and pools ----------------------------------------------------------------------------------------------
+ */
 
 struct loaded {
     struct repo_entry entry;
@@ -132,7 +134,8 @@ static int close_shared(void **state)
     return 0;
 }
 
-/* ---- facts of odd files ------------------------------------------------------------------------------------------- */
+/* ---- facts of odd files -------------------------------------------------------------------------------------------
+ */
 
 static bool is_text_at(const struct ArrowArrayView *view, int64_t i, const char *text)
 {
@@ -140,7 +143,8 @@ static bool is_text_at(const struct ArrowArrayView *view, int64_t i, const char 
     return (size_t)found.size_bytes == strlen(text) && memcmp(found.data, text, (size_t)found.size_bytes) == 0;
 }
 
-/* The raw text of the last Name among the nodes, its span_quality in *ret_quality (exact or not); NULL: it has no span. */
+/* The raw text of the last Name among the nodes, its span_quality in *ret_quality (exact or not); NULL: it has no span.
+ */
 static char *last_name(const struct loaded *l, const struct ArrowArray *batch, bool *ret_is_exact)
 {
     struct ArrowSchema schema;
@@ -230,7 +234,8 @@ static void odd_files_are_facts(void **state)
         struct cpython_result result = run(pool, l);
         const struct cpython_layer_result *ast = &result.layers[CPYTHON_AST];
         const struct cpython_layer_result *symtable = &result.layers[CPYTHON_SYMTABLE];
-        print_message("%s: %s %s\n", o->title, cpython_status_name(ast->status), ast->reason != NULL ? ast->reason : "");
+        print_message("%s: %s %s\n", o->title, cpython_status_name(ast->status),
+                      ast->reason != NULL ? ast->reason : "");
         assert_int_equal(ast->status, o->status);
         assert_int_equal(symtable->status, o->status == CPYTHON_FAILED ? CPYTHON_FAILED : CPYTHON_OK);
         assert_int_equal(ast->start_byte, o->start_byte);
@@ -257,8 +262,8 @@ static void odd_files_are_facts(void **state)
 }
 
 /* n_errors  of the `errors` list and its only item's text */
-static void assert_error_row(const struct ArrowArray *batch, const char *type, const char *message, int line, int column,
-                             int64_t start_byte)
+static void assert_error_row(const struct ArrowArray *batch, const char *type, const char *message, int line,
+                             int column, int64_t start_byte)
 {
     struct ArrowSchema schema;
     struct ArrowArrayView view;
@@ -279,15 +284,40 @@ static void assert_error_row(const struct ArrowArray *batch, const char *type, c
     ArrowSchemaRelease(&schema);
 }
 
-/* C2: a SyntaxError keeps CPython's own numbers, in characters from 1, beside the raw byte. */
+/* C2: a SyntaxError keeps CPython's own numbers, beside the raw byte. */
 static void an_error_is_a_row(void **state)
 {
-    static const char bytes[] = "x = 1\n\xC3\xA9\xC3\xA9 = = 2\n";
+    static const char bytes[] = "# coding: latin-1\n\xE9\xE9 = = 2\n";
     struct loaded *l = load("broken.py", bytes, sizeof bytes - 1);
     struct cpython_result result = run(*state, l);
-    assert_error_row(&result.layers[CPYTHON_AST].batch, "SyntaxError", "invalid syntax", 2, 6, 13);
+    assert_error_row(&result.layers[CPYTHON_AST].batch, "SyntaxError", "invalid syntax", 2, 6, 23);
     cpython_result_done(&result);
     unload(l);
+}
+
+/* C8: CPython counts characters or UTF-8 bytes, as the error and the version would have it; the raw byte is the same
+ * one. */
+static void errors_have_raw_places(void **state)
+{
+    static const struct {
+        const char *bytes;
+        int64_t ast, symtable;
+    } cases[] = {
+        {"\xC3\xA9\xC3\xA9 = = 2\n", 7, 7},
+        {"\xEF\xBB\xBF\xC3\xA9\xC3\xA9 = = 2\n", 10, 10},
+        {"'\xC3\xA9\xC3\xA9' x\n", 7, 7},
+        {"# coding: latin-1\n'\xE9\xE9' x\n", 23, 23},
+        {"def f(x):\n  '\xC3\xA9\xC3\xA9'; global x\n", -1, 20},
+        {"# coding: latin-1\ndef f(x):\n  '\xE9\xE9'; global x\n", -1, 36},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        struct loaded *l = load("broken.py", cases[i].bytes, strlen(cases[i].bytes));
+        struct cpython_result result = run(*state, l);
+        assert_int_equal(result.layers[CPYTHON_AST].start_byte, cases[i].ast);
+        assert_int_equal(result.layers[CPYTHON_SYMTABLE].start_byte, cases[i].symtable);
+        cpython_result_done(&result);
+        unload(l);
+    }
 }
 
 /* Only what is asked for is answered. */
@@ -312,7 +342,8 @@ static void layers_are_chosen(void **state)
     unload(l);
 }
 
-/* ---- depth and size ----------------------------------------------------------------------------------------------- */
+/* ---- depth and size -----------------------------------------------------------------------------------------------
+ */
 
 /* CPython 3.9 and 3.10 build trees of any depth, later ones refuse; both is an answer, a dead worker is not. */
 static void deep_code_does_not_kill(void **state)
@@ -337,7 +368,8 @@ static void deep_code_does_not_kill(void **state)
         struct loaded *l = load_string("deep.py", repeat(cases[i].before, cases[i].part, DEPTH, cases[i].after));
         struct cpython_result result = run(pool, l);
         const struct cpython_layer_result *ast = &result.layers[CPYTHON_AST];
-        print_message("%s: %s %s\n", cases[i].part, cpython_status_name(ast->status), ast->reason != NULL ? ast->reason : "");
+        print_message("%s: %s %s\n", cases[i].part, cpython_status_name(ast->status),
+                      ast->reason != NULL ? ast->reason : "");
         assert_false(ast->is_budget);
         if (cases[i].reason != NULL)
             assert_true(ast->reason != NULL && g_str_has_prefix(ast->reason, cases[i].reason));
@@ -356,7 +388,8 @@ static GString *module_of(size_t n_bytes)
 {
     GString *text = g_string_new(NULL);
     for (int i = 0; text->len < n_bytes; i++)
-        g_string_append_printf(text, "value_%06d = call(argument, 'some text of no importance that fills the line', %d)\n", i, i);
+        g_string_append_printf(
+            text, "value_%06d = call(argument, 'some text of no importance that fills the line', %d)\n", i, i);
     return text;
 }
 
@@ -402,7 +435,8 @@ static void memory_is_bounded(void **state)
     cpython_pool_close(pool);
 }
 
-/* ---- workers that die and hang ------------------------------------------------------------------------------------ */
+/* ---- workers that die and hang ------------------------------------------------------------------------------------
+ */
 
 /* signal     sent to each worker that shows up, n_times at most
  * is_done    the file has its result
@@ -430,7 +464,8 @@ static void *kill_workers(void *data)
     return NULL;
 }
 
-static struct cpython_result run_while_killing(struct cpython_pool *pool, const struct loaded *l, int signal, int n_times)
+static struct cpython_result run_while_killing(struct cpython_pool *pool, const struct loaded *l, int signal,
+                                               int n_times)
 {
     struct killer k = {.pool = pool, .signal = signal, .n_times = n_times};
     pthread_t thread;
@@ -441,7 +476,8 @@ static struct cpython_result run_while_killing(struct cpython_pool *pool, const 
     return result;
 }
 
-/* Killed once: tried again, as if nothing had been. Killed twice: the file has failed, and is not tried a third time. */
+/* Killed once: tried again, as if nothing had been. Killed twice: the file has failed, and is not tried a third time.
+ */
 static void a_killed_worker_costs_one_file(void **state)
 {
     (void)state;
@@ -535,7 +571,8 @@ static void workers_run_side_by_side(void **state)
     cpython_pool_close(pool);
 }
 
-/* ---- interpreters ------------------------------------------------------------------------------------------------- */
+/* ---- interpreters -------------------------------------------------------------------------------------------------
+ */
 
 /* A program of the given shell text in a folder of its own. */
 static char *make_program(const char *text)
@@ -571,8 +608,9 @@ static void assert_skipped(struct cpython_pool *pool, const char *reason)
     unload(l);
 }
 
-#define ANSWER(major, minor, name, threads)                                                                         \
-    "#!/bin/sh\nprintf 'codeanatomy-interpreter\\000/x/python\\000" major "\\000" minor "\\000" name "\\000" threads "\\000full\\000end\\000'\n"
+#define ANSWER(major, minor, name, threads)                                                                          \
+    "#!/bin/sh\nprintf 'codeanatomy-interpreter\\000/x/python\\000" major "\\000" minor "\\000" name "\\000" threads \
+    "\\000full\\000end\\000'\n"
 
 /* Decision 8: no usable interpreter, and the layers are skipped with the reason. '%s' is the program. */
 static void what_is_no_interpreter_is_skipped(void **state)
@@ -630,8 +668,9 @@ static void a_worker_that_does_not_start_is_an_error(void **state)
     assert_non_null(strstr(err.message, "ImportError: /no/such/worker.so: cannot open shared object file"));
 
     /* It answers the question like Python, and then talks nonsense. */
-    char *path = make_program("#!/bin/sh\nif [ $# -gt 5 ]; then while :; do echo garbage; done; fi\n"
-                              "printf 'codeanatomy-interpreter\\000%s\\0003\\00011\\000cpython\\000gil\\000full\\000end\\000' \"$0\"\n");
+    char *path = make_program(
+        "#!/bin/sh\nif [ $# -gt 5 ]; then while :; do echo garbage; done; fi\n"
+        "printf 'codeanatomy-interpreter\\000%s\\0003\\00011\\000cpython\\000gil\\000full\\000end\\000' \"$0\"\n");
     err.code = CA_OK;
     assert_int_equal(open_pool((struct cpython_options){.python = path, .n_workers = 1}, &pool, &err), CA_ERR_WORKER);
     g_autofree char *worker = worker_path();
@@ -660,7 +699,8 @@ static void a_shim_is_resolved_once(void **state)
     remove_program(path);
 }
 
-/* ---- batches that lie --------------------------------------------------------------------------------------------- */
+/* ---- batches that lie ---------------------------------------------------------------------------------------------
+ */
 
 static const struct position_content_id some_content = {{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}};
 
@@ -671,7 +711,8 @@ static void encode_row(const char *path, const char *name, struct ArrowBuffer *r
     assert_int_equal(ast_files_v1_new(&rows), 0);
     struct ast_files_v1_nodes node = {.kind = rows_str_of("Module"), .span_quality = rows_str_of("none")};
     assert_int_equal(ast_files_v1_nodes_append(rows, &node), 0);
-    struct ast_files_v1_fields field = {.field = rows_str_of(name), .type = rows_str_of("str"), .value = rows_str_of("''")};
+    struct ast_files_v1_fields field = {
+        .field = rows_str_of(name), .type = rows_str_of("str"), .value = rows_str_of("''")};
     assert_int_equal(ast_files_v1_fields_append(rows, &field), 0);
     struct ast_files_v1_row row = {
         .file_id = 7,
@@ -770,6 +811,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(odd_files_are_facts),
         cmocka_unit_test(an_error_is_a_row),
+        cmocka_unit_test(errors_have_raw_places),
         cmocka_unit_test(layers_are_chosen),
         cmocka_unit_test(deep_code_does_not_kill),
         cmocka_unit_test(a_large_module_is_read),

@@ -53,7 +53,9 @@ const char *cpython_status_name(enum cpython_status status)
 int cpython_layer_schema(enum cpython_layer layer, struct ArrowSchema *ret, struct ca_error *err)
 {
     int rc = layer == CPYTHON_AST ? ast_files_v1_schema(ret) : symtable_files_v1_schema(ret);
-    return rc == 0 ? CA_OK : ca_fail_errno(err, CA_ERR_RESOURCES, rc, "cannot make the schema of layer '%s'", cpython_layer_name(layer));
+    return rc == 0 ? CA_OK
+                   : ca_fail_errno(err, CA_ERR_RESOURCES, rc, "cannot make the schema of layer '%s'",
+                                   cpython_layer_name(layer));
 }
 
 void cpython_result_done(struct cpython_result *r)
@@ -66,9 +68,11 @@ void cpython_result_done(struct cpython_result *r)
     memset(r, 0, sizeof *r);
 }
 
-/* ---- starting and stopping ---------------------------------------------------------------------------------------- */
+/* ---- starting and stopping ----------------------------------------------------------------------------------------
+ */
 
-/* The extension is loaded by its path: sys.path stays as the interpreter made it, and nothing is looked up in it for us. */
+/* The extension is loaded by its path: sys.path stays as the interpreter made it, and nothing is looked up in it for
+ * us. */
 static const char bootstrap[] =
     "import sys\n"
     "from importlib.machinery import ExtensionFileLoader, ModuleSpec\n"
@@ -82,8 +86,9 @@ static int worker_launch(const struct cpython_pool *pool, struct pool_worker *w,
 {
     char limit[32];
     g_snprintf(limit, sizeof limit, "%" G_GUINT64_FORMAT, (guint64)pool->memory_limit_bytes);
-    const char *const argv[] = {pool->interpreter.executable, "-I", "-S", "-X", "utf8", "-W", "ignore", "-c", bootstrap,
-                                pool->worker_module_path, limit, NULL};
+    const char *const argv[] = {
+        pool->interpreter.executable, "-I",  "-S", "-X", "utf8", "-W", "ignore", "-c", bootstrap,
+        pool->worker_module_path,     limit, NULL};
     int rc = process_start(argv, NULL, &w->process, err);
     if (rc != CA_OK)
         return ca_fail_context(err, CA_ERR_WORKER, "start worker");
@@ -133,7 +138,8 @@ static enum process_io receive_hello(const struct cpython_pool *pool, struct poo
     *ret_is_ours = false;
     enum process_io io = process_receive(&w->process, NULL, &frame, sizeof frame, deadline);
     if (io != PROCESS_DONE || frame.magic != PROTOCOL_MAGIC || frame.kind != PROTOCOL_HELLO ||
-        frame.n_head < sizeof(struct protocol_hello) || frame.n_head > PROTOCOL_MAX_HEAD || frame.n_body > PROTOCOL_MAX_HEAD)
+        frame.n_head < sizeof(struct protocol_hello) || frame.n_head > PROTOCOL_MAX_HEAD ||
+        frame.n_body > PROTOCOL_MAX_HEAD)
         return io;
     g_autofree uint8_t *head = g_malloc(frame.n_head);
     g_autofree uint8_t *body = g_malloc((gsize)frame.n_body + 1);
@@ -159,10 +165,11 @@ static int worker_greet(const struct cpython_pool *pool, struct pool_worker *w, 
     g_strchomp(words);
     const char *separator = *words != '\0' ? ": " : "";
     if (io == PROCESS_DONE)
-        return ca_fail(err, CA_ERR_WORKER, "start worker: '%s' is the worker of another version", pool->worker_module_path);
+        return ca_fail(err, CA_ERR_WORKER, "start worker: '%s' is the worker of another version",
+                       pool->worker_module_path);
     if (io == PROCESS_TIMED_OUT)
-        return ca_fail(err, CA_ERR_WORKER, "start worker: '%s' is not ready after %d s%s%s", pool->interpreter.executable,
-                       START_MS / 1000, separator, words);
+        return ca_fail(err, CA_ERR_WORKER, "start worker: '%s' is not ready after %d s%s%s",
+                       pool->interpreter.executable, START_MS / 1000, separator, words);
     g_autofree char *end = describe_status(status);
     return ca_fail(err, CA_ERR_WORKER, "start worker: '%s' with '%s': %s%s%s", pool->interpreter.executable,
                    pool->worker_module_path, end, separator, words);
@@ -258,7 +265,8 @@ uint64_t cpython_pool_peak_bytes(const struct cpython_pool *pool)
     return peak;
 }
 
-/* ---- one file ----------------------------------------------------------------------------------------------------- */
+/* ---- one file -----------------------------------------------------------------------------------------------------
+ */
 
 /* How a conversation about a file went. */
 enum exchange {
@@ -361,7 +369,8 @@ static enum exchange take_status(struct conversation *c, const uint8_t *head)
     layer->start_byte = status.start_byte;
     layer->n_facts = status.n_facts;
     if (status.outcome != PROTOCOL_OK)
-        layer->reason = g_utf8_make_valid((const char *)head + sizeof status, (gssize)(c->frame.n_head - sizeof status));
+        layer->reason =
+            g_utf8_make_valid((const char *)head + sizeof status, (gssize)(c->frame.n_head - sizeof status));
     c->answered |= 1u << c->frame.layer;
     return EXCHANGE_DONE;
 }
@@ -421,7 +430,10 @@ static enum exchange converse(struct conversation *c)
         .n_body = file->n_raw,
     };
     c->outbox = (struct process_outbox){
-        .parts = {{&frame, sizeof frame}, {&request, sizeof request}, {file->entry->path, request.n_path}, {file->raw, file->n_raw}},
+        .parts = {{&frame, sizeof frame},
+                  {&request, sizeof request},
+                  {file->entry->path, request.n_path},
+                  {file->raw, file->n_raw}},
         .n_parts = 4,
     };
     c->deadline_ms = process_now_ms() + c->pool->watchdog_ms;
@@ -475,8 +487,7 @@ static int run_file(struct cpython_pool *pool, struct pool_worker *w, const stru
         if (w->process.pid < 0)
             CA_TRY(worker_restart(pool, w, err));
         struct ca_error why = {.code = CA_OK};
-        struct conversation c = {
-            .pool = pool, .worker = w, .file = file, .wanted = layers, .result = ret, .why = &why};
+        struct conversation c = {.pool = pool, .worker = w, .file = file, .wanted = layers, .result = ret, .why = &why};
         enum exchange x = converse(&c);
         layers &= ~c.answered;
         if (x == EXCHANGE_DONE)
@@ -498,8 +509,8 @@ static int run_file(struct cpython_pool *pool, struct pool_worker *w, const stru
     return CA_OK;
 }
 
-int cpython_pool_run_file(struct cpython_pool *pool, unsigned worker_index, const struct repo_file *file, unsigned layers,
-                          struct cpython_result *ret, struct ca_error *err)
+int cpython_pool_run_file(struct cpython_pool *pool, unsigned worker_index, const struct repo_file *file,
+                          unsigned layers, struct cpython_result *ret, struct ca_error *err)
 {
     if (worker_index >= pool->n_workers || (layers & ~CPYTHON_ALL_LAYERS) != 0)
         return ca_bug(err, "no such worker or layer");

@@ -1,8 +1,9 @@
 /* extract/cpython/cpython.h — what the target interpreter says about a file: the layers `ast` and `symtable`.
  *
- * The interpreter is resolved once (a shim such as pyenv's depends on the folder it is called in), then runs as a pool of worker
- * processes, each loading worker/'s extension and answering one file at a time with one Arrow row a layer. User code is compiled
- * there, never executed or imported. A host thread owns a worker by its index and blocks in cpython_pool_run_file.
+ * The interpreter is resolved once (a shim such as pyenv's depends on the folder it is called in), then runs as a pool
+ * of worker processes, each loading worker/'s extension and answering one file at a time with one Arrow row a layer.
+ * User code is compiled there, never executed or imported. A host thread owns a worker by its index and blocks in
+ * cpython_pool_run_file.
  *
  *     struct cpython_options o = {.python = "python3", .n_workers = 2, .worker_module_path = path};
  *     CA_TRY(cpython_pool_open(&o, &pool, err));
@@ -13,12 +14,14 @@
  *     cpython_pool_close(pool);
  *
  * Invariants
- *   1. Whatever a file does to a worker is a fact about that file: a crash, a hang or a memory limit is its status, the worker is
- *      started anew, and the next file sees nothing of it. A file that kills a worker twice is not tried a third time.
- *   2. What a worker answers is not believed: framing, sizes, Arrow structure, nullability, UTF-8 and identity are checked.
+ *   1. Whatever a file does to a worker is a fact about that file: a crash, a hang or a memory limit is its status, the
+ * worker is started anew, and the next file sees nothing of it. A file that kills a worker twice is not tried a third
+ * time.
+ *   2. What a worker answers is not believed: framing, sizes, Arrow structure, nullability, UTF-8 and identity are
+ * checked.
  *   3. No usable interpreter is no error: every layer is skipped, with the reason.
- *   4. The process's signal dispositions are untouched; workers are in process groups of their own and end with the host.
- * Threads: open and close in one thread; run_file from several at once, each with its own index.
+ *   4. The process's signal dispositions are untouched; workers are in process groups of their own and end with the
+ * host. Threads: open and close in one thread; run_file from several at once, each with its own index.
  */
 #ifndef CA_EXTRACT_CPYTHON_CPYTHON_H
 #define CA_EXTRACT_CPYTHON_CPYTHON_H
@@ -67,8 +70,8 @@ struct cpython_options {
  * reason      owned
  * start_byte  raw offset of the first error, -1: unknown
  * n_facts     rows of the layer's largest list
- * batch       one row of the layer's dataset; release is NULL where there is none. A file that CPython refuses has a row in
- *             ast_files_v1 (with `errors` alone) and none in symtable_files_v1
+ * batch       one row of the layer's dataset; release is NULL where there is none. A file that CPython refuses has a
+ * row in ast_files_v1 (with `errors` alone) and none in symtable_files_v1
  */
 struct cpython_layer_result {
     enum cpython_status status;
@@ -89,8 +92,8 @@ void cpython_result_done(struct cpython_result *r);
 struct cpython_pool;
 
 /* Resolve the interpreter and start the workers. Where there is no usable interpreter the pool opens all the same, see
- * cpython_pool_skip_reason. CA_ERR_INVALID: n_workers is 0; CA_ERR_WORKER: the interpreter is fine but cannot load our worker, or no
- * process can be started. */
+ * cpython_pool_skip_reason. CA_ERR_INVALID: n_workers is 0; CA_ERR_WORKER: the interpreter is fine but cannot load our
+ * worker, or no process can be started. */
 int cpython_pool_open(const struct cpython_options *options, struct cpython_pool **ret,
                       struct ca_error *err) CA_MUST_CHECK;
 
@@ -105,15 +108,16 @@ const char *cpython_pool_python_version(const struct cpython_pool *pool);
 const char *cpython_pool_executable(const struct cpython_pool *pool);
 const char *cpython_pool_full_version(const struct cpython_pool *pool);
 
-/* Process id of worker i, -1 while it is not ready; largest resident set any worker had so far, in bytes. For reports. */
+/* Process id of worker i, -1 while it is not ready; largest resident set any worker had so far, in bytes. For reports.
+ */
 int64_t cpython_pool_worker_pid(const struct cpython_pool *pool, unsigned i);
 uint64_t cpython_pool_peak_bytes(const struct cpython_pool *pool);
 
-/* Run `layers` of one loaded file (borrowed) in worker `worker_index`; layers that were not asked for stay zeroed. *ret must be
- * zeroed, the caller frees it with cpython_result_done. Fails only where a worker cannot be started (CA_ERR_WORKER), memory of the
- * host is short (CA_ERR_RESOURCES) or the index is wrong (CA_ERR_BUG). */
-int cpython_pool_run_file(struct cpython_pool *pool, unsigned worker_index, const struct repo_file *file, unsigned layers,
-                          struct cpython_result *ret, struct ca_error *err) CA_MUST_CHECK;
+/* Run `layers` of one loaded file (borrowed) in worker `worker_index`; layers that were not asked for stay zeroed. *ret
+ * must be zeroed, the caller frees it with cpython_result_done. Fails only where a worker cannot be started
+ * (CA_ERR_WORKER), memory of the host is short (CA_ERR_RESOURCES) or the index is wrong (CA_ERR_BUG). */
+int cpython_pool_run_file(struct cpython_pool *pool, unsigned worker_index, const struct repo_file *file,
+                          unsigned layers, struct cpython_result *ret, struct ca_error *err) CA_MUST_CHECK;
 
 /* Schema of a layer's batches. *ret is the caller's to release. */
 int cpython_layer_schema(enum cpython_layer layer, struct ArrowSchema *ret, struct ca_error *err) CA_MUST_CHECK;

@@ -1,6 +1,7 @@
 /* extract/cpython/decode.c — Arrow IPC from a process that may be broken.
  *
- * nanoarrow checks the structure; what Rust's arrow believes without looking, namely UTF-8, null counts and NOT NULL, is checked here.
+ * nanoarrow checks the structure; what Rust's arrow believes without looking, namely UTF-8, null counts and NOT NULL,
+ * is checked here.
  */
 #include "extract/cpython/decode.h"
 
@@ -29,20 +30,24 @@ int decode_layer_init(struct decode_layer *ret, struct ArrowSchema *schema, stru
         rc = ArrowIpcDecoderSetSchema(&ret->decoder, &ret->schema, &why);
     if (rc == 0)
         rc = ArrowIpcDecoderSetEndianness(&ret->decoder, ArrowIpcSystemEndianness());
-    return rc == 0 ? CA_OK : ca_fail_errno(err, CA_ERR_RESOURCES, rc, "cannot prepare for the worker's batches (%s)", why.message);
+    return rc == 0
+               ? CA_OK
+               : ca_fail_errno(err, CA_ERR_RESOURCES, rc, "cannot prepare for the worker's batches (%s)", why.message);
 }
 
 void decode_layer_done(struct decode_layer *l)
 {
     if (l->decoder.private_data != NULL)
         ArrowIpcDecoderReset(&l->decoder);
-    ArrowBufferReset(&l->message);
+    if (l->message.data != NULL)
+        ArrowBufferReset(&l->message);
     if (l->schema.release != NULL)
         ArrowSchemaRelease(&l->schema);
     memset(l, 0, sizeof *l);
 }
 
-/* ---- what a batch must be ----------------------------------------------------------------------------------------- */
+/* ---- what a batch must be -----------------------------------------------------------------------------------------
+ */
 
 static bool is_ascii(const uint8_t *bytes, int64_t n)
 {
@@ -103,20 +108,22 @@ static bool is_text(const struct ArrowArrayView *view, const char *text)
     return (size_t)found.size_bytes == strlen(text) && memcmp(found.data, text, (size_t)found.size_bytes) == 0;
 }
 
-static int check_identity(const struct ArrowArrayView *view, const struct decode_identity *identity, struct ca_error *err)
+static int check_identity(const struct ArrowArrayView *view, const struct decode_identity *identity,
+                          struct ca_error *err)
 {
     if (view->length != 1)
         return ca_fail(err, CA_ERR_WORKER, "%" G_GINT64_FORMAT " rows instead of one", (gint64)view->length);
     struct ArrowBufferView content = ArrowArrayViewGetBytesUnsafe(view->children[2], 0);
     if (ArrowArrayViewGetIntUnsafe(view->children[0], 0) != identity->file_id ||
         !is_text(view->children[1], identity->path) || content.size_bytes != 16 ||
-        memcmp(content.data.as_uint8, identity->content_id, 16) != 0 || !is_text(view->children[3], identity->python_version))
+        memcmp(content.data.as_uint8, identity->content_id, 16) != 0 ||
+        !is_text(view->children[3], identity->python_version))
         return ca_fail(err, CA_ERR_WORKER, "it is about another file");
     return CA_OK;
 }
 
-/* The format lets an array without items have an offsets buffer without bytes; Rust's arrow reads its first offset all the same.
- * Recursion over the schema, as above. */
+/* The format lets an array without items have an offsets buffer without bytes; Rust's arrow reads its first offset all
+ * the same. Recursion over the schema, as above. */
 static void give_offsets(const struct ArrowArrayView *view, struct ArrowArray *array)
 {
     static const int32_t zero = 0;
@@ -126,8 +133,8 @@ static void give_offsets(const struct ArrowArrayView *view, struct ArrowArray *a
         give_offsets(view->children[i], array->children[i]);
 }
 
-static int check_array(const struct decode_layer *l, struct ArrowArray *array,
-                       const struct decode_identity *identity, struct ca_error *err)
+static int check_array(const struct decode_layer *l, struct ArrowArray *array, const struct decode_identity *identity,
+                       struct ca_error *err)
 {
     struct ArrowArrayView view;
     struct ArrowError why = {.message = ""};
@@ -204,7 +211,8 @@ int decode_batch(struct decode_layer *l, struct ArrowBufferView head, struct Arr
     int errnum = ArrowSharedBufferInit(&shared, body);
     if (errnum != 0) {
         ArrowBufferReset(body);
-        return ca_fail_errno(err, CA_ERR_RESOURCES, errnum, "cannot share a batch of %" G_GINT64_FORMAT " bytes", (gint64)n_body);
+        return ca_fail_errno(err, CA_ERR_RESOURCES, errnum, "cannot share a batch of %" G_GINT64_FORMAT " bytes",
+                             (gint64)n_body);
     }
     int rc = decode(l, head, &shared, n_body, identity, ret, err);
     ArrowBufferReset(&shared);

@@ -30,8 +30,9 @@ struct decode_identity {
 int decode_layer_init(struct decode_layer *ret, struct ArrowSchema *schema, struct ca_error *err) CA_MUST_CHECK;
 void decode_layer_done(struct decode_layer *l);
 
-/* Decode the record batch whose message is head and whose buffers are *body (taken, also on failure; arrays share it). The batch
- * is checked whole: flatbuffer, sizes, offsets, nullability, null counts, UTF-8, one row, identity. CA_ERR_WORKER says what is wrong. */
+/* Decode the record batch whose message is head and whose buffers are *body (taken, also on failure; arrays share it).
+ * The batch is checked whole: flatbuffer, sizes, offsets, nullability, null counts, UTF-8, one row, identity.
+ * CA_ERR_WORKER says what is wrong. */
 int decode_batch(struct decode_layer *l, struct ArrowBufferView head, struct ArrowBuffer *body,
                  const struct decode_identity *identity, struct ArrowArray *ret, struct ca_error *err) CA_MUST_CHECK;
 

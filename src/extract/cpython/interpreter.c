@@ -18,7 +18,17 @@ static const char question[] =
     "     b'free-threaded' if 't' in sys.abiflags else b'gil', sys.version.encode(), b'end']\n"
     "sys.stdout.buffer.write(b'\\0'.join(f) + b'\\0')\n";
 
-enum { FIELD_MARK, FIELD_EXECUTABLE, FIELD_MAJOR, FIELD_MINOR, FIELD_NAME, FIELD_THREADS, FIELD_FULL, FIELD_END, N_FIELDS };
+enum {
+    FIELD_MARK,
+    FIELD_EXECUTABLE,
+    FIELD_MAJOR,
+    FIELD_MINOR,
+    FIELD_NAME,
+    FIELD_THREADS,
+    FIELD_FULL,
+    FIELD_END,
+    N_FIELDS
+};
 
 void interpreter_done(struct interpreter *i)
 {
@@ -69,8 +79,8 @@ static void judge(const char *command, const char *const fields[N_FIELDS], struc
     if (strcmp(fields[FIELD_NAME], "cpython") != 0) {
         ret->skip_reason = g_strdup_printf("interpreter '%s' is %s, not CPython", command, fields[FIELD_NAME]);
     } else if (major != 3 || minor < 9) {
-        ret->skip_reason = g_strdup_printf("interpreter '%s' is CPython %d.%d, 3.9 or newer is needed", command, (int)major,
-                                           (int)minor);
+        ret->skip_reason = g_strdup_printf("interpreter '%s' is CPython %d.%d, 3.9 or newer is needed", command,
+                                           (int)major, (int)minor);
     } else if (strcmp(fields[FIELD_THREADS], "gil") != 0) {
         ret->skip_reason =
             g_strdup_printf("interpreter '%s' is a free-threaded build, which cannot load the worker", command);
@@ -84,8 +94,7 @@ static void judge(const char *command, const char *const fields[N_FIELDS], struc
 int interpreter_resolve(const char *command, const char *start_dir, struct interpreter *ret, struct ca_error *err)
 {
     /* A path is relative to the caller's working directory, not to start_dir. */
-    g_autofree char *path =
-        strchr(command, '/') != NULL ? g_canonicalize_filename(command, NULL) : g_strdup(command);
+    g_autofree char *path = strchr(command, '/') != NULL ? g_canonicalize_filename(command, NULL) : g_strdup(command);
     const char *const argv[] = {path, "-I", "-S", "-c", question, NULL};
     struct process p = PROCESS_NONE;
     struct ca_error reason = {.code = CA_OK};

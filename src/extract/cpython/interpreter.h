@@ -17,7 +17,8 @@ struct interpreter {
     char *full_version;
 };
 
-/* Ask `command` (searched in PATH, called in start_dir) what it is. Fails only where no process can be started at all. */
+/* Ask `command` (searched in PATH, called in start_dir) what it is. Fails only where no process can be started at all.
+ */
 int interpreter_resolve(const char *command, const char *start_dir, struct interpreter *ret,
                         struct ca_error *err) CA_MUST_CHECK;
 void interpreter_done(struct interpreter *i);

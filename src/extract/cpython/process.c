@@ -118,7 +118,8 @@ int process_start(const char *const *argv, const char *start_dir, struct process
         close_fd(&sockets[0]);
         close_fd(&stderr_fd);
         const bool is_missing = errnum == ENOENT || errnum == EACCES || errnum == ENOTDIR || errnum == ENOEXEC;
-        return ca_fail_errno(err, is_missing ? CA_ERR_NOT_FOUND : CA_ERR_WORKER, errnum, "cannot %s '%s'", step, argv[0]);
+        return ca_fail_errno(err, is_missing ? CA_ERR_NOT_FOUND : CA_ERR_WORKER, errnum, "cannot %s '%s'", step,
+                             argv[0]);
     }
     *ret = (struct process){.pid = pid, .fd = sockets[0], .stderr_fd = stderr_fd};
     return CA_OK;
@@ -218,8 +219,7 @@ enum process_io process_receive(struct process *p, struct process_outbox *outbox
     size_t n_done = 0;
     while (n_done < n_bytes) {
         size_t n = 0;
-        enum process_io io =
-            receive_some(p, outbox, (uint8_t *)bytes + n_done, n_bytes - n_done, &n, deadline_ms);
+        enum process_io io = receive_some(p, outbox, (uint8_t *)bytes + n_done, n_bytes - n_done, &n, deadline_ms);
         if (io != PROCESS_DONE)
             return io;
         n_done += n;

@@ -1,7 +1,8 @@
 /* extract/cpython/process.h — a child process and the socket that is its stdin and stdout.
  *
- * A socket and not two pipes: a write to a dead child is then an error code (MSG_NOSIGNAL) and no SIGPIPE in a process that is
- * not ours to configure. stderr goes to a small sealed memory file, whose beginning explains a child that would not start.
+ * A socket and not two pipes: a write to a dead child is then an error code (MSG_NOSIGNAL) and no SIGPIPE in a process
+ * that is not ours to configure. stderr goes to a small sealed memory file, whose beginning explains a child that would
+ * not start.
  */
 #ifndef CA_EXTRACT_CPYTHON_PROCESS_H
 #define CA_EXTRACT_CPYTHON_PROCESS_H
@@ -38,12 +39,14 @@ enum process_io { PROCESS_DONE, PROCESS_ENDED, PROCESS_TIMED_OUT };
 /* A struct process that is not running. */
 #define PROCESS_NONE ((struct process){.pid = -1, .fd = -1, .stderr_fd = -1})
 
-/* Start argv (NULL-terminated; argv[0] is searched in PATH) in start_dir (NULL: here) in a process group of its own. CA_ERR_NOT_FOUND:
- * no such program; CA_ERR_WORKER: anything else. */
-int process_start(const char *const *argv, const char *start_dir, struct process *ret, struct ca_error *err) CA_MUST_CHECK;
+/* Start argv (NULL-terminated; argv[0] is searched in PATH) in start_dir (NULL: here) in a process group of its own.
+ * CA_ERR_NOT_FOUND: no such program; CA_ERR_WORKER: anything else. */
+int process_start(const char *const *argv, const char *start_dir, struct process *ret,
+                  struct ca_error *err) CA_MUST_CHECK;
 
-/* Kill it if it still runs, reap it, close everything. *ret_status (may be NULL) is its wait status, -1: unknown. What it wrote to
- * stderr, first 4 KiB, is *ret_stderr (may be NULL; the caller frees it). Safe on a process that is not running. */
+/* Kill it if it still runs, reap it, close everything. *ret_status (may be NULL) is its wait status, -1: unknown. What
+ * it wrote to stderr, first 4 KiB, is *ret_stderr (may be NULL; the caller frees it). Safe on a process that is not
+ * running. */
 void process_stop(struct process *p, int *ret_status, char **ret_stderr);
 
 /* Receive exactly n bytes and send what the outbox (may be NULL) holds meanwhile, until deadline (process_now_ms). */

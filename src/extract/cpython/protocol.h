@@ -1,18 +1,18 @@
 /* extract/cpython/protocol.h — what host and worker say to each other.
  *
  * One stream socket a worker, both ends on one machine, so integers are native. Everything is a frame: a struct
- * protocol_frame, n_head bytes, n_body bytes. The worker opens with HELLO; after that the host sends REQUEST and the worker
- * answers, for each layer that was asked for in the order of enum protocol_layer, [BATCH] STATUS, and then END.
+ * protocol_frame, n_head bytes, n_body bytes. The worker opens with HELLO; after that the host sends REQUEST and the
+ * worker answers, for each layer that was asked for in the order of enum protocol_layer, [BATCH] STATUS, and then END.
  * A layer's frames are sent as soon as they exist: a worker that dies in the second layer has delivered the first.
  *
- *   HELLO    head: struct protocol_hello, then its strings; body: the IPC schema messages of all layers, one after the other.
- *            The host compares them with its own, so later batches come without a schema.
- *   REQUEST  head: struct protocol_request, then the path; body: the file's raw bytes
- *   BATCH    head: the encapsulated IPC message of a record batch of one row; body: its buffers
- *   STATUS   head: struct protocol_status, then the reason
- *   END      head: struct protocol_end
+ *   HELLO    head: struct protocol_hello, then its strings; body: the IPC schema messages of all layers, one after the
+ * other. The host compares them with its own, so later batches come without a schema. REQUEST  head: struct
+ * protocol_request, then the path; body: the file's raw bytes BATCH    head: the encapsulated IPC message of a record
+ * batch of one row; body: its buffers STATUS   head: struct protocol_status, then the reason END      head: struct
+ * protocol_end
  *
- * The host believes nothing: sizes, order, sequence numbers, batch and identity are checked. No library; used by the worker too.
+ * The host believes nothing: sizes, order, sequence numbers, batch and identity are checked. No library; used by the
+ * worker too.
  */
 #ifndef CA_EXTRACT_CPYTHON_PROTOCOL_H
 #define CA_EXTRACT_CPYTHON_PROTOCOL_H

@@ -1,4 +1,5 @@
-/* extract/treesitter/facts.h — what scan.c finds and rows.c writes: the libcst layer of one file. Private to the room. */
+/* extract/treesitter/facts.h — what scan.c finds and rows.c writes: the libcst layer of one file. Private to the room.
+ */
 #ifndef CA_EXTRACT_TREESITTER_FACTS_H
 #define CA_EXTRACT_TREESITTER_FACTS_H
 
@@ -11,7 +12,8 @@
 #include "extract/treesitter/syntax.h"
 #include "extract/treesitter/treesitter.h"
 
-/* What a node's names are used for; handed down from parent to child. Those up to USE_DEL are expressions and targets. */
+/* What a node's names are used for; handed down from parent to child. Those up to USE_DEL are expressions and targets.
+ */
 enum use {
     USE_LOAD,
     USE_ASSIGN,

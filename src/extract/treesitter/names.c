@@ -1,8 +1,8 @@
 /* extract/treesitter/names.c — Python's scoping rules over symbols.
  *
- * The rules are those of the language reference ("Naming and binding") as CPython's symtable.c applies them; its oracle test
- * is tests/oracle/compare_cst.py. Two differences are wanted: comprehensions are scopes in every version, and a `nonlocal`
- * without anything to mean binds in its own scope, where CPython refuses the file.
+ * The rules are those of the language reference ("Naming and binding") as CPython's symtable.c applies them; its oracle
+ * test is tests/oracle/compare_cst.py. Two differences are wanted: comprehensions are scopes in every version, and a
+ * `nonlocal` without anything to mean binds in its own scope, where CPython refuses the file.
  */
 #include "extract/treesitter/names.h"
 
@@ -182,7 +182,8 @@ struct symbol *names_symbol_at(const struct names *n, int32_t symbol)
     return &g_array_index(n->symbols, struct symbol, symbol);
 }
 
-/* `__x` in class `_C` is `_C__x`; names that end in `__`, and classes named by underscores alone, are left as they are. */
+/* `__x` in class `_C` is `_C__x`; names that end in `__`, and classes named by underscores alone, are left as they are.
+ */
 static int32_t mangle(struct names *n, int32_t scope, int32_t name)
 {
     struct rows_str text = names_text(n, name);
@@ -257,8 +258,8 @@ static int32_t global_of(struct names *n, int32_t symbol)
     return global >= 0 ? global : names_symbol(n, 0, key);
 }
 
-/* Symbol with sites that the scopes around `scope` offer for `key`; -1: none. What a function declares global or nonlocal is
- * passed on as that. `with_module` false: functions alone, as for `nonlocal`. */
+/* Symbol with sites that the scopes around `scope` offer for `key`; -1: none. What a function declares global or
+ * nonlocal is passed on as that. `with_module` false: functions alone, as for `nonlocal`. */
 static int32_t find_outside(struct names *n, int32_t scope, int32_t key, bool with_module)
 {
     bool sees_class = names_scope(n, scope)->kind == SCOPE_TYPE_PARAMETERS;
@@ -312,8 +313,7 @@ static void count_site(struct names *n, int32_t ordinal)
     if (owner->first_site < 0 || ordinal < owner->first_site)
         owner->first_site = ordinal;
     owner->n_sites++;
-    owner->n_other_sites +=
-        site->kind != SITE_DEFINITION && site->kind != SITE_IMPORT && site->kind != SITE_PARAMETER;
+    owner->n_other_sites += site->kind != SITE_DEFINITION && site->kind != SITE_IMPORT && site->kind != SITE_PARAMETER;
 }
 
 /* Bindings are few per file beside the nodes, but a scope's are met in no order of places. */
@@ -343,8 +343,8 @@ void names_resolve(struct names *n)
         if ((names_symbol_at(n, site->symbol)->flags & SYMBOL_IS_NONLOCAL) == 0)
             count_site(n, (int32_t)i);
     }
-    /* Scopes come parents first and symbols do not, so a chain of `nonlocal`s is followed by find_outside: the symbol in
-     * between has no sites of its own and is passed over, or has an owner already. */
+    /* Scopes come parents first and symbols do not, so a chain of `nonlocal`s is followed by find_outside: the symbol
+     * in between has no sites of its own and is passed over, or has an owner already. */
     for (guint i = 0; i < n_symbols && n->exhausted == NULL; i++) {
         struct symbol *s = names_symbol_at(n, (int32_t)i);
         if ((s->flags & (SYMBOL_IS_NONLOCAL | SYMBOL_IS_GLOBAL)) == SYMBOL_IS_NONLOCAL) {

@@ -293,7 +293,8 @@ static int write_bases(struct facts *f, struct libcst_files_v1 *cst)
         const struct base *b = &g_array_index(f->bases, struct base, i);
         const struct syntax_node *n = node_at(f, b->node);
         int32_t chain = b->node;
-        while (syntax_is(f->syntax, chain, SYNTAX_SUBSCRIPT) || syntax_is(f->syntax, chain, SYNTAX_PARENTHESIZED_EXPRESSION)) {
+        while (syntax_is(f->syntax, chain, SYNTAX_SUBSCRIPT) ||
+               syntax_is(f->syntax, chain, SYNTAX_PARENTHESIZED_EXPRESSION)) {
             int32_t inner = syntax_named_child(f->syntax, chain);
             if (inner < 0)
                 break;
@@ -326,8 +327,9 @@ static int write_imports(struct facts *f, struct libcst_files_v1 *cst)
         const struct syntax_node *n = node_at(f, m->node);
         const struct syntax_node *statement = node_at(f, m->statement);
         int32_t bound = m->alias >= 0 ? m->alias : m->name >= 0 ? syntax_named_child(f->syntax, m->name) : -1;
-        g_autofree char *module = m->module < 0 ? NULL : g_strndup(dotted_name_text(f, m->module).data,
-                                                                    (gsize)dotted_name_text(f, m->module).n_bytes);
+        g_autofree char *module = m->module < 0 ? NULL
+                                                : g_strndup(dotted_name_text(f, m->module).data,
+                                                            (gsize)dotted_name_text(f, m->module).n_bytes);
         struct libcst_files_v1_imports item = {
             .ordinal = (int32_t)i,
             .scope = m->scope,
@@ -378,8 +380,7 @@ static int write_sites(struct facts *f, struct libcst_files_v1 *cst)
 {
     for (guint i = 0; i < f->names.sites->len; i++) {
         const struct site *site = &g_array_index(f->names.sites, struct site, i);
-        const struct symbol *owner =
-            names_symbol_at(&f->names, names_symbol_at(&f->names, site->symbol)->owner);
+        const struct symbol *owner = names_symbol_at(&f->names, names_symbol_at(&f->names, site->symbol)->owner);
         struct libcst_files_v1_binding_sites item = {
             .binding = owner->binding,
             .kind = rows_str_of(site_kind_name(site->kind)),
@@ -528,8 +529,8 @@ static int write_syntax_errors(struct facts *f, struct libcst_files_v1 *cst, str
         bool is_missing = (node->flags & SYNTAX_IS_MISSING) != 0;
         if (node->kind != SYNTAX_ERROR && !is_missing)
             continue;
-        g_autofree char *message = is_missing ? g_strdup_printf("missing %s", s->symbols[-2 - node->head].name.data)
-                                              : quote_node(f, i);
+        g_autofree char *message =
+            is_missing ? g_strdup_printf("missing %s", s->symbols[-2 - node->head].name.data) : quote_node(f, i);
         int rc = write_error(cst, layer, is_missing ? "missing" : "syntax_error", message, raw(f, node->start));
         if (rc != 0)
             return rc;
@@ -577,9 +578,9 @@ static int write_facts(struct facts *f, const struct repo_file *file, struct lib
 /* Items of the longest list. */
 static int64_t count_facts(const struct facts *f, int64_t n_errors)
 {
-    const guint lengths[] = {f->names.scopes->len, f->defs->len,           f->params->len,
-                             f->bases->len,        f->imports->len,        f->names.bindings->len,
-                             f->names.sites->len,  f->callsites->len,      f->refs->len};
+    const guint lengths[] = {f->names.scopes->len, f->defs->len,      f->params->len,
+                             f->bases->len,        f->imports->len,   f->names.bindings->len,
+                             f->names.sites->len,  f->callsites->len, f->refs->len};
     int64_t n = n_errors;
     for (size_t i = 0; i < G_N_ELEMENTS(lengths); i++)
         n = MAX(n, (int64_t)lengths[i]);

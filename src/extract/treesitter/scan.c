@@ -1,8 +1,9 @@
 /* extract/treesitter/scan.c — one loop over the flat tree finds every fact of the libcst layer.
  *
- * When the loop meets a node, the node's scope and use are known; the node's own rule then records facts and gives scope and
- * use to its children. Most kinds follow the default rule: same scope, and children are loaded. A rule that looks deeper than
- * its children (parameters, comprehensions, imports) gives them out itself and marks the nodes in between as settled.
+ * When the loop meets a node, the node's scope and use are known; the node's own rule then records facts and gives
+ * scope and use to its children. Most kinds follow the default rule: same scope, and children are loaded. A rule that
+ * looks deeper than its children (parameters, comprehensions, imports) gives them out itself and marks the nodes in
+ * between as settled.
  */
 #include "extract/treesitter/facts.h"
 
@@ -149,9 +150,15 @@ static void add_name(struct facts *f, int32_t node)
         add_ref(f, node, name, names_symbol(&f->names, n->scope, name), -1, context_of(use));
 
     static const int site_of[] = {
-        [USE_LOAD] = -1,           [USE_ASSIGN] = SITE_ASSIGNMENT, [USE_AUGMENTED] = SITE_AUGMENTED,
-        [USE_FOR] = SITE_FOR,      [USE_WITH] = SITE_WITH,         [USE_WALRUS] = SITE_WALRUS,
-        [USE_DEL] = SITE_DEL,      [USE_TARGET] = -1,              [USE_EXCEPT] = SITE_EXCEPT,
+        [USE_LOAD] = -1,
+        [USE_ASSIGN] = SITE_ASSIGNMENT,
+        [USE_AUGMENTED] = SITE_AUGMENTED,
+        [USE_FOR] = SITE_FOR,
+        [USE_WITH] = SITE_WITH,
+        [USE_WALRUS] = SITE_WALRUS,
+        [USE_DEL] = SITE_DEL,
+        [USE_TARGET] = -1,
+        [USE_EXCEPT] = SITE_EXCEPT,
     };
     if (site_of[use] < 0)
         return;
@@ -177,7 +184,8 @@ static void add_attribute(struct facts *f, int32_t node)
     add_ref(f, node, names_of_node(&f->names, node), -1, is_chain ? object : -1, context);
 }
 
-/* In an error node tokens stand without their statements: what follows `def`, `class`, `import`, `as`, `global` is no use. */
+/* In an error node tokens stand without their statements: what follows `def`, `class`, `import`, `as`, `global` is no
+ * use. */
 static enum use use_in_error(const struct facts *f, int32_t node, int32_t previous)
 {
     if (previous < 0 || !syntax_is(f->syntax, node, SYNTAX_IDENTIFIER))
@@ -271,7 +279,8 @@ static void visit_call(struct facts *f, int32_t node)
     else
         SYNTAX_FOREACH_CHILD(f->syntax, arguments, c)
         {
-            bool is_keyword = syntax_is(f->syntax, c, SYNTAX_KEYWORD_ARGUMENT) || syntax_is(f->syntax, c, SYNTAX_DICTIONARY_SPLAT);
+            bool is_keyword =
+                syntax_is(f->syntax, c, SYNTAX_KEYWORD_ARGUMENT) || syntax_is(f->syntax, c, SYNTAX_DICTIONARY_SPLAT);
             if (is_keyword)
                 call.n_keywords++;
             else if (is_named(f, c) && !syntax_is(f->syntax, c, SYNTAX_ERROR))
@@ -606,7 +615,8 @@ static void visit_definition(struct facts *f, int32_t node)
         return;
 
     int32_t parent = node_at(f, node)->parent;
-    bool is_decorated = syntax_is(s, parent, SYNTAX_DECORATED_DEFINITION) && node_at(f, node)->field == SYNTAX_FIELD_DEFINITION;
+    bool is_decorated =
+        syntax_is(s, parent, SYNTAX_DECORATED_DEFINITION) && node_at(f, node)->field == SYNTAX_FIELD_DEFINITION;
     if (!is_decorated)
         open_def(f);
     int32_t ordinal = (int32_t)f->defs->len;
@@ -641,8 +651,8 @@ static void visit_definition(struct facts *f, int32_t node)
         header = names_add_scope(&f->names, SCOPE_TYPE_PARAMETERS, outer, node, -1, qualname, is_class ? name : -1);
         add_type_parameters(f, type_parameters, header);
     }
-    def.body_scope = names_add_scope(&f->names, is_class ? SCOPE_CLASS : SCOPE_FUNCTION, header, node, ordinal, def.qualname,
-                                     is_class ? name : -1);
+    def.body_scope = names_add_scope(&f->names, is_class ? SCOPE_CLASS : SCOPE_FUNCTION, header, node, ordinal,
+                                     def.qualname, is_class ? name : -1);
     g_array_append_val(f->defs, def);
     give(f, name_node, outer, USE_NONE);
     add_site(f, outer, name_node, SITE_DEFINITION, ordinal);
@@ -766,10 +776,10 @@ static void visit_import(struct facts *f, int32_t node)
     SYNTAX_FOREACH_CHILD(f->syntax, node, c)
     {
         if (node_at(f, c)->field == SYNTAX_FIELD_MODULE_NAME && is_named(f, c)) {
-            settle(f, c);
             import.module = c;
             if (!syntax_is(f->syntax, c, SYNTAX_RELATIVE_IMPORT))
                 continue;
+            settle(f, c);
             import.module = -1;
             SYNTAX_FOREACH_CHILD(f->syntax, c, part)
             {
@@ -1057,7 +1067,8 @@ static void visit(struct facts *f, int32_t node)
     }
 }
 
-/* That a name is global decides the qualified name of a definition; Python wants `global` above it, so one loop is enough. */
+/* That a name is global decides the qualified name of a definition; Python wants `global` above it, so one loop is
+ * enough. */
 void facts_scan(struct facts *f)
 {
     names_clear(&f->names, f->syntax);

@@ -2,9 +2,9 @@
 #include "extract/treesitter/syntax.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <inttypes.h>
 #include <string.h>
 
 #include "rows/gen/tree_sitter_files_v1.h"
@@ -165,9 +165,9 @@ int32_t syntax_line(struct syntax *s, uint32_t offset)
     return (int32_t)low + 1;
 }
 
-/* How many different widths of indentation there are: never less than the depth of the grammar's stack of indentations, which
- * its scanner saves into 1,024 bytes at every token without looking whether the last two fit. Width as the scanner counts it:
- * 16 bits, a tab is 8, a form feed starts over, an escaped line break does not. */
+/* How many different widths of indentation there are: never less than the depth of the grammar's stack of indentations,
+ * which its scanner saves into 1,024 bytes at every token without looking whether the last two fit. Width as the
+ * scanner counts it: 16 bits, a tab is 8, a form feed starts over, an escaped line break does not. */
 static unsigned count_indentations(const uint8_t *text, size_t n_bytes)
 {
     uint8_t seen[65536 / 8] = {0};
@@ -398,8 +398,8 @@ int syntax_parse(struct syntax *s, const struct repo_file *file, struct tree_sit
     if (walk.n_errors + walk.n_missing > 0) {
         layer->status = TREESITTER_RECOVERED;
         layer->start_byte = walk.first_error_byte;
-        (void)snprintf(layer->reason, sizeof(layer->reason), "syntax errors: %" PRId64 " error and %" PRId64 " missing nodes",
-                       walk.n_errors, walk.n_missing);
+        (void)snprintf(layer->reason, sizeof(layer->reason),
+                       "syntax errors: %" PRId64 " error and %" PRId64 " missing nodes", walk.n_errors, walk.n_missing);
     }
     return CA_OK;
 }

@@ -3,8 +3,9 @@
  *   tree_sitter_files_v1   every node as the grammar has it, errors and missing tokens included
  *   libcst_files_v1        our own syntax layer: scopes, definitions, bindings, imports, call sites, references
  *
- * Flow: choose the text (syntax.c) → parse → one cursor walk that appends tree_sitter rows and fills a flat tree (syntax.c)
- * → one loop over the flat tree (scan.c) → names resolved by Python's scoping rules (names.c) → libcst rows (facts.c).
+ * Flow: choose the text (syntax.c) → parse → one cursor walk that appends tree_sitter rows and fills a flat tree
+ * (syntax.c) → one loop over the flat tree (scan.c) → names resolved by Python's scoping rules (names.c) → libcst rows
+ * (facts.c).
  *
  * Invariants
  *   1. Nothing recurses over input; a file nested 100,000 deep takes memory, not stack.
@@ -12,9 +13,9 @@
  *   3. Broken files give facts too; what could not be read is listed in `errors`.
  *   4. Budgets count work, never time: the same file has the same facts on any machine.
  *
- * The text that is parsed: the file itself when it is UTF-8 (or does not decode), the decoded text otherwise. tree-sitter ends
- * a line at LF alone, CPython at a lone CR too: in a file with lone CRs each of these is an LF in the text that is parsed, of the
- * same length, for both layers. So tree-sitter's row + 1 is CPython's line in every file.
+ * The text that is parsed: the file itself when it is UTF-8 (or does not decode), the decoded text otherwise.
+ * tree-sitter ends a line at LF alone, CPython at a lone CR too: in a file with lone CRs each of these is an LF in the
+ * text that is parsed, of the same length, for both layers. So tree-sitter's row + 1 is CPython's line in every file.
  *
  * One `struct treesitter` a thread; different ones may run at once.
  */
@@ -32,8 +33,8 @@ struct libcst_files_v1;
 /* Budgets of a file; beyond, a layer is `failed` with the reason "budget: ...".
  *   operations   steps of tree-sitter's parser, error recovery included: BASE + PER_BYTE a byte of text
  *   indentation  different widths of indentation (CPython allows 100 nested ones; the grammar's scanner saves 383)
- *   text         bytes of derived text in the libcst layer (qualified names, dotted names, annotations): BASE + PER_BYTE
- *   lookups      steps of name resolution: BASE + PER_NODE a node
+ *   text         bytes of derived text in the libcst layer (qualified names, dotted names, annotations): BASE +
+ * PER_BYTE lookups      steps of name resolution: BASE + PER_NODE a node
  */
 #define TREESITTER_OPERATIONS_BASE 1000000
 #define TREESITTER_OPERATIONS_PER_BYTE 40
@@ -69,9 +70,10 @@ struct treesitter;
 int treesitter_new(struct treesitter **ret, struct ca_error *err) CA_MUST_CHECK;
 void treesitter_free(struct treesitter *t);
 
-/* Append one row for `file` to each builder. A file that could not be read has failed in both layers and gives no row; a file that
- * is too large or too much work for the parser gives no tree_sitter row and a libcst row with its errors alone.
- * Fails with CA_ERR_RESOURCES when a builder is full or memory is short (its open row is abandoned), CA_ERR_BUG. */
+/* Append one row for `file` to each builder. A file that could not be read has failed in both layers and gives no row;
+ * a file that is too large or too much work for the parser gives no tree_sitter row and a libcst row with its errors
+ * alone. Fails with CA_ERR_RESOURCES when a builder is full or memory is short (its open row is abandoned), CA_ERR_BUG.
+ */
 int treesitter_extract(struct treesitter *t, const struct repo_file *file, struct tree_sitter_files_v1 *ts,
                        struct libcst_files_v1 *cst, struct treesitter_result *ret, struct ca_error *err) CA_MUST_CHECK;
 

@@ -1,0 +1,431 @@
+"""A1: there is one catalog and no second way to anything. Each way around it is tried here, and is an error with its
+cause."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import stored
+from conftest import ROOT, Answer, Program
+
+SHOP = ROOT / "tests" / "corpus" / "shop"
+
+
+@pytest.fixture(scope="module")
+def built(program: Program, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    store = tmp_path_factory.mktemp("fallbacks") / "store"
+    program.build(SHOP, store)
+    return store
+
+
+@pytest.fixture
+def store(built: Path, tmp_path: Path) -> Path:
+    """A copy that a test may damage."""
+    return Path(shutil.copytree(built, tmp_path / "store"))
+
+
+def run_id(store: Path) -> str:
+    return (store / "published").read_text().strip()
+
+
+def sql(program: Program, store: Path, statement: str, *args: str) -> Answer:
+    return program.run("sql", "--store", store, "--quiet", "--format", "ndjson", *args, "-c", statement)
+
+
+def refused(answer: Answer, code: int, pattern: str) -> None:
+    """The whole of stderr is the one message."""
+    assert answer.code == code, answer.err
+    assert re.fullmatch(f"codeanatomy: {pattern}\n", answer.err, re.DOTALL), answer.err
+
+
+# ---- names ---------------------------------------------------------------------------------------------------------
+
+NOT_FOUND = {
+    "nowhere": "codeintel.public.nowhere",
+    "public.nowhere": "codeintel.public.nowhere",
+    "diagnostics.classes": "codeintel.diagnostics.classes",
+    "datafusion.public.classes": "datafusion.public.classes",
+    "other.public.classes": "other.public.classes",
+    '"Classes"': "codeintel.public.Classes",
+}
+
+
+@pytest.mark.parametrize("name", NOT_FOUND)
+def test_unregistered_table(name: str, program: Program, built: Path) -> None:
+    """Nothing resolves a name but the catalog: no default catalog of the engine, no other case."""
+    refused(
+        sql(program, built, f"SELECT * FROM {name}"),
+        3,
+        f"Error during planning: table '{re.escape(NOT_FOUND[name])}' not found",
+    )
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "json"])
+def test_file_as_table(suffix: str, program: Program, built: Path, tmp_path: Path) -> None:
+    """A path is no table, though the file is there."""
+    path = tmp_path / f"rows.{suffix}"
+    path.write_text("a\n1\n")
+    refused(
+        sql(program, built, f"SELECT * FROM '{path}'"),
+        3,
+        rf"Error during planning: table 'codeintel.public.{path}' not found",
+    )
+
+
+@pytest.mark.parametrize(
+    "function", ["read_csv('x.csv')", "read_parquet('x.parquet')", "parquet_metadata('x.parquet')"]
+)
+def test_file_as_table_function(function: str, program: Program, built: Path) -> None:
+    name = function.partition("(")[0]
+    refused(
+        sql(program, built, f"SELECT * FROM {function}"),
+        3,
+        rf"Error during planning: table function '{name}' not found.*",
+    )
+
+
+def test_describe_of_an_unknown_name(program: Program, built: Path) -> None:
+    for name, words in {
+        "nowhere": "no dataset 'nowhere'; 'codeanatomy tables' lists them",
+        "class": "no dataset 'class'; close to it: public.class_ancestors, public.class_hierarchy, public.classes",
+        "dataset://nowhere": "handle 'dataset://nowhere': no dataset 'nowhere'; 'codeanatomy tables' lists them",
+        "dataset://classes@2": "handle 'dataset://classes@2': the catalog has version 1 of 'classes'",
+        "dataset://classes@x": "handle 'dataset://classes@x': 'x' is not a contract version",
+    }.items():
+        answer = program.run("describe", name, "--store", built, cwd=built)
+        assert answer.code in (2, 3) and answer.err == f"codeanatomy: {words}\n"
+
+
+# ---- settings ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("setting", "pattern"),
+    [
+        ("datafusion.nowhere=1", r"setting 'datafusion.nowhere': .*Config value \"nowhere\" not found.*"),
+        ("nowhere.x=1", r"setting 'nowhere.x': .*[Cc]ould not find config namespace.*"),
+        (
+            "datafusion.execution.batch_size=many",
+            r"setting 'datafusion.execution.batch_size': .*Error parsing 'many' as usize.*",
+        ),
+        (
+            "datafusion.catalog.information_schema=false",
+            "setting 'datafusion.catalog.information_schema' is always true: the catalog answers through it",
+        ),
+        ("datafusion", "setting 'datafusion' is not key=value"),
+        ("=1", "setting '=1' is not key=value"),
+        *(
+            (f"{key}=false", f"setting '{key}' is the catalog's own and stays as it is")
+            for key in (
+                "datafusion.catalog.default_catalog",
+                "datafusion.catalog.default_schema",
+                "datafusion.catalog.create_default_catalog_and_schema",
+            )
+        ),
+    ],
+)
+def test_unknown_setting(setting: str, pattern: str, program: Program, built: Path, tmp_path: Path) -> None:
+    """A setting that does not exist, does not parse or would move the catalog is an error for queries and builds
+    alike."""
+    refused(sql(program, built, "SELECT 1", "--set", setting), 2, pattern)
+    answer = program.run("build", SHOP, "--store", tmp_path / "store", "--set", setting)
+    refused(answer, 2, f"build '{SHOP}': {pattern}")
+    assert not (tmp_path / "store" / "published").exists()
+
+
+@pytest.mark.parametrize(
+    ("flag", "words"),
+    [
+        ("--profile", "unknown profile 'nowhere': one of small, medium, large, auto"),
+        ("--preset", "unknown preset 'nowhere': one of schema_hardening, arrow_performance"),
+    ],
+)
+def test_unknown_profile(flag: str, words: str, program: Program, built: Path) -> None:
+    refused(sql(program, built, "SELECT 1", flag, "nowhere"), 2, words)
+
+
+def test_unknown_layer(program: Program, tmp_path: Path) -> None:
+    answer = program.run("build", SHOP, "--store", tmp_path / "store", "--layers", "ast,nowhere")
+    refused(answer, 2, f"build '{SHOP}': unknown layer 'nowhere': one of tree_sitter, libcst, ast, symtable")
+
+
+# ---- runs ----------------------------------------------------------------------------------------------------------
+
+
+def test_unknown_run(program: Program, built: Path) -> None:
+    """A run that is not there is not replaced by another one."""
+    refused(
+        sql(program, built, "SELECT 1", "--run", "nowhere"),
+        3,
+        f"no run 'nowhere' in store '{built}'; there is: {run_id(built)}",
+    )
+    refused(sql(program, built, "SELECT 1", "--run", "../x"), 2, "'../x' is not a run id")
+
+
+def test_no_store(program: Program, tmp_path: Path) -> None:
+    """A store that was named and is not there is no empty catalog; a run needs a store."""
+    place = tmp_path / "nowhere"
+    refused(sql(program, place, "SELECT 1"), 3, f"no store at '{place}': run 'codeanatomy build' first")
+    answer = program.run("sql", "--run", "x", "-q", "-c", "SELECT 1", cwd=tmp_path)
+    refused(answer, 2, "run 'x' needs a store")
+
+
+def test_no_repository(program: Program, tmp_path: Path) -> None:
+    place = tmp_path / "nowhere"
+    refused(program.run("build", place), 3, f"'{place}' is not a directory")
+
+
+# ---- a damaged run -------------------------------------------------------------------------------------------------
+
+
+def manifest_path(store: Path) -> Path:
+    return store / "runs" / f"{run_id(store)}.json"
+
+
+def change_manifest(store: Path, change: Callable[[dict], None]) -> None:
+    path = manifest_path(store)
+    run = json.loads(path.read_text())
+    change(run)
+    path.write_text(json.dumps(run))
+
+
+def snapshot_path(store: Path) -> Path:
+    [path] = (store / "catalog").iterdir()
+    return path
+
+
+def drop_fingerprint(run: dict) -> None:
+    del run["catalog_fingerprint"]
+
+
+def rename_dataset(run: dict) -> None:
+    run["datasets"][0]["name"] = "nowhere"
+
+
+def change_contract(run: dict) -> None:
+    run["datasets"][0]["contract_fingerprint"] = "0" * 32
+
+
+def drop_version(run: dict) -> None:
+    del run["datasets"][0]["location"]
+
+
+DAMAGED: dict[str, tuple[Callable[[Path], object], int, str]] = {
+    "manifest is gone": (lambda s: manifest_path(s).unlink(), 3, "no run '{run}' in store '{store}'; there is: none"),
+    "manifest is cut": (
+        lambda s: manifest_path(s).write_text('{"a"'),
+        3,
+        "read the manifest of run '{run}': the manifest is not JSON: line 1 column 4: ':' expected near end of file",
+    ),
+    "manifest is empty": (
+        lambda s: manifest_path(s).write_text("{}"),
+        4,
+        "read the manifest of run '{run}': the manifest has no run_id or no datasets",
+    ),
+    "manifest of another run": (
+        lambda s: change_manifest(s, lambda run: run.update(run_id="other")),
+        4,
+        "the manifest of run '{run}' is that of run 'other'",
+    ),
+    "manifest names no contracts": (
+        lambda s: change_manifest(s, drop_fingerprint),
+        4,
+        "the manifest of run '{run}' does not say what contracts it was built from: build again",
+    ),
+    "manifest names an unknown dataset": (
+        lambda s: change_manifest(s, rename_dataset),
+        4,
+        "run '{run}' holds 'public.nowhere' under another contract than its snapshot: build again",
+    ),
+    "manifest names another contract": (
+        lambda s: change_manifest(s, change_contract),
+        4,
+        "run '{run}' holds 'public.repo_files_v1' under another contract than its snapshot: build again",
+    ),
+    "manifest entry without a place": (
+        lambda s: change_manifest(s, drop_version),
+        4,
+        "entry 0 of the manifest of run '{run}' is incomplete",
+    ),
+    "snapshot is gone": (
+        lambda s: snapshot_path(s).unlink(),
+        3,
+        "read the contracts of run '{run}': cannot open '{snapshot}': No such file or directory",
+    ),
+    "snapshot was changed": (
+        lambda s: snapshot_path(s).write_text(snapshot_path(s).read_text().replace("BIGINT", "INT", 1)),
+        4,
+        "read the contracts of run '{run}': '{snapshot}' was changed after it was written: build again",
+    ),
+    "pointer to nowhere": (
+        lambda s: (s / "published").write_text("nowhere\n"),
+        3,
+        "no run 'nowhere' in store '{store}'; there is: {run}",
+    ),
+    "pointer is no run": (
+        lambda s: (s / "published").write_text("../../etc\n"),
+        2,
+        "read '{store}/published': '../../etc' is not a run id",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", DAMAGED)
+def test_damaged_run(what: str, program: Program, store: Path) -> None:
+    """The built-in contracts, an older run or an empty catalog do not stand in for a run that cannot be read; a
+    build mends it."""
+    damage, code, words = DAMAGED[what]
+    named = {"run": run_id(store), "store": store, "snapshot": snapshot_path(store)}
+    damage(store)
+    refused(sql(program, store, "SELECT 1"), code, re.escape(words.format(**named)))
+    if what != "pointer is no run":
+        program.build(SHOP, store)
+        assert program.sql(store, "SELECT count(*) AS n FROM modules") == [{"n": 6}]
+
+
+# ---- a damaged table -----------------------------------------------------------------------------------------------
+
+
+def location(store: Path, name: str = "public.classes") -> Path:
+    return store / stored.entries(store)[name]["location"]
+
+
+def test_table_is_gone(program: Program, store: Path) -> None:
+    """Decision 3: the dataset is an error, and so is what reads it; it stays listed as broken, and the others
+    answer."""
+    place = location(store)
+    shutil.rmtree(place)
+    words = f"table 'public.classes': Delta table '{place}': .*does not exist.*"
+    for statement in ("SELECT count(*) AS n FROM classes", "SELECT name FROM classes"):
+        refused(sql(program, store, statement), 3, words)
+    # Another table's opening is given up halfway here, which the engine may complain about on lines of its own.
+    answer = sql(program, store, "SELECT count(*) FROM functions, classes")
+    refused(Answer(answer.code, answer.out, answer.err.splitlines()[-1] + "\n"), 3, words)
+    broken = program.sql(store, "SELECT dataset_name, failure FROM registry.datasets WHERE health = 'broken'")
+    assert broken == [
+        {"dataset_name": "classes", "failure": f"no Delta table at '{place}': run 'codeanatomy build' again"}
+    ]
+    assert program.sql(store, "SELECT count(*) AS n FROM functions") == [{"n": 13}]
+    assert program.sql(store, "SELECT count(*) AS n FROM information_schema.tables WHERE table_name = 'classes'") == [
+        {"n": 1}
+    ]
+    program.build(SHOP, store)
+    assert program.sql(store, "SELECT count(*) AS n FROM classes") == [{"n": 3}]
+
+
+def test_table_version_is_gone(program: Program, store: Path) -> None:
+    """The pinned version, or an error: never the newest one instead."""
+
+    def other_version(run: dict) -> None:
+        for entry in run["datasets"]:
+            if entry["name"] == "classes":
+                entry["data_version"] = 7
+
+    change_manifest(store, other_version)
+    refused(sql(program, store, "SELECT count(*) FROM classes"), 3, "table 'public.classes': Delta table .*version 7.*")
+    assert program.sql(store, "SELECT count(*) AS n FROM functions") == [{"n": 13}]
+
+
+def test_table_log_is_cut(program: Program, store: Path) -> None:
+    (location(store) / "_delta_log" / "00000000000000000000.json").write_text("{")
+    refused(
+        sql(program, store, "SELECT count(*) FROM classes"), 3, "table 'public.classes': Delta table .*Json error.*"
+    )
+    assert program.sql(store, "SELECT count(*) AS n FROM functions") == [{"n": 13}]
+
+
+@pytest.mark.parametrize("damage", ["gone", "cut", "overwritten"])
+def test_parquet_file_is_damaged(damage: str, program: Program, store: Path) -> None:
+    [part] = location(store).glob("*.parquet")
+    content = part.read_bytes()
+    if damage == "gone":
+        part.unlink()
+    elif damage == "cut":
+        part.write_bytes(content[: len(content) // 2])
+    else:
+        part.write_bytes(b"x" * len(content))
+    refused(sql(program, store, "SELECT name FROM classes"), 3, ".*(Parquet error|Parquet argument error).*")
+    assert program.sql(store, "SELECT count(*) AS n FROM functions") == [{"n": 13}]
+
+
+# ---- sessions that only read ---------------------------------------------------------------------------------------
+
+READ_ONLY = {
+    "CREATE TABLE t AS SELECT 1": "CreateMemoryTable",
+    "CREATE VIEW v AS SELECT 1": "CreateView",
+    "CREATE OR REPLACE VIEW callers AS SELECT 1": "CreateView",
+    "CREATE EXTERNAL TABLE t STORED AS CSV LOCATION '/tmp/t.csv'": "CreateExternalTable",
+    "CREATE SCHEMA s": "CreateCatalogSchema",
+    "CREATE DATABASE d": "CreateCatalog",
+    "CREATE FUNCTION f() RETURN 1": "CreateFunction",
+    "DROP TABLE classes": "DropTable",
+    "DROP TABLE IF EXISTS nowhere": "DropTable",
+    "DROP VIEW callers": "DropView",
+    "DROP SCHEMA public CASCADE": "DropCatalogSchema",
+    "INSERT INTO classes SELECT * FROM classes": "Insert Into",
+    "DELETE FROM classes": "Delete",
+    "UPDATE classes SET name = 'x'": "Update",
+    "TRUNCATE TABLE classes": "Truncate",
+    "MERGE INTO classes t USING classes s ON t.class_id = s.class_id WHEN MATCHED THEN DELETE": "MergeInto",
+    "COPY (SELECT 1) TO '/tmp/codeanatomy-never.csv'": "COPY",
+    "SET datafusion.execution.batch_size = 1": "SetVariable",
+    "RESET datafusion.execution.batch_size": "ResetVariable",
+    "EXPLAIN ANALYZE INSERT INTO classes SELECT * FROM classes": "Insert Into",
+    "PREPARE p AS INSERT INTO classes SELECT * FROM classes": "Insert Into",
+}
+
+
+@pytest.mark.parametrize("statement", READ_ONLY)
+def test_read_only_session(statement: str, program: Program, built: Path) -> None:
+    """Decision 17: a session reads only, unless --write is said; nothing changes and nothing is left behind."""
+    refused(sql(program, built, statement), 3, f"{READ_ONLY[statement]} is refused: the session is read-only")
+
+
+@pytest.mark.parametrize("statement", ["ALTER TABLE classes ADD x INT", "BEGIN", "GRANT SELECT ON classes TO x"])
+def test_statement_without_support(statement: str, program: Program, built: Path) -> None:
+    refused(
+        sql(program, built, statement),
+        3,
+        f"This feature is not implement(?:ed): Unsupported SQL statement: {statement}.*",
+    )
+
+
+WRITABLE = {
+    "DROP TABLE classes": "table 'public.classes' belongs to the catalog",
+    "DROP TABLE IF EXISTS classes": "table 'public.classes' belongs to the catalog",
+    "DROP VIEW callers": "table 'public.callers' belongs to the catalog",
+    "CREATE OR REPLACE VIEW callers AS SELECT 1": "table 'public.callers' belongs to the catalog",
+    "CREATE VIEW callers AS SELECT 1": ".*Table 'callers' already exists",
+    "CREATE TABLE classes AS SELECT 1": ".*Table 'classes' already exists",
+    "DELETE FROM classes": "DELETE is refused on table 'public.classes'",
+    "DELETE FROM classes WHERE name = 'nobody'": "DELETE is refused on table 'public.classes'",
+    "UPDATE classes SET name = 'x'": "UPDATE is refused on table 'public.classes'",
+    "TRUNCATE TABLE classes": "TRUNCATE is refused on table 'public.classes'",
+    "INSERT INTO registry.datasets SELECT * FROM registry.datasets": "INSERT is refused on table 'registry.datasets'",
+    "INSERT INTO params.p_run VALUES ('x')": "INSERT is refused on table 'params.p_run'",
+}
+
+
+@pytest.mark.parametrize("statement", WRITABLE)
+def test_writable_session(statement: str, program: Program, store: Path) -> None:
+    """Decision 7, 17: what belongs to the catalog is neither dropped, replaced, emptied nor written past the gate."""
+    refused(sql(program, store, statement, "--write"), 3, WRITABLE[statement])
+    assert program.sql(store, "SELECT count(*) AS n FROM classes") == [{"n": 3}]
+
+
+def test_insert_meets_the_gate(program: Program, store: Path) -> None:
+    """B11: a null where the contract has none is refused with the column; another session still reads the published
+    version."""
+    refused(
+        sql(program, store, "INSERT INTO cpg_props VALUES (1, 'a', NULL)", "--write"),
+        1,
+        "gate 'public.cpg_props': column 'value' is null in row 0",
+    )
+    before = program.sql(store, "SELECT count(*) AS n FROM cpg_props")
+    assert sql(program, store, "INSERT INTO cpg_props VALUES (1, 'a', 'b')", "--write").code == 0
+    assert program.sql(store, "SELECT count(*) AS n FROM cpg_props") == before
