@@ -20,7 +20,7 @@ static void kernel_args_done(struct kernel_args *a)
 static int kernel_args_init(struct kernel_args *a, const enum ArrowType *types, const struct ArrowArray *const *arrays,
                             size_t n_args, int64_t n_rows, struct ca_error *err)
 {
-    a->n = 0;
+    *a = (struct kernel_args){.n = 0};
     for (size_t i = 0; i < n_args; i++) {
         struct ArrowError arrow_error = {{0}};
         ArrowArrayViewInitFromType(&a->views[i], types[i]);

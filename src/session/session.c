@@ -227,11 +227,11 @@ int ca_query(ca_session *s, const char *sql, const struct ca_params *params, ca_
 int ca_stream_write(struct ArrowArrayStream *rows, const char *format, int fd, unsigned width, int64_t *ret_rows,
                     struct ca_error *err)
 {
-    CA_TRY(session_need(rows != NULL && rows->release != NULL, "the stream", err));
-    int rc = session_need(format != NULL, "the format", err);
-    if (rc != CA_OK) {
+    if (!rows || !rows->release)
+        return session_need(false, "the stream", err);
+    if (!format) {
         rows->release(rows);
-        return rc;
+        return session_need(false, "the format", err);
     }
     return engine_stream_write(rows, format, fd, width, ret_rows, err);
 }

@@ -27,6 +27,10 @@ import sysconfig
 import tempfile
 import tokenize
 from pathlib import Path
+from typing import Any
+
+TOKENIZE: Any = tokenize  # its rule for names of encodings is private
+
 
 BOM = codecs.BOM_UTF8
 AVAILABLE_NAMES = """
@@ -98,7 +102,7 @@ def expected_encoding(raw: bytes) -> tuple[str | None, str | None]:
         is_disputed = True
     if is_disputed:
         name = compiler_cookie(raw)
-        name = "utf-8" if name is None else tokenize._get_normal_name(name)
+        name = "utf-8" if name is None else TOKENIZE._get_normal_name(name)
         if raw.startswith(BOM) and name != "utf-8":
             return None, f"encoding problem: {shown(name)} with BOM"
         try:
@@ -111,7 +115,7 @@ def expected_encoding(raw: bytes) -> tuple[str | None, str | None]:
     except SyntaxError as e:
         message = str(e.msg)
         if message == "encoding problem: utf-8":  # the compiler names the cookie instead
-            name = tokenize._get_normal_name(compiler_cookie(raw))
+            name = TOKENIZE._get_normal_name(compiler_cookie(raw))
             message = f"encoding problem: {shown(name)} with BOM"
         elif raw.startswith(BOM) and message.startswith("unknown encoding: "):  # it looks at the BOM first
             message = f"encoding problem: {shown(message.removeprefix('unknown encoding: '))} with BOM"

@@ -277,8 +277,10 @@ static int write_params(struct facts *f, struct libcst_files_v1 *cst)
             .start_line = line_of(f, p->name_node),
             .annotation = text_of_node(f, p->annotation),
         };
-        if (item.annotation.data == f->scratch->str)
-            item.annotation.data = annotation = g_strdup(item.annotation.data);
+        if (item.annotation.data == f->scratch->str) {
+            annotation = g_strndup(item.annotation.data, (gsize)item.annotation.n_bytes);
+            item.annotation.data = annotation;
+        }
         item.default_text = text_of_node(f, p->value);
         int rc = libcst_files_v1_params_append(cst, &item);
         if (rc != 0)
