@@ -17,10 +17,12 @@ static void kernel_args_done(struct kernel_args *a)
         ArrowArrayViewReset(&a->views[i]);
 }
 
-static int kernel_args_init(struct kernel_args *a, const enum ArrowType *types, const struct ArrowArray *const *arrays,
-                            size_t n_args, int64_t n_rows, struct ca_error *err)
+static int kernel_args_init(struct kernel_args *a, const enum ArrowType *types, size_t n_types,
+                            const struct ArrowArray *const *arrays, size_t n_args, int64_t n_rows, struct ca_error *err)
 {
     *a = (struct kernel_args){.n = 0};
+    if (n_args != n_types || n_args > ROWS_FUNCTION_MAX_ARGS)
+        return ca_bug(err, "a function is called with another number of arguments than it declares");
     for (size_t i = 0; i < n_args; i++) {
         struct ArrowError arrow_error = {{0}};
         ArrowArrayViewInitFromType(&a->views[i], types[i]);
@@ -72,11 +74,12 @@ static int kernel_result_finish(struct ArrowArray *ret, int rc, struct ca_error 
 /* One int64 for each row that has no null argument. */
 typedef int64_t (*kernel_row_id_fn)(const struct ArrowArrayView *views, int64_t row);
 
-static int kernel_ids(const enum ArrowType *types, kernel_row_id_fn row_id, const struct ArrowArray *const *arrays,
-                      size_t n_args, int64_t n_rows, struct ArrowArray *ret, struct ca_error *err)
+static int kernel_ids(const enum ArrowType *types, size_t n_types, kernel_row_id_fn row_id,
+                      const struct ArrowArray *const *arrays, size_t n_args, int64_t n_rows, struct ArrowArray *ret,
+                      struct ca_error *err)
 {
     struct kernel_args args;
-    CA_TRY(kernel_args_init(&args, types, arrays, n_args, n_rows, err));
+    CA_TRY(kernel_args_init(&args, types, n_types, arrays, n_args, n_rows, err));
     int status = kernel_result_init(ret, NANOARROW_TYPE_INT64, n_rows, err);
     if (status == CA_OK) {
         int rc = NANOARROW_OK;
@@ -125,7 +128,7 @@ static int call_file_id(const struct ArrowArray *const *args, size_t n_args, int
                         struct ca_error *err)
 {
     static const enum ArrowType types[] = {NANOARROW_TYPE_STRING, NANOARROW_TYPE_STRING};
-    return kernel_ids(types, row_file_id, args, n_args, n_rows, ret, err);
+    return kernel_ids(types, sizeof types / sizeof types[0], row_file_id, args, n_args, n_rows, ret, err);
 }
 
 static int call_entity_id(const struct ArrowArray *const *args, size_t n_args, int64_t n_rows, struct ArrowArray *ret,
@@ -133,7 +136,7 @@ static int call_entity_id(const struct ArrowArray *const *args, size_t n_args, i
 {
     static const enum ArrowType types[] = {NANOARROW_TYPE_INT64, NANOARROW_TYPE_STRING, NANOARROW_TYPE_STRING,
                                            NANOARROW_TYPE_INT32};
-    return kernel_ids(types, row_entity_id, args, n_args, n_rows, ret, err);
+    return kernel_ids(types, sizeof types / sizeof types[0], row_entity_id, args, n_args, n_rows, ret, err);
 }
 
 static int call_occurrence_id(const struct ArrowArray *const *args, size_t n_args, int64_t n_rows,
@@ -141,7 +144,7 @@ static int call_occurrence_id(const struct ArrowArray *const *args, size_t n_arg
 {
     static const enum ArrowType types[] = {NANOARROW_TYPE_INT64, NANOARROW_TYPE_INT64, NANOARROW_TYPE_INT64,
                                            NANOARROW_TYPE_STRING, NANOARROW_TYPE_INT32};
-    return kernel_ids(types, row_occurrence_id, args, n_args, n_rows, ret, err);
+    return kernel_ids(types, sizeof types / sizeof types[0], row_occurrence_id, args, n_args, n_rows, ret, err);
 }
 
 static int call_content_id(const struct ArrowArray *const *arrays, size_t n_args, int64_t n_rows,
@@ -149,7 +152,7 @@ static int call_content_id(const struct ArrowArray *const *arrays, size_t n_args
 {
     static const enum ArrowType types[] = {NANOARROW_TYPE_BINARY};
     struct kernel_args args;
-    CA_TRY(kernel_args_init(&args, types, arrays, n_args, n_rows, err));
+    CA_TRY(kernel_args_init(&args, types, sizeof types / sizeof types[0], arrays, n_args, n_rows, err));
     int status = kernel_result_init(ret, NANOARROW_TYPE_BINARY, n_rows, err);
     if (status == CA_OK) {
         int rc = NANOARROW_OK;

@@ -1,12 +1,13 @@
 """The libcst layer against CPython: names, attributes, calls, definitions, parameters, imports, scopes.
 
-    compare_cst.py --root DIR --facts FACTS --python PYTHON [--only PART,..] [--limit N]
+    compare_cst.py --root DIR --facts FACTS --python PYTHON [--only PART,..] [--limit N] [--share S]
 
 FACTS holds rows of libcst_files_v1 (or any superset of its columns) as an Arrow stream or file, Parquet, or NDJSON:
 what
 dump_cst writes, or what `codeanatomy sql --format arrow|parquet|ndjson` answers. PYTHON is the interpreter whose
 ast,
-symtable and code objects are compared; python_facts.py runs in it. Exit status 1 when anything differs.
+symtable and code objects are compared; python_facts.py runs in it. Exit status 1 when more than the share S (0 unless said)
+of any part differs.
 
 What CPython does not say is not compared: places inside f-strings up to 3.11 (names and counts are), annotations
 under `from
@@ -308,6 +309,7 @@ def main():
     parser.add_argument("--python", required=True)
     parser.add_argument("--only", default=",".join(PARTS))
     parser.add_argument("--limit", type=int, default=10)
+    parser.add_argument("--share", type=float, default=0.0, help="of each part, this much may differ (0: nothing)")
     options = parser.parse_args()
     parts = set(options.only.split(","))
     report = Report(options.limit)
@@ -341,7 +343,7 @@ def main():
         print(f"  {part}: {n} compared, {report.differing[part]} differ")
     for part in sorted(set(report.differing) - set(report.compared)):
         print(f"  {part}: {report.differing[part]} differ")
-    return 1 if report.differing else 0
+    return 1 if any(n > options.share * max(report.compared[part], 1000) for part, n in report.differing.items()) else 0
 
 
 if __name__ == "__main__":
