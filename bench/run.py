@@ -5,13 +5,12 @@
 
 For each repository, in one run on one machine:
     build     one line a stage and one for the whole: wall and CPU seconds, peak resident bytes (our process and its
-              workers, sampled),
-              rows, bytes
-    floor     the same files through CPython's parse, symtable and compile and tree-sitter's parse, nothing else, on
-              as many processes
+              workers, sampled), rows, bytes
+    floor     the same files through CPython's parse, symtable and compile and tree-sitter's parse, nothing else, on as
+              many processes
     libcst    every tenth file through LibCST with its byte-span, position, scope and qualified-name providers, one
               process
-    startup   `sql -c 'select 1'`, and the callers of one function, best of five
+    answers   `sql -c 'select 1'`, and the callers of one function, best of five
     ratio     what the targets speak of
 """
 

@@ -1,8 +1,7 @@
 """What tests of the whole product share: the program, real repositories, and built stores.
 
-`make check` sets CODEANATOMY (the program), CA_BUILD_DIR and CA_CORPORA (folder with the pinned sdists); without
-them the release
-build of this checkout is used, and tests that need a corpus say that they are skipped.
+`make check` sets CODEANATOMY (the program), CA_BUILD_DIR and CA_CORPORA (folder with the pinned sdists); without them
+the release build of this checkout is used, and tests that need a corpus say that they are skipped.
 """
 
 from __future__ import annotations

@@ -113,7 +113,7 @@ static int64_t row_entity_id(const struct ArrowArrayView *v, int64_t row)
     struct ArrowStringView path = text_at(&v[1], row);
     struct ArrowStringView kind = text_at(&v[2], row);
     return position_entity_id(ArrowArrayViewGetIntUnsafe(&v[0], row), path.data, (size_t)path.size_bytes, kind.data,
-                              (size_t)kind.size_bytes, (int32_t)ArrowArrayViewGetIntUnsafe(&v[3], row));
+                              (size_t)kind.size_bytes, ArrowArrayViewGetIntUnsafe(&v[3], row));
 }
 
 static int64_t row_occurrence_id(const struct ArrowArrayView *v, int64_t row)
@@ -121,7 +121,7 @@ static int64_t row_occurrence_id(const struct ArrowArrayView *v, int64_t row)
     struct ArrowStringView kind = text_at(&v[3], row);
     return position_occurrence_id(ArrowArrayViewGetIntUnsafe(&v[0], row), ArrowArrayViewGetIntUnsafe(&v[1], row),
                                   ArrowArrayViewGetIntUnsafe(&v[2], row), kind.data, (size_t)kind.size_bytes,
-                                  (int32_t)ArrowArrayViewGetIntUnsafe(&v[4], row));
+                                  ArrowArrayViewGetIntUnsafe(&v[4], row));
 }
 
 static int call_file_id(const struct ArrowArray *const *args, size_t n_args, int64_t n_rows, struct ArrowArray *ret,
@@ -135,7 +135,7 @@ static int call_entity_id(const struct ArrowArray *const *args, size_t n_args, i
                           struct ca_error *err)
 {
     static const enum ArrowType types[] = {NANOARROW_TYPE_INT64, NANOARROW_TYPE_STRING, NANOARROW_TYPE_STRING,
-                                           NANOARROW_TYPE_INT32};
+                                           NANOARROW_TYPE_INT64};
     return kernel_ids(types, sizeof types / sizeof types[0], row_entity_id, args, n_args, n_rows, ret, err);
 }
 
@@ -143,7 +143,7 @@ static int call_occurrence_id(const struct ArrowArray *const *args, size_t n_arg
                               struct ArrowArray *ret, struct ca_error *err)
 {
     static const enum ArrowType types[] = {NANOARROW_TYPE_INT64, NANOARROW_TYPE_INT64, NANOARROW_TYPE_INT64,
-                                           NANOARROW_TYPE_STRING, NANOARROW_TYPE_INT32};
+                                           NANOARROW_TYPE_STRING, NANOARROW_TYPE_INT64};
     return kernel_ids(types, sizeof types / sizeof types[0], row_occurrence_id, args, n_args, n_rows, ret, err);
 }
 
@@ -196,7 +196,7 @@ static const struct rows_function functions[] = {
     {
         .name = "entity_id",
         .arg_names = {"file_id", "qualified_path", "kind", "ordinal"},
-        .arg_formats = {"l", "u", "u", "i"},
+        .arg_formats = {"l", "u", "u", "l"},
         .n_args = 4,
         .return_format = "l",
         .syntax = "entity_id(file_id, qualified_path, kind, ordinal)",
@@ -206,7 +206,7 @@ static const struct rows_function functions[] = {
     {
         .name = "occurrence_id",
         .arg_names = {"file_id", "start_byte", "end_byte", "kind", "ordinal"},
-        .arg_formats = {"l", "l", "l", "u", "i"},
+        .arg_formats = {"l", "l", "l", "u", "l"},
         .n_args = 5,
         .return_format = "l",
         .syntax = "occurrence_id(file_id, start_byte, end_byte, kind, ordinal)",

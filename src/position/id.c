@@ -93,19 +93,19 @@ int64_t position_file_id(const char *repository, size_t n_repository, const char
 }
 
 int64_t position_entity_id(int64_t file_id, const char *qualified_path, size_t n_qualified_path, const char *kind,
-                           size_t n_kind, int32_t ordinal)
+                           size_t n_kind, int64_t ordinal)
 {
     struct encoding e;
     encoding_init(&e, DOMAIN_ENTITY);
     encoding_add_u64(&e, (uint64_t)file_id);
     encoding_add_text(&e, qualified_path, n_qualified_path);
     encoding_add_text(&e, kind, n_kind);
-    encoding_add_u64(&e, (uint64_t)(int64_t)ordinal);
+    encoding_add_u64(&e, (uint64_t)ordinal);
     return encoding_finish(&e);
 }
 
 int64_t position_occurrence_id(int64_t file_id, int64_t start_byte, int64_t end_byte, const char *kind, size_t n_kind,
-                               int32_t ordinal)
+                               int64_t ordinal)
 {
     struct encoding e;
     encoding_init(&e, DOMAIN_OCCURRENCE);
@@ -113,6 +113,6 @@ int64_t position_occurrence_id(int64_t file_id, int64_t start_byte, int64_t end_
     encoding_add_u64(&e, (uint64_t)start_byte);
     encoding_add_u64(&e, (uint64_t)end_byte);
     encoding_add_text(&e, kind, n_kind);
-    encoding_add_u64(&e, (uint64_t)(int64_t)ordinal);
+    encoding_add_u64(&e, (uint64_t)ordinal);
     return encoding_finish(&e);
 }

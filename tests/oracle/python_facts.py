@@ -204,17 +204,28 @@ class Walk:
             self.imported(alias, "from", node.module, node.level, node)
 
 
+def annotation_scopes(tree):
+    """(name, line) of what has a code object of its own from 3.12 on without being a scope of ours: values of type aliases,
+    bounds of type parameters."""
+    kinds = tuple(getattr(ast, name) for name in ("TypeAlias", "TypeVar") if hasattr(ast, name))
+    names = [(getattr(n.name, "id", n.name), n.lineno) for n in ast.walk(tree) if isinstance(n, kinds)]
+    return set(names)
+
+
 def code_names(tree):
     """[line, qualified name] of every code object of a definition, lambda or comprehension."""
     if sys.version_info < (3, 11):
         return None
     rows = []
+    skipped = annotation_scopes(tree)
     stack = [compile(tree, "<file>", "exec", dont_inherit=True, optimize=0)]
     while stack:
         for constant in stack.pop().co_consts:
-            if hasattr(constant, "co_qualname"):
+            if not hasattr(constant, "co_qualname") or (constant.co_name, constant.co_firstlineno) in skipped:
+                continue
+            if not constant.co_name.startswith("<generic parameters of"):
                 rows.append([constant.co_firstlineno, constant.co_qualname])
-                stack.append(constant)
+            stack.append(constant)
     return rows
 
 

@@ -1,8 +1,8 @@
 """What the product publishes, held against CPython and git: every node, symbol, name, call and encoding of real code.
 
-C1 C2 C3 C4 C8. The facts come from the program's own answers, so the whole way is compared: reading, extraction,
-the worker, Arrow, the
-write gate, Delta, and the reader. The comparisons are the scripts beside this file, which can be run alone.
+C1 C2 C3 C4 C8. The facts come from the program's own answers, so the whole way is compared: reading, extraction, the
+worker, Arrow, the write gate, Delta, and the reader. The comparisons are the scripts beside this file, which can be
+run alone.
 """
 
 import subprocess
@@ -79,7 +79,7 @@ def test_symtable_is_equal_symbol_by_symbol(repository, program, tmp_path):
 
 
 def test_syntax_layer_agrees_with_cpython(repository, program, tmp_path):
-    """Not equal yet: tree-sitter takes some uses of the soft keyword `type` for a keyword; 4 in 1,000 names may differ."""
+    """Not equal yet: tree-sitter takes some uses of the soft keyword `type` for a keyword. 5 in 1,000 may differ."""
     root, store = repository
     table = facts(program, store, "libcst_files_v1", tmp_path)
     compare("compare_cst.py", "--root", root, "--facts", table, "--python", interpreter(), "--share", 0.005)

@@ -407,19 +407,19 @@ static void test_delta(void **state)
     g_autofree char *location = scratch_path(*state, "delta");
     const struct {
         enum engine_write_mode mode;
+        int status;
         int64_t app_version;
         const char *sql;
-        int status;
         int64_t version;
         int64_t n_rows;
     } cases[] = {
-        {ENGINE_OVERWRITE, 1, "SELECT CAST(1 AS BIGINT) AS a, 'x' AS b", CA_OK, 0, 1},
-        {ENGINE_OVERWRITE, 1, "SELECT CAST(9 AS BIGINT) AS a, 'x' AS b", CA_ERR_CONFLICT, 0, 0},
-        {ENGINE_APPEND, 2, "SELECT CAST(2 AS BIGINT) AS a, CAST(NULL AS VARCHAR) AS b", CA_OK, 1, 1},
-        {ENGINE_APPEND, 3, "SELECT CAST(NULL AS BIGINT) AS a, 'x' AS b", CA_ERR_CONTRACT, 0, 0},
-        {ENGINE_APPEND, 3, "SELECT 'x' AS a, 'x' AS b", CA_ERR_CONTRACT, 0, 0},
-        {ENGINE_APPEND, 3, "SELECT", CA_ERR_SYNTAX, 0, 0},
-        {ENGINE_OVERWRITE, 3, "SELECT CAST(3 AS BIGINT) AS a, 'y' AS b WHERE false", CA_OK, 2, 0},
+        {ENGINE_OVERWRITE, CA_OK, 1, "SELECT CAST(1 AS BIGINT) AS a, 'x' AS b", 0, 1},
+        {ENGINE_OVERWRITE, CA_ERR_CONFLICT, 1, "SELECT CAST(9 AS BIGINT) AS a, 'x' AS b", 0, 0},
+        {ENGINE_APPEND, CA_OK, 2, "SELECT CAST(2 AS BIGINT) AS a, CAST(NULL AS VARCHAR) AS b", 1, 1},
+        {ENGINE_APPEND, CA_ERR_CONTRACT, 3, "SELECT CAST(NULL AS BIGINT) AS a, 'x' AS b", 0, 0},
+        {ENGINE_APPEND, CA_ERR_CONTRACT, 3, "SELECT 'x' AS a, 'x' AS b", 0, 0},
+        {ENGINE_APPEND, CA_ERR_SYNTAX, 3, "SELECT", 0, 0},
+        {ENGINE_OVERWRITE, CA_OK, 3, "SELECT CAST(3 AS BIGINT) AS a, 'y' AS b WHERE false", 2, 0},
     };
     struct engine *e = small_engine();
     struct ca_error err = {0};

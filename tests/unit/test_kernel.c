@@ -144,7 +144,7 @@ static void test_empty_texts(void **state)
     (void)state;
     struct ArrowArray text = texts(NANOARROW_TYPE_STRING, empty, 2);
     struct ArrowArray number = ints(NANOARROW_TYPE_INT64, zeros, 2);
-    struct ArrowArray ordinal = ints(NANOARROW_TYPE_INT32, zeros, 2);
+    struct ArrowArray ordinal = ints(NANOARROW_TYPE_INT64, zeros, 2);
     const struct ArrowArray *file_args[] = {&text, &text};
     const struct ArrowArray *entity_args[] = {&number, &text, &text, &ordinal};
     const struct ArrowArray *occurrence_args[] = {&number, &number, &number, &text, &ordinal};
@@ -182,7 +182,7 @@ static void test_entity_and_occurrence_id(void **state)
     struct ArrowArray file = ints(NANOARROW_TYPE_INT64, files, 2);
     struct ArrowArray start_byte = ints(NANOARROW_TYPE_INT64, starts, 2);
     struct ArrowArray end_byte = ints(NANOARROW_TYPE_INT64, ends, 2);
-    struct ArrowArray ordinal = ints(NANOARROW_TYPE_INT32, ordinals, 2);
+    struct ArrowArray ordinal = ints(NANOARROW_TYPE_INT64, ordinals, 2);
     struct ArrowArray name = texts(NANOARROW_TYPE_STRING, names, 2);
     struct ArrowArray kind = texts(NANOARROW_TYPE_STRING, kinds, 2);
     const struct ArrowArray *entity_args[] = {&file, &name, &kind, &ordinal};
@@ -194,9 +194,9 @@ static void test_entity_and_occurrence_id(void **state)
     assert_int_equal(find("occurrence_id")->call(occurrence_args, 5, 2, &occurrences, &err), CA_OK);
     for (int64_t i = 0; i < 2; i++) {
         assert_int_equal(int_at(&entities, i), position_entity_id(files[i], names[i], strlen(names[i]), kinds[i],
-                                                                  strlen(kinds[i]), (int32_t)ordinals[i]));
+                                                                  strlen(kinds[i]), ordinals[i]));
         assert_int_equal(int_at(&occurrences, i), position_occurrence_id(files[i], starts[i], ends[i], kinds[i],
-                                                                         strlen(kinds[i]), (int32_t)ordinals[i]));
+                                                                         strlen(kinds[i]), ordinals[i]));
     }
     struct ArrowArray *all[] = {&file, &start_byte, &end_byte, &ordinal, &name, &kind, &entities, &occurrences};
     for (size_t i = 0; i < G_N_ELEMENTS(all); i++)

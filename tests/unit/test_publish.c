@@ -213,23 +213,24 @@ static void test_refused(void **state)
         const char *file;
         const char *text;
         int write_status;
-        const char *write_message; /* behind "open store 'PATH' for writing: "; %s: the path */
         int read_status;
+        const char *write_message; /* behind "open store 'PATH' for writing: "; %s: the path */
         const char *read_message;
     } cases[] = {
-        {"notes.txt", "mine", CA_ERR_REFUSED,
+        {"notes.txt", "mine", CA_ERR_REFUSED, CA_ERR_NOT_FOUND,
          "'%s' is not empty and no codeanatomy store (it holds 'notes.txt'): choose an empty or a new directory",
-         CA_ERR_NOT_FOUND, "no store at '%s': run 'codeanatomy build' first"},
-        {"FORMAT", "something else", CA_ERR_DRIFT, "'%s/FORMAT' is not the format file of a codeanatomy store",
-         CA_ERR_DRIFT, "'%s/FORMAT' is not the format file of a codeanatomy store"},
-        {"FORMAT", "codeanatomy store 0", CA_ERR_DRIFT, "'%s/FORMAT' is not the format file of a codeanatomy store",
-         CA_ERR_DRIFT, "'%s/FORMAT' is not the format file of a codeanatomy store"},
-        {"FORMAT", "codeanatomy store 99999999999999999999", CA_ERR_DRIFT,
-         "'%s/FORMAT' is not the format file of a codeanatomy store", CA_ERR_DRIFT,
+         "no store at '%s': run 'codeanatomy build' first"},
+        {"FORMAT", "something else", CA_ERR_DRIFT, CA_ERR_DRIFT,
+         "'%s/FORMAT' is not the format file of a codeanatomy store",
          "'%s/FORMAT' is not the format file of a codeanatomy store"},
-        {"FORMAT", "codeanatomy store 2\n", CA_ERR_DRIFT,
+        {"FORMAT", "codeanatomy store 0", CA_ERR_DRIFT, CA_ERR_DRIFT,
+         "'%s/FORMAT' is not the format file of a codeanatomy store",
+         "'%s/FORMAT' is not the format file of a codeanatomy store"},
+        {"FORMAT", "codeanatomy store 99999999999999999999", CA_ERR_DRIFT, CA_ERR_DRIFT,
+         "'%s/FORMAT' is not the format file of a codeanatomy store",
+         "'%s/FORMAT' is not the format file of a codeanatomy store"},
+        {"FORMAT", "codeanatomy store 2\n", CA_ERR_DRIFT, CA_ERR_DRIFT,
          "store '%s' has format 2, this program reads 1: use the program that wrote it, or another --store",
-         CA_ERR_DRIFT,
          "store '%s' has format 2, this program reads 1: use the program that wrote it, or another --store"},
     };
     const char *root = *state;

@@ -121,17 +121,17 @@ static void test_failures(void **state)
     static const struct {
         const char *sql;
         int status;
-        const char *message; /* NULL: the engine's words behind the model's name */
         guint n_outputs;
+        const char *message; /* NULL: the engine's words behind the model's name */
     } cases[] = {
-        {"SELECT 0 - v AS a FROM generate_series(1, 3) AS s(v)", CA_ERR_CONTRACT,
-         "model 'public.t_a': 'public.t_a': check 'positive' fails for 3 rows: a > 0", 1},
-        {"SELECT CAST(1 AS BIGINT) AS a FROM generate_series(1, 3) AS s(v)", CA_ERR_CONTRACT,
-         "model 'public.t_a': 'public.t_a': the primary key (\"a\") is not unique: 1 values repeat", 1},
-        {"SELECT CASE WHEN v < 3 THEN v END AS a FROM generate_series(1, 3) AS s(v)", CA_ERR_CONTRACT, NULL, 0},
-        {"SELECT CAST(1 AS INT) AS a", CA_ERR_DRIFT,
-         "model 'public.t_a': write 'public.t_a': 'a' is int32, expected int64", 0},
-        {"SELECT v / 0 AS a FROM generate_series(1, 3) AS s(v)", CA_ERR_ENGINE, NULL, 0},
+        {"SELECT 0 - v AS a FROM generate_series(1, 3) AS s(v)", CA_ERR_CONTRACT, 1,
+         "model 'public.t_a': 'public.t_a': check 'positive' fails for 3 rows: a > 0"},
+        {"SELECT CAST(1 AS BIGINT) AS a FROM generate_series(1, 3) AS s(v)", CA_ERR_CONTRACT, 1,
+         "model 'public.t_a': 'public.t_a': the primary key (\"a\") is not unique: 1 values repeat"},
+        {"SELECT CASE WHEN v < 3 THEN v END AS a FROM generate_series(1, 3) AS s(v)", CA_ERR_CONTRACT, 0, NULL},
+        {"SELECT CAST(1 AS INT) AS a", CA_ERR_DRIFT, 0,
+         "model 'public.t_a': write 'public.t_a': 'a' is int32, expected int64"},
+        {"SELECT v / 0 AS a FROM generate_series(1, 3) AS s(v)", CA_ERR_ENGINE, 0, NULL},
     };
     const char *root = *state;
     contracts_write(root, "normalize", "t_b", "table", "a int64", NULL, "SELECT CAST(1 AS BIGINT) AS a");

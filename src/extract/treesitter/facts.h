@@ -84,7 +84,7 @@ struct import {
     bool is_future;
 };
 
-/* callee: stripped of parentheses */
+/* callee: stripped of parentheses. Starts may lie outside the nodes, see facts.moved_to. */
 struct callsite {
     int32_t node;
     int32_t callee;
@@ -92,6 +92,7 @@ struct callsite {
     int32_t n_args;
     int32_t n_keywords;
     uint32_t start;
+    uint32_t callee_start;
 };
 
 enum ref_context { REF_LOAD, REF_STORE, REF_DEL };
@@ -110,7 +111,9 @@ struct ref {
 
 /* is_valid_utf8          the text decodes, so every slice of it at tokens is UTF-8
  * open_defs              ordinals of the definitions around the node that the scan is at
- * star_at, behind_star   the star that the last call with one in front stands at, and where the call itself starts */
+ * moved_from, moved_to   a chain of calls, attributes and subscripts that starts elsewhere than the grammar thinks: it reads
+ *                        `*f(x).y` as `(*f)(x).y`, and `type(x).y = 1` as an alias of `(x).y`. One such start at a time;
+ *                        type_keyword is the `type` of the latter */
 struct facts {
     struct syntax *syntax;
     struct names names;
@@ -124,8 +127,9 @@ struct facts {
     GHashTable *duplicates;
     GString *scratch;
     bool is_valid_utf8;
-    uint32_t star_at;
-    uint32_t behind_star;
+    uint32_t moved_from;
+    uint32_t moved_to;
+    int32_t type_keyword;
 };
 
 void facts_init(struct facts *f, struct syntax *syntax);

@@ -398,9 +398,11 @@ static int write_sites(struct facts *f, struct libcst_files_v1 *cst)
     return 0;
 }
 
-static const char *shape_of(enum syntax_kind kind)
+static const char *shape_of(const struct syntax_node *callee)
 {
-    switch (kind) {
+    if ((callee->flags & SYNTAX_IS_TYPE_CALL) != 0)
+        return "call";
+    switch ((enum syntax_kind)callee->kind) {
     case SYNTAX_IDENTIFIER:
         return "name";
     case SYNTAX_ATTRIBUTE:
@@ -430,13 +432,13 @@ static int write_callsites(struct facts *f, struct libcst_files_v1 *cst)
             .scope = n->scope,
             .has_container = c->container >= 0,
             .container = c->container,
-            .callee_shape = rows_str_of(shape_of(callee->kind)),
+            .callee_shape = rows_str_of(shape_of(callee)),
             .callee_name = last < 0 ? rows_str_of(NULL) : name_of_node(f, last),
             .callee_dotted = callee->head < 0 ? rows_str_of(NULL) : chain_text(f, c->callee),
             .receiver = receiver_of(f, c->callee),
             .start_byte = raw(f, c->start),
             .end_byte = raw(f, n->end),
-            .callee_start_byte = raw(f, callee->start),
+            .callee_start_byte = raw(f, c->callee_start),
             .callee_end_byte = raw(f, callee->end),
             .start_line = c->start == n->start ? line_of(f, c->node) : syntax_line(f->syntax, c->start),
             .n_args = c->n_args,

@@ -244,21 +244,38 @@ static void visit_attribute(struct facts *f, int32_t node)
 
 /* ---- calls ---------------------------------------------------------------------------------------------------- */
 
-/* Where the call starts: behind the star when the grammar took one in (`*f(x)`). */
-static uint32_t call_start(struct facts *f, int32_t node)
+/* Where a link of a chain starts: behind the star when the grammar took one in (`*f(x)`). */
+static uint32_t chain_start(struct facts *f, int32_t node)
 {
     uint32_t start = node_at(f, node)->start;
+    if (f->moved_from == start)
+        return f->moved_to;
     if (f->syntax->text[start] != '*')
         return start;
-    if (f->star_at == start) /* calls of one chain, `*f()()()`, look for the same star */
-        return f->behind_star;
     int32_t n = node;
     while (n >= 0 && !syntax_is(f->syntax, n, SYNTAX_LIST_SPLAT) && !syntax_is(f->syntax, n, SYNTAX_LIST_SPLAT_PATTERN))
         n = syntax_first_child(f->syntax, n);
     int32_t inner = n < 0 ? -1 : syntax_named_child(f->syntax, n);
-    f->star_at = start;
-    f->behind_star = inner < 0 ? start : node_at(f, inner)->start;
-    return f->behind_star;
+    f->moved_from = start;
+    f->moved_to = inner < 0 ? start : node_at(f, inner)->start;
+    return f->moved_to;
+}
+
+/* What is between the parentheses of a call. */
+static void count_arguments(const struct facts *f, int32_t arguments, struct callsite *call)
+{
+    if (syntax_is(f->syntax, arguments, SYNTAX_GENERATOR_EXPRESSION)) {
+        call->n_args = 1;
+        return;
+    }
+    SYNTAX_FOREACH_CHILD(f->syntax, arguments, c)
+    {
+        bool is_splat = syntax_is(f->syntax, c, SYNTAX_DICTIONARY_SPLAT);
+        if (is_splat || syntax_is(f->syntax, c, SYNTAX_KEYWORD_ARGUMENT))
+            call->n_keywords++;
+        else if (is_named(f, c) && !syntax_is(f->syntax, c, SYNTAX_ERROR))
+            call->n_args++;
+    }
 }
 
 static void visit_call(struct facts *f, int32_t node)
@@ -268,24 +285,15 @@ static void visit_call(struct facts *f, int32_t node)
     int32_t arguments = syntax_child(f->syntax, node, SYNTAX_FIELD_ARGUMENTS);
     if (function < 0 || arguments < 0)
         return;
+    int32_t callee = syntax_strip(f->syntax, function);
     struct callsite call = {
         .node = node,
-        .callee = syntax_strip(f->syntax, function),
+        .callee = callee,
         .container = innermost_def(f),
-        .start = call_start(f, node),
+        .start = chain_start(f, node),
+        .callee_start = chain_start(f, callee),
     };
-    if (syntax_is(f->syntax, arguments, SYNTAX_GENERATOR_EXPRESSION))
-        call.n_args = 1;
-    else
-        SYNTAX_FOREACH_CHILD(f->syntax, arguments, c)
-        {
-            bool is_keyword =
-                syntax_is(f->syntax, c, SYNTAX_KEYWORD_ARGUMENT) || syntax_is(f->syntax, c, SYNTAX_DICTIONARY_SPLAT);
-            if (is_keyword)
-                call.n_keywords++;
-            else if (is_named(f, c) && !syntax_is(f->syntax, c, SYNTAX_ERROR))
-                call.n_args++;
-        }
+    count_arguments(f, arguments, &call);
     g_array_append_val(f->callsites, call);
 }
 
@@ -301,7 +309,7 @@ static void visit_keyword_statement(struct facts *f, int32_t node, enum syntax_k
     int32_t scope = node_at(f, node)->scope;
     give_children(f, node, scope, USE_LOAD);
     int32_t first = syntax_first_child(f->syntax, node);
-    if (syntax_is(f->syntax, first, token))
+    if (syntax_is(f->syntax, first, token) && node_at(f, first)->end > node_at(f, first)->start)
         add_name(f, first);
 }
 
@@ -510,7 +518,7 @@ static bool has_blocks(enum syntax_kind kind)
     }
 }
 
-/* The end of the last statement: the grammar's blocks take a closing `;` and comments in, CPython's do not. */
+/* The end of the last statement, with its `;` but without the comments that the grammar's blocks take in. */
 static uint32_t end_of_statement(const struct facts *f, int32_t node)
 {
     while (has_blocks(node_at(f, node)->kind)) {
@@ -518,7 +526,7 @@ static uint32_t end_of_statement(const struct facts *f, int32_t node)
         SYNTAX_FOREACH_CHILD(f->syntax, node, c)
         {
             const struct syntax_node *child = node_at(f, c);
-            if (!is_extra(f, c) && child->kind != SYNTAX_TOKEN_SEMICOLON && child->end > child->start)
+            if (!is_extra(f, c) && child->end > child->start)
                 last = c;
         }
         if (last < 0)
@@ -668,14 +676,62 @@ static void visit_definition(struct facts *f, int32_t node)
         add_params(f, params, &(struct param_scopes){.body = def.body_scope, .annotation = header, .value = outer});
 }
 
+/* `type(x).y = 1`, which the grammar reads as an alias of `(x).y`: `target` starts with the arguments of a call of `type`, whose
+ * name is the statement's first token. */
+static bool is_type_call(struct facts *f, int32_t statement, int32_t target)
+{
+    int32_t keyword = syntax_first_child(f->syntax, statement);
+    int32_t arguments = target;
+    while (syntax_is(f->syntax, arguments, SYNTAX_ATTRIBUTE) || syntax_is(f->syntax, arguments, SYNTAX_SUBSCRIPT) ||
+           syntax_is(f->syntax, arguments, SYNTAX_CALL))
+        arguments = syntax_first_child(f->syntax, arguments);
+    bool is_call = syntax_is(f->syntax, arguments, SYNTAX_PARENTHESIZED_EXPRESSION) ||
+                   syntax_is(f->syntax, arguments, SYNTAX_TUPLE) ||
+                   syntax_is(f->syntax, arguments, SYNTAX_GENERATOR_EXPRESSION);
+    if (!is_call || keyword < 0 || !text_is(f, keyword, "type"))
+        return false;
+    node_at(f, keyword)->kind = SYNTAX_IDENTIFIER;
+    node_at(f, arguments)->flags |= SYNTAX_IS_TYPE_CALL;
+    f->moved_from = node_at(f, arguments)->start;
+    f->moved_to = node_at(f, keyword)->start;
+    f->type_keyword = keyword;
+    return true;
+}
+
+static void add_type_call(struct facts *f, int32_t arguments)
+{
+    struct callsite call = {
+        .node = arguments,
+        .callee = f->type_keyword,
+        .container = innermost_def(f),
+        .start = f->moved_to,
+        .callee_start = f->moved_to,
+    };
+    count_arguments(f, arguments, &call);
+    g_array_append_val(f->callsites, call);
+}
+
 static void visit_type_alias(struct facts *f, int32_t node)
 {
     int32_t outer = node_at(f, node)->scope;
     give_children(f, node, outer, USE_LOAD);
     int32_t left = syntax_child(f->syntax, node, SYNTAX_FIELD_LEFT);
     int32_t target = left < 0 ? -1 : syntax_named_child(f->syntax, left);
+    if (syntax_is(f->syntax, target, SYNTAX_CONSTRAINED_TYPE)) { /* `type(x).y: int = 1` */
+        int32_t inner = syntax_named_child(f->syntax, target);
+        settle(f, left);
+        settle(f, target);
+        give_children(f, target, outer, USE_LOAD);
+        left = inner;
+        target = inner < 0 ? -1 : syntax_named_child(f->syntax, inner);
+    }
     if (target < 0)
         return;
+    if (is_type_call(f, node, target)) {
+        settle(f, left);
+        give(f, target, outer, USE_ASSIGN);
+        return;
+    }
     settle(f, left);
     give(f, target, outer, USE_ASSIGN);
     int32_t list = -1;
@@ -880,7 +936,8 @@ static void visit_dotted_name(struct facts *f, int32_t node)
     {
         enum use part = use == USE_NONE ? USE_NONE : is_capture ? USE_CAPTURE : previous < 0 ? USE_LOAD : USE_ATTRIBUTE;
         if (syntax_is(f->syntax, c, SYNTAX_IDENTIFIER)) {
-            node_at(f, c)->head = previous;
+            if ((node_at(f, c)->flags & SYNTAX_IS_MISSING) == 0) /* whose head says what is missing */
+                node_at(f, c)->head = previous;
             previous = c;
             if (part == USE_CAPTURE && text_is(f, c, "_"))
                 part = USE_NONE;
@@ -931,11 +988,12 @@ static void visit_interpolation(struct facts *f, int32_t node)
     if (!syntax_is(f->syntax, expression, SYNTAX_NAMED_EXPRESSION))
         return;
     settle(f, expression);
+    int32_t name = syntax_child(f->syntax, expression, SYNTAX_FIELD_NAME);
     for (int32_t i = expression + 1; i < node_at(f, expression)->next; i++) {
-        give(f, i, scope, USE_NONE);
-        settle(f, i);
+        give(f, i, scope, i == name ? USE_LOAD : USE_NONE);
+        if (i != name)
+            settle(f, i);
     }
-    give(f, syntax_child(f->syntax, expression, SYNTAX_FIELD_NAME), scope, USE_LOAD);
 }
 
 /* ---- the loop ------------------------------------------------------------------------------------------------- */
@@ -945,6 +1003,8 @@ static void visit(struct facts *f, int32_t node)
     struct syntax_node *n = node_at(f, node);
     if ((n->flags & SYNTAX_IS_SETTLED) != 0)
         return;
+    if ((n->flags & SYNTAX_IS_TYPE_CALL) != 0)
+        add_type_call(f, node);
     switch ((enum syntax_kind)n->kind) {
     case SYNTAX_IDENTIFIER:
         visit_identifier(f, node);
@@ -1079,7 +1139,7 @@ void facts_scan(struct facts *f)
     g_array_set_size(f->callsites, 0);
     g_array_set_size(f->refs, 0);
     g_array_set_size(f->open_defs, 0);
-    f->star_at = UINT32_MAX;
+    f->moved_from = UINT32_MAX;
 
     int32_t module = names_add_scope(&f->names, SCOPE_MODULE, -1, 0, -1, rows_str_of(""), -1);
     give(f, 0, module, USE_LOAD);

@@ -431,7 +431,7 @@ int32_t syntax_strip(const struct syntax *s, int32_t node)
     while (syntax_is(s, node, SYNTAX_PARENTHESIZED_EXPRESSION) || syntax_is(s, node, SYNTAX_LIST_SPLAT) ||
            syntax_is(s, node, SYNTAX_LIST_SPLAT_PATTERN) || syntax_is(s, node, SYNTAX_TYPE)) {
         int32_t inner = syntax_named_child(s, node);
-        if (inner < 0)
+        if (inner < 0 || (s->nodes[node].flags & SYNTAX_IS_TYPE_CALL) != 0)
             break;
         node = inner;
     }

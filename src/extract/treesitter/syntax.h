@@ -118,7 +118,6 @@
     X(IMPORT, "import")     \
     X(NONLOCAL, "nonlocal") \
     X(PRINT, "print")       \
-    X(SEMICOLON, ";")       \
     X(STAR, "*")
 
 enum syntax_kind {
@@ -166,9 +165,9 @@ enum syntax_flag {
     SYNTAX_IS_NAMED = 1 << 0,
     SYNTAX_IS_EXTRA = 1 << 1,
     SYNTAX_IS_MISSING = 1 << 2,
-    SYNTAX_IS_SETTLED = 1 << 3, /* an ancestor has given scopes and uses below this node already (scan.c) */
-    SYNTAX_IS_FIRST_FOR =
-        1 << 4, /* the for-clause whose iterable belongs to the scope around the comprehension (scan.c) */
+    SYNTAX_IS_SETTLED = 1 << 3,   /* an ancestor has given scopes and uses below this node already (scan.c) */
+    SYNTAX_IS_FIRST_FOR = 1 << 4, /* a for-clause whose iterable belongs outside its comprehension (scan.c) */
+    SYNTAX_IS_TYPE_CALL = 1 << 5, /* the arguments of `type(x)` where the grammar read a type alias (scan.c) */
 };
 
 /* start, end   offsets into the text that was parsed
