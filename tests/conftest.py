@@ -18,6 +18,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
+# Repositories that tests read, with tests of their own inside.
+collect_ignore = ["corpus"]
+
 
 def program_path() -> Path:
     return Path(os.environ.get("CODEANATOMY", ROOT / "build" / "bin" / "codeanatomy"))

@@ -90,8 +90,8 @@ static void test_list(void **state)
     } expected[] = {
         {"content_id", "z", "z"},
         {"file_id", "uu", "l"},
-        {"entity_id", "luui", "l"},
-        {"occurrence_id", "lllui", "l"},
+        {"entity_id", "luul", "l"},
+        {"occurrence_id", "lllul", "l"},
     };
     (void)state;
     size_t n = 0;

@@ -96,10 +96,10 @@ static struct rows_str chain_text(struct facts *f, int32_t object)
     int32_t head = node_at(f, object)->head;
     uint32_t start = node_at(f, head)->start;
     uint32_t end = node_at(f, object)->end;
-    if (is_plain_chain(f, start, end))
-        return text_between(f, start, end);
-    if (!names_spend_text(&f->names, (int64_t)end - start))
+    if (!names_spend_text(&f->names, (int64_t)end - start)) /* first: looking costs as much as writing */
         return rows_str_of("");
+    if (is_plain_chain(f, start, end))
+        return (struct rows_str){(const char *)f->syntax->text + start, (int64_t)end - start};
     if (syntax_is(f->syntax, node_at(f, object)->parent, SYNTAX_DOTTED_NAME))
         return join_names(f, head, object);
     g_autoptr(GArray) parts = g_array_new(FALSE, FALSE, sizeof(int32_t));
