@@ -31,8 +31,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 INLINED = re.compile(r"<(?:list|set|dict)comp>\.")
 # Files that are not compared, by the end of the path, and why. Each is a limit of the grammar, not of the scan.
 EXCEPTIONS = {
-    "test/test_compile.py": "the grammar's scanner ends a block at a line inside brackets that is indented less than the block,"
-    " where no closing bracket may stand: `(bar.` newline `baz)`",
+    "test/test_compile.py": "the grammar's scanner ends a block at a line inside brackets that is indented less than"
+    " the block, where no closing bracket may stand: `(bar.` newline `baz)`",
 }
 PARTS = ["refs", "calls", "defs", "imports", "params", "bases", "code", "scopes"]
 

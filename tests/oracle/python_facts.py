@@ -8,7 +8,7 @@ file.
 
 # It runs in any CPython from 3.9 on, and its patterns match by construction.
 # ruff: noqa: B905, UP036
-# pyright: reportOptionalMemberAccess=false, reportArgumentType=false
+# pyright: reportOptionalMemberAccess=false, reportArgumentType=false, reportAttributeAccessIssue=false
 
 import ast
 import bisect
@@ -205,8 +205,10 @@ class Walk:
 
 
 def annotation_scopes(tree):
-    """(name, line) of what has a code object of its own from 3.12 on without being a scope of ours: values of type aliases,
-    bounds of type parameters."""
+    """(name, line) of what has a code object of its own from 3.12 on without being a scope of ours.
+
+    Values of type aliases, bounds of type parameters.
+    """
     kinds = tuple(getattr(ast, name) for name in ("TypeAlias", "TypeVar") if hasattr(ast, name))
     names = [(getattr(n.name, "id", n.name), n.lineno) for n in ast.walk(tree) if isinstance(n, kinds)]
     return set(names)

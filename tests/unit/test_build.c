@@ -233,7 +233,8 @@ static void write_repository(const char *root)
     scratch_write(root, "repo/pkg/a.py", "from .b import g\n\n\ndef f(x):\n    return g(x)\n");
     scratch_write(root, "repo/pkg/b.py",
                   "class C:\n    def m(self):\n        return self\n\n\ndef g(y):\n    return C().m()\n");
-    scratch_write(root, "repo/broken.py", "def (:\n");
+    /* Found by fuzz_treesitter: the name that is missing here was looked for in front of the grammar's table. */
+    scratch_write(root, "repo/broken.py", "def:\n from m import(as b)");
     scratch_write(root, "repo/latin.py", "# coding: utf-8\nx = '\xFF'\n");
 }
 

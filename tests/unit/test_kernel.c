@@ -195,8 +195,8 @@ static void test_entity_and_occurrence_id(void **state)
     for (int64_t i = 0; i < 2; i++) {
         assert_int_equal(int_at(&entities, i), position_entity_id(files[i], names[i], strlen(names[i]), kinds[i],
                                                                   strlen(kinds[i]), ordinals[i]));
-        assert_int_equal(int_at(&occurrences, i), position_occurrence_id(files[i], starts[i], ends[i], kinds[i],
-                                                                         strlen(kinds[i]), ordinals[i]));
+        assert_int_equal(int_at(&occurrences, i),
+                         position_occurrence_id(files[i], starts[i], ends[i], kinds[i], strlen(kinds[i]), ordinals[i]));
     }
     struct ArrowArray *all[] = {&file, &start_byte, &end_byte, &ordinal, &name, &kind, &entities, &occurrences};
     for (size_t i = 0; i < G_N_ELEMENTS(all); i++)

@@ -111,9 +111,10 @@ struct ref {
 
 /* is_valid_utf8          the text decodes, so every slice of it at tokens is UTF-8
  * open_defs              ordinals of the definitions around the node that the scan is at
- * moved_from, moved_to   a chain of calls, attributes and subscripts that starts elsewhere than the grammar thinks: it reads
- *                        `*f(x).y` as `(*f)(x).y`, and `type(x).y = 1` as an alias of `(x).y`. One such start at a time;
- *                        type_keyword is the `type` of the latter */
+ * moved_from, moved_to   a chain of calls, attributes and subscripts that starts elsewhere than the grammar thinks: it
+ * reads
+ *                        `*f(x).y` as `(*f)(x).y`, and `type(x).y = 1` as an alias of `(x).y`. One such start at a
+ * time; type_keyword is the `type` of the latter */
 struct facts {
     struct syntax *syntax;
     struct names names;

@@ -676,8 +676,8 @@ static void visit_definition(struct facts *f, int32_t node)
         add_params(f, params, &(struct param_scopes){.body = def.body_scope, .annotation = header, .value = outer});
 }
 
-/* `type(x).y = 1`, which the grammar reads as an alias of `(x).y`: `target` starts with the arguments of a call of `type`, whose
- * name is the statement's first token. */
+/* `type(x).y = 1`, which the grammar reads as an alias of `(x).y`: `target` starts with the arguments of a call of
+ * `type`, whose name is the statement's first token. */
 static bool is_type_call(struct facts *f, int32_t statement, int32_t target)
 {
     int32_t keyword = syntax_first_child(f->syntax, statement);
