@@ -4,8 +4,7 @@
  * (lines, columns in bytes, code points, UTF-16 units) converts to and from it through a `struct position_map`.
  *
  * Invariants
- *   1. Ids depend on their arguments alone: no seed, no platform, no order of calls. docs/ids.md has the encoding and
- * vectors.
+ *   1. Ids depend on their arguments alone: no seed, no platform, no order of calls. docs/ids.md has vectors.
  *   2. For pure-ASCII text every map is the identity and costs no memory.
  *   3. A conversion that is impossible (inside a character, past the end) says so; nothing is clamped silently.
  * No library is linked (xxHash is compiled in from its header). Any thread; a map is immutable once built.
@@ -23,8 +22,7 @@ struct position_content_id {
 };
 struct position_content_id position_content_id(const void *bytes, size_t n_bytes);
 
-/* file_id: repository name and path (as in repo_files_v1.path). Here and below a NULL string is not the empty string.
- */
+/* file_id: repository name and path (as in repo_files_v1.path). A NULL string, here and below, is not the empty one. */
 int64_t position_file_id(const char *repository, size_t n_repository, const char *path, size_t n_path);
 
 /* entity ids. A definition, module, parameter or variable: (file_id, qualified path, kind, ordinal) where ordinal
@@ -59,9 +57,8 @@ enum position_unit {
 struct position_map *position_map_new_utf8(const uint8_t *raw, size_t n_bytes, int64_t *ret_error_byte);
 
 /* Text in another encoding, character by character: raw_width bytes of the file decode to code_point. n_bom_bytes are
- * skipped in front. raw_width is 0 for
- * the second and later characters of one sequence. finish() must be called before any conversion. false: memory is
- * short. */
+ * skipped in front. raw_width is 0 for the second and later characters of one sequence. finish() must be called before
+ * any conversion. false: memory is short. */
 struct position_map *position_map_new_empty(size_t n_bom_bytes);
 bool position_map_append(struct position_map *m, uint32_t code_point, uint32_t raw_width);
 bool position_map_finish(struct position_map *m);

@@ -79,7 +79,7 @@ def test_symtable_is_equal_symbol_by_symbol(repository, program, tmp_path):
 
 
 def test_syntax_layer_agrees_with_cpython(repository, program, tmp_path):
-    """Not equal yet: tree-sitter takes some uses of the soft keyword `type` for a keyword. 5 in 1,000 may differ."""
+    """Every name, attribute, call, definition, import, parameter, base, scope; compare_cst.py lists exceptions."""
     root, store = repository
     table = facts(program, store, "libcst_files_v1", tmp_path)
-    compare("compare_cst.py", "--root", root, "--facts", table, "--python", interpreter(), "--share", 0.005)
+    compare("compare_cst.py", "--root", root, "--facts", table, "--python", interpreter())

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <glib.h>
 
 #include "position/position.h"
 
@@ -20,7 +21,7 @@ static size_t length(const char *text)
 
 /* ---- ids ------------------------------------------------------------------------------------------------------ */
 
-/* Values of docs/ids.md, computed with the Python package xxhash. */
+/* Computed with the Python package xxhash by the encoding of docs/ids.md. */
 static void test_content_id(void **state)
 {
     (void)state;
@@ -360,11 +361,11 @@ static void test_random_text(void **state)
 {
     (void)state;
     static const uint32_t alphabet[] = {'a', 'b', ' ', '\n', '\r', 0xE9, 0x20AC, 0x1F600, 0x7F, 0x80, 0xFFFF, 0x10000};
-    unsigned seed = 20261121;
-    print_message("seed %u\n", seed);
-    srand(seed);
+    const guint32 seed = 20261121;
+    print_message("seed %u\n", (unsigned)seed);
+    g_autoptr(GRand) random = g_rand_new_with_seed(seed);
     for (int round = 0; round < 2000; round++) {
-        struct table t = {.n = (size_t)(rand() % MAX_CHARACTERS)};
+        struct table t = {.n = (size_t)g_rand_int_range(random, 0, MAX_CHARACTERS)};
         uint8_t utf8[4 * MAX_CHARACTERS + 3];
         size_t n_bytes = 0;
         bool is_utf8 = round % 2 == 0;
@@ -379,9 +380,9 @@ static void test_random_text(void **state)
         int64_t at8 = 0;
         int64_t at16 = 0;
         for (size_t i = 0; i < t.n; i++) {
-            uint32_t c = alphabet[(size_t)rand() % (is_ascii ? 5 : sizeof(alphabet) / sizeof(alphabet[0]))];
+            uint32_t c = alphabet[g_rand_int_range(random, 0, is_ascii ? 5 : (gint32)G_N_ELEMENTS(alphabet))];
             uint32_t width8 = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
-            uint32_t width = is_utf8 ? width8 : 1 + (uint32_t)(rand() % 4);
+            uint32_t width = is_utf8 ? width8 : (uint32_t)g_rand_int_range(random, 1, 5);
             t.code_points[i] = c;
             t.raw[i] = raw;
             t.utf8[i] = at8;

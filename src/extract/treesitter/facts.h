@@ -1,5 +1,4 @@
-/* extract/treesitter/facts.h — what scan.c finds and rows.c writes: the libcst layer of one file. Private to the room.
- */
+/* extract/treesitter/facts.h — what scan.c finds and rows.c writes: a file's libcst layer. Private to the room. */
 #ifndef CA_EXTRACT_TREESITTER_FACTS_H
 #define CA_EXTRACT_TREESITTER_FACTS_H
 
@@ -12,7 +11,7 @@
 #include "extract/treesitter/syntax.h"
 #include "extract/treesitter/treesitter.h"
 
-/* What a node's names are used for; handed down from parent to child. Those up to USE_DEL are expressions and targets.
+/* What a node's names are used for; handed down from parent to child. Up to USE_DEL they are expressions and targets.
  */
 enum use {
     USE_LOAD,
@@ -68,9 +67,9 @@ struct base {
     int32_t scope;
 };
 
-/* module_first, name_first   identifiers that a dotted name starts with; -1: no module, a star
- * alias       identifier after `as`
- * node        the alias: name with `as` part
+/* statement, node   the statement; the alias in it: name with `as` part, or the star
+ * module, name      dotted names, -1: no module, a star
+ * alias             identifier after `as`, -1: none
  */
 struct import {
     int32_t scope;
@@ -111,10 +110,10 @@ struct ref {
 
 /* is_valid_utf8          the text decodes, so every slice of it at tokens is UTF-8
  * open_defs              ordinals of the definitions around the node that the scan is at
- * moved_from, moved_to   a chain of calls, attributes and subscripts that starts elsewhere than the grammar thinks: it
- * reads
- *                        `*f(x).y` as `(*f)(x).y`, and `type(x).y = 1` as an alias of `(x).y`. One such start at a
- * time; type_keyword is the `type` of the latter */
+ * moved_from, moved_to   where the grammar lets a chain of calls and attributes start, and where it does: it reads
+ *                        `*f(x).y` as `(*f)(x).y` and `type(x).y = 1` as an alias of `(x).y`. One at a time
+ * type_keyword           the `type` of the latter
+ */
 struct facts {
     struct syntax *syntax;
     struct names names;

@@ -140,11 +140,9 @@ struct scope *names_scope(const struct names *n, int32_t scope)
     return &g_array_index(n->scopes, struct scope, scope);
 }
 
-struct rows_str names_qualify(struct names *n, int32_t scope, struct rows_str name)
+struct rows_str names_join(struct names *n, int32_t scope, struct rows_str name)
 {
     const struct scope *s = names_scope(n, scope);
-    while (s->kind == SCOPE_TYPE_PARAMETERS)
-        s = names_scope(n, s->parent);
     if (s->kind == SCOPE_MODULE)
         return name;
     bool is_function = s->kind == SCOPE_FUNCTION || s->kind == SCOPE_LAMBDA;
@@ -159,6 +157,13 @@ struct rows_str names_qualify(struct names *n, int32_t scope, struct rows_str na
     g_string_append_len(n->scratch, name.data, (gssize)name.n_bytes);
     struct rows_str qualname = {g_string_chunk_insert_len(n->chunk, n->scratch->str, (gssize)n_bytes), n_bytes};
     return qualname;
+}
+
+struct rows_str names_qualify(struct names *n, int32_t scope, struct rows_str name)
+{
+    while (names_scope(n, scope)->kind == SCOPE_TYPE_PARAMETERS)
+        scope = names_scope(n, scope)->parent;
+    return names_join(n, scope, name);
 }
 
 int32_t names_add_scope(struct names *n, enum scope_kind kind, int32_t parent, int32_t node, int32_t def,

@@ -1,8 +1,8 @@
 /* extract/treesitter/names.h — scopes, and what a name means in each of them. Private to the room.
  *
  *   name    an identifier of the file, NFKC-normalized, interned
- *   symbol  a name in a scope, whether the scope binds it or only mentions it; private names of classes are one symbol
- * with their mangled form, as for CPython site    one binding operation
+ *   symbol  a name in a scope, whether the scope binds it or only mentions it; a private name of a class and its
+ * mangled form are one symbol, as for CPython site    one binding operation
  *
  * scan.c declares scopes, sites and uses in source order; names_resolve then finds for every symbol the symbol that it
  * means.
@@ -93,8 +93,8 @@ struct site {
 };
 
 /* names       struct rows_str by id, owned by the text or by chunk
- * text_left, lookups_left   budgets; is_exhausted says that one of them is used up (`exhausted` names it): results are
- * then incomplete and the layer gives them up
+ * text_left, lookups_left   budgets
+ * exhausted   names the budget that is used up: results are incomplete and the layer gives them up; NULL: none is
  */
 struct names {
     const struct syntax *syntax;
@@ -125,13 +125,14 @@ struct rows_str names_text(const struct names *n, int32_t name);
 /* Count derived text against the budget; false: it is used up, and the text must not be made. */
 bool names_spend_text(struct names *n, int64_t n_bytes);
 
-/* Open a scope named `name` (ignored for the module); `private_class` is the class it is the body of, as a name, or -1.
- */
+/* Open a scope; `private_class` is the name of the class it is the body of, -1: of none. */
 int32_t names_add_scope(struct names *n, enum scope_kind kind, int32_t parent, int32_t node, int32_t def,
                         struct rows_str name, int32_t private_class);
 struct scope *names_scope(const struct names *n, int32_t scope);
 
-/* `name` behind the scope's qualified name, as CPython joins them; owned by n. */
+/* `name` behind the scope's qualified name, as CPython joins them; owned by n. A definition's own name leaves the scope
+ * of its type parameters out: names_qualify. */
+struct rows_str names_join(struct names *n, int32_t scope, struct rows_str name);
 struct rows_str names_qualify(struct names *n, int32_t scope, struct rows_str name);
 
 int32_t names_symbol(struct names *n, int32_t scope, int32_t name);
@@ -141,8 +142,7 @@ void names_declare(struct names *n, int32_t scope, int32_t name, enum symbol_fla
 void names_bind(struct names *n, int32_t scope, int32_t name, enum site_kind kind, int32_t target, uint32_t start,
                 uint32_t end);
 
-/* Sites sorted by place, each given to the symbol that owns it; bindings (ordinals of symbols) by scope and first site.
- */
+/* Sites sorted by place, each given to the symbol that owns it; bindings (of symbols) by scope and first site. */
 void names_resolve(struct names *n);
 
 /* After names_resolve. Symbol that a use of `symbol` reads, -1: not bound in this file. */

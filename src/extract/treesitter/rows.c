@@ -364,7 +364,7 @@ static int write_bindings(struct facts *f, struct libcst_files_v1 *cst)
             .ordinal = (int32_t)i,
             .scope = s->scope,
             .name = name,
-            .qualname = names_qualify(&f->names, s->scope, name),
+            .qualname = names_join(&f->names, s->scope, name),
             .n_sites = s->n_sites,
             .n_other_sites = s->n_other_sites,
             .start_byte = raw(f, first->start),

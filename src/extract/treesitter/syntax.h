@@ -226,8 +226,8 @@ struct syntax {
 int syntax_init(struct syntax *s, struct ca_error *err) CA_MUST_CHECK;
 void syntax_done(struct syntax *s);
 
-/* Parse `file` and append its tree_sitter row. layer->status FAILED: there is no tree and no row, layer->reason says
- * why. */
+/* Parse `file` and append its tree_sitter row. layer->status FAILED: there is no tree and no row, the reason says why.
+ */
 int syntax_parse(struct syntax *s, const struct repo_file *file, struct tree_sitter_files_v1 *ts,
                  struct treesitter_layer *layer, struct ca_error *err) CA_MUST_CHECK;
 
@@ -267,9 +267,7 @@ int32_t syntax_child(const struct syntax *s, int32_t node, enum syntax_field fie
 /* The first named child that is no extra; -1: none. */
 int32_t syntax_named_child(const struct syntax *s, int32_t node);
 
-/* What is inside parentheses: (((x))) → x. Also `*x` → x where the grammar took a star into a call or attribute: it
- * reads
- * `*f(x)` as `(*f)(x)`. */
+/* What is inside parentheses: (((x))) → x. Also `*x` → x: the grammar reads `*f(x)` as `(*f)(x)`. */
 int32_t syntax_strip(const struct syntax *s, int32_t node);
 
 #endif

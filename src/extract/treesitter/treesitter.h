@@ -3,9 +3,9 @@
  *   tree_sitter_files_v1   every node as the grammar has it, errors and missing tokens included
  *   libcst_files_v1        our own syntax layer: scopes, definitions, bindings, imports, call sites, references
  *
- * Flow: choose the text (syntax.c) → parse → one cursor walk that appends tree_sitter rows and fills a flat tree
- * (syntax.c) → one loop over the flat tree (scan.c) → names resolved by Python's scoping rules (names.c) → libcst rows
- * (facts.c).
+ * Flow: choose the text, parse it, walk the tree once, which appends tree_sitter rows and fills a flat tree (syntax.c)
+ * → one loop over the flat tree finds the facts (scan.c) → names by Python's scoping rules (names.c) → libcst rows
+ * (rows.c).
  *
  * Invariants
  *   1. Nothing recurses over input; a file nested 100,000 deep takes memory, not stack.
@@ -33,8 +33,8 @@ struct libcst_files_v1;
 /* Budgets of a file; beyond, a layer is `failed` with the reason "budget: ...".
  *   operations   steps of tree-sitter's parser, error recovery included: BASE + PER_BYTE a byte of text
  *   indentation  different widths of indentation (CPython allows 100 nested ones; the grammar's scanner saves 383)
- *   text         bytes of derived text in the libcst layer (qualified names, dotted names, annotations): BASE +
- * PER_BYTE lookups      steps of name resolution: BASE + PER_NODE a node
+ *   text         bytes of derived text in the libcst layer (qualified names, annotations): BASE + PER_BYTE a byte of
+ * text lookups      steps of name resolution: BASE + PER_NODE a node
  */
 #define TREESITTER_OPERATIONS_BASE 1000000
 #define TREESITTER_OPERATIONS_PER_BYTE 16
