@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "interrupt.h"
 #include "output.h"
@@ -121,6 +122,14 @@ static char *result_as_json(const struct ca_build_result *r)
     return line;
 }
 
+/* A build takes and gives back memory by the gigabyte. With transparent huge pages the kernel clears two megabytes
+ * where a few pages are touched: on Django that was 2 of 29 CPU seconds and a quarter of the peak. Interpreters inherit
+ * it. */
+static void use_small_pages(void)
+{
+    (void)prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0); /* without it the build is slower, not wrong */
+}
+
 static int build(struct cli *cli, const struct build_flags *flags, const char *operand, const char *format)
 {
     struct ca_error err = {0};
@@ -133,6 +142,7 @@ static int build(struct cli *cli, const struct build_flags *flags, const char *o
     o.progress = progress_step;
     o.progress_data = &progress;
     o.cancel = interrupt_begin();
+    use_small_pages();
     int rc = ca_build(&o, &result, &err);
     interrupt_end();
     progress_done(&progress);

@@ -185,6 +185,6 @@ SELECT
     g.layers,
     g.n_origins,
     CASE WHEN g.status = 'ambiguous' AND g.n_candidates > 1 THEN s.confidence / g.n_candidates ELSE s.confidence END AS confidence
-FROM guessed g
+FROM constructors k
+RIGHT JOIN guessed g ON k.class_id = g.callee_id AND g.callee_kind = 'class'
 JOIN rule_confidence s ON s.rule = g.rule AND s.n_origins = g.n_origins
-LEFT JOIN constructors k ON k.class_id = g.callee_id AND g.callee_kind = 'class'

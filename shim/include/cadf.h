@@ -230,6 +230,14 @@ int32_t cadf_register_function(cadf_session *s, const struct cadf_scalar_functio
 
 enum cadf_write_mode { CADF_WRITE_APPEND = 0, CADF_WRITE_OVERWRITE = 1 };
 
+/* sql    a boolean expression over one row, no subquery
+ * list   NULL, or the list column of structs of whose items it speaks: their fields are its columns, and the row's */
+struct cadf_check {
+    const char *name;
+    const char *sql;
+    const char *list;
+};
+
 /* location           directory or URL of the table
  * schema             what the gate demands of every batch: names, order, types and nullability, nested included;
  *                    list items named "element" in storage compare equal to "item". Borrowed
@@ -241,6 +249,8 @@ enum cadf_write_mode { CADF_WRITE_APPEND = 0, CADF_WRITE_OVERWRITE = 1 };
  * metadata_*         commit metadata
  * row_group_bytes    0: the library's default; target_file_bytes likewise; compression "zstd(3)", "snappy", ... NULL:
  * zstd(1)
+ * checks             each row must not make one false (null is not false), or CADF_ERR_GATE, nothing written
+ * key                columns that should tell rows apart; see is_key_unique
  */
 struct cadf_write {
     const char *location;
@@ -261,14 +271,20 @@ struct cadf_write {
     const char *compression;
     const char *const *statistics_columns;
     size_t n_statistics_columns;
+    const struct cadf_check *checks;
+    size_t n_checks;
+    const char *const *key;
+    size_t n_key;
 };
 
-/* version   the table's version after the commit; n_rows, n_files, n_bytes: what this commit added */
+/* version        the table's version after the commit; n_rows, n_files, n_bytes: what this commit added
+ * is_key_unique  it is proved that no two rows of the table have one key; 0: not known, look at the rows */
 struct cadf_written {
     int64_t version;
     int64_t n_rows;
     int64_t n_files;
     int64_t n_bytes;
+    int32_t is_key_unique;
 };
 
 /* Make an empty table; CADF_ERR_CONFLICT when there is one. */

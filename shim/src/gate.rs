@@ -12,6 +12,7 @@ use arrow::buffer::NullBuffer;
 use arrow::datatypes::{DataType, Field, SchemaRef};
 
 use crate::error::{Failure, Outcome, Status};
+use crate::proof::Proofs;
 use crate::schema::{difference, restamp_batch};
 
 /// A piece that goes to the writer weighs about this; pieces wait in queues, so this bounds memory.
@@ -24,9 +25,15 @@ pub struct Gate {
     pub schema: SchemaRef,
     /// What goes out.
     pub stored: SchemaRef,
+    /// What else is proved of the rows.
+    pub proofs: Option<Arc<Proofs>>,
 }
 
 impl Gate {
+    pub fn new(dataset: String, schema: SchemaRef, stored: SchemaRef) -> Gate {
+        Gate { dataset, schema, stored, proofs: None }
+    }
+
     fn refuse(&self, text: impl std::fmt::Display) -> Failure {
         Failure::new(Status::Gate, format!("gate '{}': {text}", self.dataset))
     }
@@ -45,6 +52,9 @@ impl Gate {
             self.check(column, field, first_row)?;
         }
         let out = restamp_batch(batch, &self.stored).map_err(|e| self.refuse(e))?;
+        if let Some(proofs) = &self.proofs {
+            proofs.pass(&out, first_row)?;
+        }
         Ok(pieces(&out))
     }
 

@@ -29,6 +29,7 @@ mod memory;
 mod output;
 mod plan;
 mod present;
+mod proof;
 mod query;
 mod runtime;
 mod schema;
@@ -56,6 +57,7 @@ use crate::runtime::Cancel;
 use crate::session::{Core, Options};
 use crate::stream::{CStreamSource, StreamSource, StreamTable};
 use crate::text::{Sink, TextFn};
+use crate::proof::CheckText;
 use crate::write::{Rows, WriteOptions, Written};
 
 /// Run a door's work; nothing unwinds into C.
@@ -511,6 +513,18 @@ pub struct CWrite {
     compression: *const c_char,
     statistics_columns: *const *const c_char,
     n_statistics_columns: usize,
+    checks: *const CCheck,
+    n_checks: usize,
+    key: *const *const c_char,
+    n_key: usize,
+}
+
+/// `struct cadf_check`.
+#[repr(C)]
+pub struct CCheck {
+    name: *const c_char,
+    sql: *const c_char,
+    list: *const c_char,
 }
 
 /// `struct cadf_written`.
@@ -520,6 +534,7 @@ pub struct CWritten {
     n_rows: i64,
     n_files: i64,
     n_bytes: i64,
+    is_key_unique: i32,
 }
 
 fn signed(n: u64) -> i64 {
@@ -533,8 +548,30 @@ impl From<Written> for CWritten {
             n_rows: signed(w.n_rows),
             n_files: signed(w.n_files),
             n_bytes: signed(w.n_bytes),
+            is_key_unique: i32::from(w.is_key_unique),
         }
     }
+}
+
+fn checks_of(checks: *const CCheck, n: usize) -> Outcome<Vec<CheckText>> {
+    if n == 0 {
+        return Ok(Vec::new());
+    }
+    if checks.is_null() {
+        return Err(Failure::invalid("the checks are missing"));
+    }
+    // SAFETY: n of them, borrowed for the call.
+    let checks = unsafe { std::slice::from_raw_parts(checks, n) };
+    checks
+        .iter()
+        .map(|c| {
+            Ok(CheckText {
+                name: text::required(c.name, "a check's name")?,
+                sql: text::required(c.sql, "a check's SQL")?,
+                list: text::optional(c.list, "a check's list column")?,
+            })
+        })
+        .collect()
 }
 
 fn write_of(write: *const CWrite) -> Outcome<WriteOptions> {
@@ -559,6 +596,8 @@ fn write_of(write: *const CWrite) -> Outcome<WriteOptions> {
         target_file_bytes: w.target_file_bytes,
         compression: text::optional(w.compression, "compression")?,
         statistics_columns: text::list(w.statistics_columns, w.n_statistics_columns, "statistics columns")?,
+        checks: checks_of(w.checks, w.n_checks)?,
+        key: text::list(w.key, w.n_key, "key columns")?,
     })
 }
 

@@ -45,6 +45,7 @@ use crate::catalog::Committed;
 use crate::delta;
 use crate::error::{Failure, Outcome, Status};
 use crate::gate::{Gate, SharedTally, Tally};
+use crate::proof::{CheckText, Proofs};
 use crate::schema::{index_by_name, stored};
 use crate::session::Core;
 
@@ -70,6 +71,8 @@ pub struct WriteOptions {
     pub target_file_bytes: u64,
     pub compression: Option<String>,
     pub statistics_columns: Vec<String>,
+    pub checks: Vec<CheckText>,
+    pub key: Vec<String>,
 }
 
 impl WriteOptions {
@@ -138,6 +141,8 @@ pub struct Written {
     pub n_rows: u64,
     pub n_files: u64,
     pub n_bytes: u64,
+    /// No two rows of the table have one key; false also when that is not known.
+    pub is_key_unique: bool,
 }
 
 /// Where the rows of a write come from.
@@ -185,7 +190,11 @@ async fn write_through(
         Some(snapshot) => existing_form(options, &snapshot.arrow_schema())?,
         None => stored(&options.schema).map_err(context)?,
     };
-    let gate = Gate { dataset: options.dataset.clone(), schema: Arc::clone(&options.schema), stored: out };
+    let proofs = Arc::new(Proofs::plan(&state, &out, &options.checks, &options.key)?);
+    let gate = Gate {
+        proofs: Some(Arc::clone(&proofs)),
+        ..Gate::new(options.dataset.clone(), Arc::clone(&options.schema), out)
+    };
     match &rows {
         Rows::Plan(plan) => gate.check_schema(&plan.schema())?,
         Rows::Stream(stream) => gate.check_schema(&stream.schema())?,
@@ -220,7 +229,10 @@ async fn write_through(
         }
         failure
     })?;
-    added(&table, tally).await
+    let mut written = added(&table, tally).await?;
+    // Rows that were there before are not known to differ from these.
+    written.is_key_unique = (is_new || options.overwrite) && proofs.is_key_unique();
+    Ok(written)
 }
 
 /// The session for what delta-rs plans above the gate: no repartitioning, since a round robin would write the rows in another order
@@ -458,7 +470,7 @@ pub fn checked(
     stored: SchemaRef,
     input: Arc<dyn ExecutionPlan>,
 ) -> Result<Arc<dyn ExecutionPlan>> {
-    let gate = Gate { dataset, schema: declared, stored };
+    let gate = Gate::new(dataset, declared, stored);
     Ok(Arc::new(GateExec::new(gate, GateSource::Plan(input), None, Arc::new(Tally::default()), false)?))
 }
 
@@ -490,6 +502,8 @@ impl Target {
                 target_file_bytes: 0,
                 compression: None,
                 statistics_columns: Vec::new(),
+                checks: Vec::new(),
+                key: Vec::new(),
             },
         }
     }

@@ -85,22 +85,12 @@ static void on_file(void *data, int64_t n_done, int64_t n_total)
     build_report(data, n_done, n_total);
 }
 
-/* Models run stage by stage; progress counts within one. */
-static void on_model(void *data, const struct compile_model *model, guint n_done, guint n_total, int64_t n_rows)
+/* Models run stage by stage, or nearly; progress counts within one. */
+static void on_model(void *data, const char *stage, guint n_done, guint n_total)
 {
     struct build *b = data;
-    (void)n_rows;
-    if (model)
-        b->stage = model->stage;
-    int64_t n_before = 0;
-    int64_t n_of_stage = 0;
-    for (guint i = 0; i < n_total; i++) {
-        const struct compile_model *other = b->plan.models->pdata[i];
-        bool is_of_stage = strcmp(other->stage, b->stage) == 0;
-        n_of_stage += is_of_stage;
-        n_before += is_of_stage && i < n_done;
-    }
-    build_report(b, n_before, n_of_stage);
+    b->stage = stage;
+    build_report(b, n_done, n_total);
 }
 
 /* "20261121T042749Z-1a2b3c4d": sorts by time, unique by chance. */

@@ -444,10 +444,29 @@ static int write_handshake(struct catalog *c, const struct catalog_write *w, con
     return rc;
 }
 
+static void add_checks(GArray *checks, const struct contract_pairs *pairs, const char *list)
+{
+    for (size_t i = 0; i < pairs->n; i++) {
+        struct engine_check check = {.name = pairs->items[i].key, .sql = pairs->items[i].value, .list = list};
+        g_array_append_val(checks, check);
+    }
+}
+
+/* The contract's own checks, and those of its views over the lists that they explode. Texts are borrowed. */
+static GArray *contract_write_checks(const struct contract *contract)
+{
+    GArray *checks = g_array_new(FALSE, FALSE, sizeof(struct engine_check));
+    add_checks(checks, &contract->checks, /* list= */ NULL);
+    for (size_t i = 0; i < contract->n_views; i++)
+        add_checks(checks, &contract->views[i].checks, contract->views[i].unnest);
+    return checks;
+}
+
 static int write_checked(struct catalog *c, const struct catalog_write *w, const struct contract *contract,
                          const struct ArrowSchema *declared, struct catalog_written *ret, struct ca_error *err)
 {
     CA_TRY(write_handshake(c, w, declared, ret, err));
+    g_autoptr(GArray) checks = contract_write_checks(contract);
     struct engine_write e = {
         .location = w->location,
         .schema = declared,
@@ -459,6 +478,10 @@ static int write_checked(struct catalog *c, const struct catalog_write *w, const
         .row_group_bytes = (uint64_t)contract->storage.row_group_bytes,
         .target_file_bytes = (uint64_t)contract->storage.target_file_bytes,
         .compression = contract->storage.compression,
+        .checks = (const struct engine_check *)checks->data,
+        .n_checks = checks->len,
+        .key = (const char *const *)contract->primary.items,
+        .n_key = contract->primary.n,
     };
     return w->sql ? engine_write_query(c->engine, &e, w->sql, NULL, w->cancel, &ret->commit, err)
                   : engine_write_stream(c->engine, &e, w->stream, w->cancel, &ret->commit, err);

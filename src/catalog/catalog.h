@@ -105,9 +105,10 @@ int catalog_mark_broken(struct catalog *c, const char *schema, const char *name,
 int catalog_set_rows(struct catalog *c, const char *schema, const char *name, struct ArrowArray *rows,
                      struct ca_error *err) CA_MUST_CHECK;
 
-/* Write through the gate: the contract's schema, order of columns and NOT NULL hold for every batch, or nothing is
- * committed. Exactly one of sql and stream; a stream is taken. `app_id` with app_version: a repeated run does not
- * double rows. The new version is not pinned: the caller does that when the whole write is accepted. */
+/* Write through the gate: the contract's schema, order of columns, NOT NULL and checks (those of nested views too) hold
+ * for every row, or nothing is committed. Exactly one of sql and stream; a stream is taken. `app_id` with app_version:
+ * a repeated run does not double rows. The new version is not pinned: the caller does that when the whole write is
+ * accepted. */
 struct catalog_write {
     const char *schema;
     const char *name;
@@ -134,9 +135,9 @@ struct catalog_written {
 int catalog_write(struct catalog *c, const struct catalog_write *write, struct catalog_written *ret,
                   struct ca_error *err) CA_MUST_CHECK;
 
-/* Prove the contract's primary key and checks (those of nested views too) over what is pinned. The first violation is
- * the error: dataset, check, how many rows, one of them. */
-int catalog_prove(struct catalog *c, const char *schema, const char *name, struct ca_error *err) CA_MUST_CHECK;
+/* Prove the contract's primary key over what is pinned, by a query. Needed where the write could not tell
+ * (is_key_unique). */
+int catalog_prove_key(struct catalog *c, const char *schema, const char *name, struct ca_error *err) CA_MUST_CHECK;
 
 /* ---- introspection (A5): the one place with SQL over information_schema ------------------------------------------ */
 

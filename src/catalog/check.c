@@ -84,58 +84,22 @@ static void append_names(GString *sql, const struct contract_names *names)
         g_string_append_printf(sql, "%s\"%s\"", i ? ", " : "", names->items[i]);
 }
 
-static int prove_key(struct catalog *c, const struct catalog_name *n, const struct contract_names *key,
-                     struct ca_error *err)
+int catalog_prove_key(struct catalog *c, const char *schema, const char *name, struct ca_error *err)
 {
-    if (key->n == 0)
+    const struct contract *contract = NULL;
+    CA_TRY(catalog_contract(c, schema, name, &contract, err));
+    if (contract->primary.n == 0)
         return CA_OK;
     g_autoptr(GString) columns = g_string_new(NULL);
-    append_names(columns, key);
+    append_names(columns, &contract->primary);
     g_autofree char *sql =
-        g_strdup_printf("SELECT count(*) FROM (SELECT 1 FROM \"%s\".\"%s\" GROUP BY %s HAVING count(*) > 1)", n->schema,
-                        n->name, columns->str);
+        g_strdup_printf("SELECT count(*) FROM (SELECT 1 FROM \"%s\".\"%s\" GROUP BY %s HAVING count(*) > 1)", schema,
+                        name, columns->str);
     int64_t n_duplicates = 0;
     CA_TRY(engine_query_int(c->engine, sql, &n_duplicates, err));
     if (n_duplicates > 0)
         return ca_fail(err, CA_ERR_CONTRACT,
-                       "'%s': the primary key (%s) is not unique: %" G_GINT64_FORMAT " values repeat", n->key,
+                       "'%s.%s': the primary key (%s) is not unique: %" G_GINT64_FORMAT " values repeat", schema, name,
                        columns->str, n_duplicates);
-    return CA_OK;
-}
-
-/* One scan for all checks of a table: the first number is of the first check, and so on; a second query only names rows
- * when one of them fails. */
-static int prove_checks(struct catalog *c, const char *schema, const char *name, const struct contract_pairs *checks,
-                        struct ca_error *err)
-{
-    if (checks->n == 0)
-        return CA_OK;
-    g_autoptr(GString) any = g_string_new(NULL);
-    for (size_t i = 0; i < checks->n; i++)
-        g_string_append_printf(any, "%s(%s) IS FALSE", i ? " OR " : "", checks->items[i].value);
-    g_autofree char *sql = g_strdup_printf("SELECT count(*) FROM \"%s\".\"%s\" WHERE %s", schema, name, any->str);
-    int64_t n_rows = 0;
-    CA_TRY_CTX(engine_query_int(c->engine, sql, &n_rows, err), err, "run the checks of '%s.%s'", schema, name);
-    for (size_t i = 0; n_rows > 0 && i < checks->n; i++) {
-        g_autofree char *one = g_strdup_printf("SELECT count(*) FROM \"%s\".\"%s\" WHERE (%s) IS FALSE", schema, name,
-                                               checks->items[i].value);
-        int64_t n_failing = 0;
-        CA_TRY(engine_query_int(c->engine, one, &n_failing, err));
-        if (n_failing > 0)
-            return ca_fail(err, CA_ERR_CONTRACT, "'%s.%s': check '%s' fails for %" G_GINT64_FORMAT " rows: %s", schema,
-                           name, checks->items[i].key, n_failing, checks->items[i].value);
-    }
-    return CA_OK;
-}
-
-int catalog_prove(struct catalog *c, const char *schema, const char *name, struct ca_error *err)
-{
-    const struct catalog_name *n = catalog_name_find(c, schema, name);
-    const struct contract *contract = NULL;
-    CA_TRY(catalog_contract(c, schema, name, &contract, err));
-    CA_TRY(prove_key(c, n, &contract->primary, err));
-    CA_TRY(prove_checks(c, schema, name, &contract->checks, err));
-    for (size_t i = 0; i < contract->n_views; i++)
-        CA_TRY(prove_checks(c, schema, contract->views[i].name, &contract->views[i].checks, err));
     return CA_OK;
 }

@@ -1,10 +1,14 @@
 /* engine/delta.c — Delta tables through the shim. */
+#include <glib.h>
 #include <string.h>
 
 #include "engine/door.h"
 
-static struct cadf_write write_door(const struct engine_write *w)
+/* `checks`: room for as many as there are. */
+static struct cadf_write write_door(const struct engine_write *w, struct cadf_check *checks)
 {
+    for (size_t i = 0; i < w->n_checks; i++)
+        checks[i] = (struct cadf_check){w->checks[i].name, w->checks[i].sql, w->checks[i].list};
     return (struct cadf_write){
         .location = w->location,
         .schema = w->schema,
@@ -19,13 +23,22 @@ static struct cadf_write write_door(const struct engine_write *w)
         .row_group_bytes = w->row_group_bytes,
         .target_file_bytes = w->target_file_bytes,
         .compression = w->compression,
+        .checks = checks,
+        .n_checks = w->n_checks,
+        .key = w->key,
+        .n_key = w->n_key,
     };
 }
 
 static struct engine_written written_of(const struct cadf_written *w)
 {
     return (struct engine_written){
-        .version = w->version, .n_rows = w->n_rows, .n_files = w->n_files, .n_bytes = w->n_bytes};
+        .version = w->version,
+        .n_rows = w->n_rows,
+        .n_files = w->n_files,
+        .n_bytes = w->n_bytes,
+        .is_key_unique = w->is_key_unique != 0,
+    };
 }
 
 int engine_write_query(struct engine *e, const struct engine_write *write, const char *sql,
@@ -33,7 +46,8 @@ int engine_write_query(struct engine *e, const struct engine_write *write, const
                        struct ca_error *err)
 {
     struct cadf_error door_error = {0};
-    struct cadf_write door = write_door(write);
+    g_autofree struct cadf_check *checks = g_new0(struct cadf_check, write->n_checks);
+    struct cadf_write door = write_door(write, checks);
     struct cadf_written written = {0};
     struct cadf_params door_params = {0};
     if (params)
@@ -49,7 +63,8 @@ int engine_write_stream(struct engine *e, const struct engine_write *write, stru
                         struct engine_cancel *cancel, struct engine_written *ret, struct ca_error *err)
 {
     struct cadf_error door_error = {0};
-    struct cadf_write door = write_door(write);
+    g_autofree struct cadf_check *checks = g_new0(struct cadf_check, write->n_checks);
+    struct cadf_write door = write_door(write, checks);
     struct cadf_written written = {0};
     CA_TRY(engine_result(
         cadf_delta_write_stream(engine_door(e), &door, stream, (cadf_cancel *)cancel, &written, &door_error),

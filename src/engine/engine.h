@@ -146,6 +146,14 @@ int engine_query_text(struct engine *e, const char *sql, char **ret, struct ca_e
 
 enum engine_write_mode { ENGINE_APPEND, ENGINE_OVERWRITE };
 
+/* sql    a boolean expression over one row, no subquery; a row that makes it false is refused
+ * list   NULL, or the list column of whose items it speaks: their fields are its columns, and the row's */
+struct engine_check {
+    const char *name;
+    const char *sql;
+    const char *list;
+};
+
 /* See struct cadf_write: `schema` is what the gate demands of every batch. Everything is borrowed. */
 struct engine_write {
     const char *location;
@@ -161,13 +169,19 @@ struct engine_write {
     uint64_t row_group_bytes;
     uint64_t target_file_bytes;
     const char *compression;
+    const struct engine_check *checks;
+    size_t n_checks;
+    const char *const *key;
+    size_t n_key;
 };
 
+/* is_key_unique   it is proved that no two rows of the table have one key; false: not known */
 struct engine_written {
     int64_t version;
     int64_t n_rows;
     int64_t n_files;
     int64_t n_bytes;
+    bool is_key_unique;
 };
 
 int engine_write_query(struct engine *e, const struct engine_write *write, const char *sql,

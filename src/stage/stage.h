@@ -1,8 +1,8 @@
 /* stage/stage.h — plan, run, check, write: the same for normalize, relate and graph.
  *
- * stage_run executes the models of a plan in their order. Each is written through the catalog's gate to its place in
- * the store, pinned, so that the models after it read it, and proved: primary key and checks hold, or the run fails and
- * nothing is published.
+ * stage_run executes the models of a plan, two at a time, each after those it reads. Each is written through the
+ * catalog's gate to its place in the store, where its checks are proved, pinned, so that other models read it, and its
+ * primary key is proved; or the run fails and nothing is published. Outputs and diagnostics come in the plan's order.
  */
 #ifndef CA_STAGE_STAGE_H
 #define CA_STAGE_STAGE_H
@@ -28,7 +28,8 @@ void stage_output_done(struct stage_output *o);
 void stage_record(struct diag *diag, const struct stage_output *o);
 
 /* location    gives a dataset's place; the caller of it frees with g_free
- * advance     called before each model and once at the end (model NULL); may be NULL
+ * advance     called when a model starts and at the end, one call at a time, from any thread: how many models of the
+ *             stage that is worked on are done; may be NULL
  * outputs     GArray of struct stage_output that results are appended to
  * app_id      application transaction of the run
  * diag        model_runs, handshakes and writes go here; NULL: the caller records each output, in an order of its own
@@ -37,7 +38,7 @@ struct stage_options {
     struct catalog *catalog;
     char *(*location)(void *data, const char *schema, const char *name, struct ca_error *err);
     void *location_data;
-    void (*advance)(void *data, const struct compile_model *model, guint n_done, guint n_total, int64_t n_rows);
+    void (*advance)(void *data, const char *stage, guint n_done, guint n_total);
     void *advance_data;
     GArray *outputs;
     const char *app_id;
@@ -47,8 +48,8 @@ struct stage_options {
 
 int stage_run(const struct stage_options *options, const struct compile_plan *plan, struct ca_error *err) CA_MUST_CHECK;
 
-/* Write one dataset from C or SQL and pin it: what stage_run does for each model, and what the build does for the
- * streams of extraction. Whoever calls proves what it wrote. Takes the stream. */
+/* Write one dataset from C or SQL, pin it and prove its key: what stage_run does for each model, and what the build
+ * does for the streams of extraction. Takes the stream. */
 int stage_write(const struct stage_options *options, const char *schema, const char *name, const char *sql,
                 struct ArrowArrayStream *stream, const char *plan_fingerprint, struct ca_error *err) CA_MUST_CHECK;
 

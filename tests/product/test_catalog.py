@@ -601,7 +601,7 @@ OWN_FAILURES = {
         OWN_CONTRACT.replace("1000", "5"),
         OWN_SQL,
         1,
-        "model 'public.calls_by_file': 'public.calls_by_file': check 'few' fails for 3 rows: n_calls < 5",
+        "model 'public.calls_by_file': write 'public.calls_by_file': check 'few' fails in row ",
     ),
     "key": (
         OWN_CONTRACT,

