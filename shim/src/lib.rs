@@ -53,11 +53,11 @@ use crate::catalog::CCatalog;
 use crate::error::{CError, Failure, Outcome, Status, panic_text, store};
 use crate::ffi::Incoming;
 use crate::function::CScalarFunction;
+use crate::proof::CheckText;
 use crate::runtime::Cancel;
 use crate::session::{Core, Options};
 use crate::stream::{CStreamSource, StreamSource, StreamTable};
 use crate::text::{Sink, TextFn};
-use crate::proof::CheckText;
 use crate::write::{Rows, WriteOptions, Written};
 
 /// Run a door's work; nothing unwinds into C.

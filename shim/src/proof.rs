@@ -132,7 +132,7 @@ impl Check {
         };
         let Some(column) = self.list else {
             let rows = self.gather(batch, None)?;
-            return match self.failing(&rows)?.iter().next() {
+            return match self.failing(&rows)?.first() {
                 None => Ok(()),
                 Some(row) => Err(refuse(format!("row {}", first_row + *row as u64))),
             };
