@@ -78,7 +78,11 @@ void failure_take(struct failure *ret, const struct source *source)
     /* For a byte that does not decode the place differs from version to version, and none of them is that byte's. */
     const bool is_decoding =
         source->bad_byte >= 0 && ret->message != NULL && strstr(ret->message, "codec can't decode");
-    if (ret->has_line && ret->has_column && !is_decoding)
+    /* bytes with a NUL are refused before a cookie is looked at */
+    const bool is_nul = ret->message != NULL && strstr(ret->message, "null byte") != NULL;
+    if (source->bad_cookie_byte >= 0 && !is_nul)
+        ret->start_byte = source->bad_cookie_byte;
+    else if (ret->has_line && ret->has_column && !is_decoding)
         ret->start_byte = source_raw_of_character(source, ret->line, ret->column);
     if (ret->start_byte < 0)
         ret->start_byte = guess_place(source);

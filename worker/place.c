@@ -43,7 +43,8 @@ static void place_in_text(struct failure *f, const struct layer_job *job, int fl
 void place_error(struct failure *f, const struct layer_job *job, int flags)
 {
     const struct source *s = job->source;
-    if (!f->has_line || !f->has_column || (s->is_ascii && s->is_identity) || s->bad_byte >= 0)
+    if (!f->has_line || !f->has_column || (s->is_ascii && s->is_identity) || s->bad_byte >= 0 ||
+        s->bad_cookie_byte >= 0)
         return;
     PyObject *tree = parse(job, job->bytes, flags);
     PyErr_Clear();

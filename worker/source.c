@@ -28,11 +28,16 @@ static bool is_blank_byte(uint8_t c)
     return c == ' ' || c == '\t' || c == '\f';
 }
 
-/* The cookie in a line, into name (ENCODING_MAX + 1 bytes, empty: none). Returns whether the next line may have one. */
-static bool line_cookie(const uint8_t *line, size_t n, char *name)
+/* The cookie in line `number`, if there is such a line: its name into name (ENCODING_MAX + 1 bytes, empty: none), where
+ * that begins into *ret_at. Returns whether the next line may have one. */
+static bool line_cookie(const struct source *s, size_t number, char *name, int64_t *ret_at)
 {
-    size_t i = 0;
     name[0] = '\0';
+    if (number >= s->n_lines)
+        return false;
+    const uint8_t *line = s->raw + s->line_start[number];
+    const size_t n = (size_t)(s->line_end[number] - s->line_start[number]);
+    size_t i = 0;
     while (i < n && is_blank_byte(line[i]))
         i++;
     if (i == n)
@@ -53,6 +58,7 @@ static bool line_cookie(const uint8_t *line, size_t n, char *name)
         size_t length = to - from < ENCODING_MAX ? to - from : ENCODING_MAX;
         memcpy(name, line + from, length);
         name[length] = '\0';
+        *ret_at = s->line_start[number] + (int64_t)from;
         return false;
     }
     return true;
@@ -203,14 +209,17 @@ static bool map_by_codec(struct source *s, const char *name)
 }
 
 /* The text is another than the bytes: find out whether it decodes, and map it. false: memory is short. */
-static bool recode(struct source *s, const char *name)
+static bool recode(struct source *s, const char *name, int64_t cookie_byte)
 {
     const char *body = (const char *)s->raw + s->n_bom;
     Py_ssize_t n = (Py_ssize_t)(s->n_raw - s->n_bom);
     PyObject *text = PyUnicode_Decode(body, n, name, "strict");
     if (text == NULL) {
         int64_t at = take_decode_error();
-        s->bad_byte = at < 0 ? -1 : at + (int64_t)s->n_bom;
+        if (at < 0)
+            s->bad_cookie_byte = cookie_byte;
+        else
+            s->bad_byte = at + (int64_t)s->n_bom;
         s->is_identity = false;
         return true;
     }
@@ -224,7 +233,7 @@ static bool recode(struct source *s, const char *name)
 
 bool source_init(struct source *ret, const uint8_t *raw, size_t n_raw)
 {
-    *ret = (struct source){.raw = raw, .n_raw = n_raw, .is_identity = true, .bad_byte = -1};
+    *ret = (struct source){.raw = raw, .n_raw = n_raw, .is_identity = true, .bad_byte = -1, .bad_cookie_byte = -1};
     ret->is_ascii = is_all_ascii(raw, n_raw);
     if (n_raw >= sizeof utf8_bom && memcmp(raw, utf8_bom, sizeof utf8_bom) == 0)
         ret->n_bom = sizeof utf8_bom;
@@ -232,13 +241,13 @@ bool source_init(struct source *ret, const uint8_t *raw, size_t n_raw)
         return false;
 
     char name[ENCODING_MAX + 1];
-    bool is_second_allowed =
-        line_cookie(raw + ret->line_start[0], (size_t)(ret->line_end[0] - ret->line_start[0]), name);
-    if (is_second_allowed && ret->n_lines > 1)
-        line_cookie(raw + ret->line_start[1], (size_t)(ret->line_end[1] - ret->line_start[1]), name);
-
+    int64_t cookie_byte = -1;
+    if (line_cookie(ret, 0, name, &cookie_byte))
+        line_cookie(ret, 1, name, &cookie_byte);
     if (name[0] != '\0' && !is_utf8_name(name)) {
-        return recode(ret, name);
+        if (ret->n_bom > 0)
+            ret->bad_cookie_byte = cookie_byte;
+        return recode(ret, name, cookie_byte);
     } else if (!ret->is_ascii) {
         PyObject *text = PyUnicode_DecodeUTF8((const char *)raw, (Py_ssize_t)n_raw, "strict");
         if (text == NULL)

@@ -20,7 +20,10 @@
  * is_ascii      all bytes are below 0x80 (and the text may still be another: utf-7)
  * is_identity   the text CPython reads is the raw bytes after the mark
  * map           only where !is_identity; NULL there: the bytes do not decode or cannot be mapped back, nothing has a
- * place bad_byte      first byte that does not decode, -1: all do, or unknown
+ *               place
+ * bad_byte      first byte that does not decode, -1: all do, or unknown
+ * bad_cookie_byte  where the name in a cookie begins that stands after a mark or names no codec of text, so that
+ *               CPython refuses the file; -1: there is none
  */
 struct source {
     const uint8_t *raw;
@@ -33,6 +36,7 @@ struct source {
     bool is_identity;
     struct position_map *map;
     int64_t bad_byte;
+    int64_t bad_cookie_byte;
 };
 
 /* Borrows raw until source_done. false: memory is short (and nothing is raised); *ret is then safe for source_done.

@@ -259,7 +259,7 @@ static void set_repo_status(struct file_result *r)
         layer_set(r, LAYER_REPO, "recovered", f->decode_error);
     else
         layer_set(r, LAYER_REPO, "ok", NULL);
-    r->layers[LAYER_REPO].start_byte = f->failure || f->encoding_error ? -1 : f->decode_error_byte;
+    r->layers[LAYER_REPO].start_byte = f->error_byte;
     r->layers[LAYER_REPO].n_facts = f->failure ? 0 : 1;
 }
 

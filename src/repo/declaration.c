@@ -17,8 +17,8 @@ static bool is_name_byte(uint8_t c)
     return g_ascii_isalnum((char)c) || c == '-' || c == '_' || c == '.';
 }
 
-/* The name in the cookie of a line that is a comment and nothing else; NULL: there is none. */
-static char *find_cookie(const uint8_t *line, const uint8_t *end)
+/* The name in the cookie of a line that is a comment and nothing else, and where it begins; NULL: there is none. */
+static char *find_cookie(const uint8_t *line, const uint8_t *end, const uint8_t **ret_at)
 {
     while (line < end && is_blank(*line))
         line++;
@@ -37,8 +37,10 @@ static char *find_cookie(const uint8_t *line, const uint8_t *end)
         const uint8_t *name = line;
         while (line < end && is_name_byte(*line))
             line++;
-        if (line > name)
+        if (line > name) {
+            *ret_at = name;
             return g_strndup((const char *)name, (gsize)(line - name));
+        }
     }
 }
 
@@ -76,20 +78,21 @@ void repo_declaration_read(const uint8_t *text, size_t n_bytes, bool has_bom, st
 {
     const uint8_t *end = text + n_bytes;
     const uint8_t *first_end = text;
+    const uint8_t *at = NULL;
     g_autofree char *cookie = NULL;
 
     /* Nearly every file begins with something else, and its first line need not be looked at. */
     if (n_bytes > 0 && (is_blank(*text) || *text == '#' || *text == '\n' || *text == '\r')) {
         first_end = line_end(text, end);
-        cookie = find_cookie(text, first_end);
+        cookie = find_cookie(text, first_end, &at);
         if (cookie == NULL && first_end < end && says_nothing(text, first_end)) {
             const uint8_t *second =
                 first_end + (*first_end == '\r' && end - first_end > 1 && first_end[1] == '\n' ? 2 : 1);
-            cookie = find_cookie(second, line_end(second, end));
+            cookie = find_cookie(second, line_end(second, end), &at);
         }
     }
 
-    *ret = (struct repo_declaration){0};
+    *ret = (struct repo_declaration){.cookie_byte = at != NULL ? at - text : -1};
     const char *name = cookie != NULL ? normal_name(cookie) : "utf-8";
     const char *mark = strlen(name) > SHOWN_NAME_BYTES ? "..." : "";
     ret->codec = repo_codec_find(name);

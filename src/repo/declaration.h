@@ -14,10 +14,12 @@
 
 #include "repo/codec.h"
 
-/* encoding  utf-8, iso-8859-1, or the cookie's name as written; NULL when error is set. g_free both. */
+/* encoding     utf-8, iso-8859-1, or the cookie's name as written; NULL when error is set. g_free both.
+ * cookie_byte  where in `text` the cookie's name begins, -1: there is no cookie */
 struct repo_declaration {
     char *encoding;
     char *error;
+    int64_t cookie_byte;
     const struct repo_codec *codec;
 };
 

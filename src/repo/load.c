@@ -196,11 +196,14 @@ static int decode(struct repo_file *f, struct ca_error *err)
     repo_declaration_read(f->text, f->n_text, f->has_bom, &declaration);
     f->encoding = declaration.encoding;
     f->encoding_error = declaration.error;
+    if (f->encoding_error != NULL)
+        f->error_byte = (int64_t)n_bom + declaration.cookie_byte; /* only a cookie can be wrong */
     if (f->encoding != NULL) {
         struct repo_decoded decoded;
         CA_TRY(repo_codec_decode(declaration.codec, f->encoding, f->raw, f->n_raw, n_bom, &decoded, err));
         f->decode_error = decoded.error;
-        f->decode_error_byte = decoded.error_byte;
+        if (f->decode_error != NULL)
+            f->error_byte = decoded.error_byte >= 0 ? decoded.error_byte : (int64_t)n_bom + declaration.cookie_byte;
         f->map = decoded.map;
         f->owned_text = decoded.text;
         if (decoded.text != NULL) {
@@ -220,7 +223,7 @@ static int load(const struct repo_scan *s, const struct scan_entry *e, size_t ma
                 struct ca_error *err)
 {
     f->entry = &e->entry;
-    f->decode_error_byte = -1;
+    f->error_byte = -1;
     if (e->entry.failure != NULL) {
         f->failure = g_strdup(e->entry.failure);
         return CA_OK;

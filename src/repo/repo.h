@@ -93,7 +93,8 @@ enum repo_newline { REPO_NEWLINE_NONE, REPO_NEWLINE_LF, REPO_NEWLINE_CRLF, REPO_
  *   text, n_text       decoded text in UTF-8 without BOM; points into raw when that is the text, else owned. When the
  *                      file does not decode, text is raw after the BOM (layers that read broken files go on) and
  *                      decode_error says why
- *   decode_error_byte  raw offset of the first undecodable byte, -1: none
+ *   error_byte         raw offset of what encoding_error or decode_error is about, the name in the cookie or the
+ *                      first undecodable byte; -1: there is no error
  *   map                raw <-> text and line starts, so ASCII files have one too; NULL when the text does not decode or
  *                      the declaration is in error
  *   git_blob           hex SHA-1 of the blob, "" outside git
@@ -113,7 +114,7 @@ struct repo_file {
     size_t n_text;
     uint8_t *owned_text;
     char *decode_error;
-    int64_t decode_error_byte;
+    int64_t error_byte;
     struct position_map *map;
     enum repo_newline newline;
     int32_t n_lines;

@@ -28,7 +28,7 @@ static void expect(bool is_true, const char *what)
 /* What repo_file_load makes of these bytes. */
 static void file_init(struct repo_file *f, const struct repo_entry *entry, const uint8_t *data, size_t n_bytes)
 {
-    *f = (struct repo_file){.entry = entry, .n_raw = n_bytes, .decode_error_byte = -1};
+    *f = (struct repo_file){.entry = entry, .n_raw = n_bytes, .error_byte = -1};
     f->raw = g_malloc0(n_bytes + 1);
     memcpy(f->raw, data, n_bytes);
     f->content_id = position_content_id(f->raw, n_bytes);
@@ -47,7 +47,7 @@ static void file_init(struct repo_file *f, const struct repo_entry *entry, const
     expect(repo_codec_decode(declared.codec, f->encoding, f->raw, n_bytes, n_bom, &decoded, &err) == CA_OK,
            err.message);
     f->decode_error = decoded.error;
-    f->decode_error_byte = decoded.error ? decoded.error_byte : -1;
+    f->error_byte = decoded.error ? decoded.error_byte : -1;
     f->map = decoded.map;
     if (decoded.text) {
         f->owned_text = decoded.text;

@@ -170,7 +170,7 @@ def compare_file(path: str, raw: bytes, got: dict) -> list[str]:
         except UnicodeEncodeError:
             text = None
         except UnicodeDecodeError as e:
-            same("decode_error_byte", e.start + n_bom)
+            same("error_byte", e.start + n_bom)
         except UnicodeError:
             pass
     if text is not None:

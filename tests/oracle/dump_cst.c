@@ -94,7 +94,7 @@ static void load(struct repo_file *file, const char *full_path)
     file->n_raw = n_bytes;
     file->content_id = position_content_id(contents, n_bytes);
     file->has_bom = n_bytes >= 3 && memcmp(contents, "\xEF\xBB\xBF", 3) == 0;
-    file->decode_error_byte = -1;
+    file->error_byte = -1;
     if (has_latin1_cookie(file->raw, n_bytes)) {
         file->map = position_map_new_empty(0);
         GString *text = g_string_new(NULL);
@@ -110,7 +110,7 @@ static void load(struct repo_file *file, const char *full_path)
         file->text = file->owned_text;
         return;
     }
-    file->map = position_map_new_utf8(file->raw, n_bytes, &file->decode_error_byte);
+    file->map = position_map_new_utf8(file->raw, n_bytes, &file->error_byte);
     if (file->map == NULL)
         file->decode_error = g_strdup("not UTF-8");
     file->text = file->raw + (file->has_bom ? 3 : 0);

@@ -44,15 +44,14 @@ static void print_file(const struct repo_file *f)
     g_autofree char *sha256 =
         f->map != NULL ? g_compute_checksum_for_data(G_CHECKSUM_SHA256, f->text, f->n_text) : NULL;
     g_autofree char *map = map_digest(f);
-    json_t *row =
-        json_pack("{s:s, s:o, s:b, s:b, s:b, s:b, s:o, s:o, s:o, s:I, s:o, s:o, s:s, s:i, s:s, s:b, s:I}", "path",
-                  f->entry->path, "failure", text_or_null(f->failure), "is_stub", f->entry->is_stub, "has_git",
-                  f->entry->has_git, "is_tracked", f->entry->is_tracked, "is_ascii", f->is_ascii, "encoding",
-                  text_or_null(f->encoding), "encoding_error", text_or_null(f->encoding_error), "decode_error",
-                  text_or_null(f->decode_error), "decode_error_byte", (json_int_t)f->decode_error_byte, "text_sha256",
-                  text_or_null(sha256), "map_sha256", text_or_null(map), "newline", repo_newline_name(f->newline),
-                  "n_lines", (int)f->n_lines, "git_blob", f->git_blob, "has_bom", f->has_bom, "map_n_lines",
-                  (json_int_t)(f->map != NULL ? position_map_n_lines(f->map, POSITION_LINES_CPYTHON) : -1));
+    json_t *row = json_pack(
+        "{s:s, s:o, s:b, s:b, s:b, s:b, s:o, s:o, s:o, s:I, s:o, s:o, s:s, s:i, s:s, s:b, s:I}", "path", f->entry->path,
+        "failure", text_or_null(f->failure), "is_stub", f->entry->is_stub, "has_git", f->entry->has_git, "is_tracked",
+        f->entry->is_tracked, "is_ascii", f->is_ascii, "encoding", text_or_null(f->encoding), "encoding_error",
+        text_or_null(f->encoding_error), "decode_error", text_or_null(f->decode_error), "error_byte",
+        (json_int_t)f->error_byte, "text_sha256", text_or_null(sha256), "map_sha256", text_or_null(map), "newline",
+        repo_newline_name(f->newline), "n_lines", (int)f->n_lines, "git_blob", f->git_blob, "has_bom", f->has_bom,
+        "map_n_lines", (json_int_t)(f->map != NULL ? position_map_n_lines(f->map, POSITION_LINES_CPYTHON) : -1));
     json_dumpf(row, stdout, JSON_COMPACT);
     json_decref(row);
     putchar('\n');

@@ -71,7 +71,12 @@ CASES = {
         n_lines=2,
     ),
     "cookie.py": Case(
-        b"# coding: nope\nx = 1\n", encoding=None, n_lines=2, repo="recovered", reason="unknown encoding: nope"
+        b"# coding: nope\nx = 1\n",
+        encoding=None,
+        n_lines=2,
+        repo="recovered",
+        reason="unknown encoding: nope",
+        start_byte=10,
     ),
     "latin1.py": Case(b"# coding: latin-1\nx = '\xe9'\n", encoding="iso-8859-1", n_lines=2),
     "bom.py": Case(b"\xef\xbb\xbfx = 1\n", has_bom=True),
@@ -81,6 +86,7 @@ CASES = {
         has_bom=True,
         repo="recovered",
         reason="encoding problem: iso-8859-1 with BOM",
+        start_byte=13,
     ),
     "nul.py": Case(b"x = 1\n\0y = 2\n", n_lines=2),
     "cr.py": Case(b"x = 1\ry = 2\r", newline="cr", n_lines=2),

@@ -95,12 +95,12 @@ static struct extracted extract_file(struct repo_file *file)
 static struct extracted extract_bytes(const char *bytes, size_t n_bytes)
 {
     char not_utf8[] = "invalid start byte";
-    struct repo_file file = {.raw = (uint8_t *)(uintptr_t)bytes, .n_raw = n_bytes, .decode_error_byte = -1};
+    struct repo_file file = {.raw = (uint8_t *)(uintptr_t)bytes, .n_raw = n_bytes, .error_byte = -1};
     file.content_id = position_content_id(bytes, n_bytes);
     file.has_bom = n_bytes >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0;
     file.text = file.raw + (file.has_bom ? 3 : 0);
     file.n_text = n_bytes - (file.has_bom ? 3 : 0);
-    file.map = position_map_new_utf8(file.raw, n_bytes, &file.decode_error_byte);
+    file.map = position_map_new_utf8(file.raw, n_bytes, &file.error_byte);
     if (file.map == NULL)
         file.decode_error = not_utf8;
     return extract_file(&file);
@@ -530,7 +530,7 @@ static void test_decoded_text(void **state)
     (void)state;
     static const char raw[] = "# coding: latin-1\n\xE9t\xE9 = '\xE8' + f(a)\n";
     GString *text = g_string_new(NULL);
-    struct repo_file file = {.raw = (uint8_t *)(uintptr_t)raw, .n_raw = sizeof(raw) - 1, .decode_error_byte = -1};
+    struct repo_file file = {.raw = (uint8_t *)(uintptr_t)raw, .n_raw = sizeof(raw) - 1, .error_byte = -1};
     file.map = position_map_new_empty(0);
     for (size_t i = 0; i < file.n_raw; i++) {
         g_string_append_unichar(text, file.raw[i]);
@@ -579,7 +579,7 @@ static void test_unreadable(void **state)
 {
     (void)state;
     char denied[] = "permission denied";
-    struct repo_file file = {.failure = denied, .decode_error_byte = -1};
+    struct repo_file file = {.failure = denied, .error_byte = -1};
     struct extracted e = extract_file(&file);
     assert_int_equal(e.result.tree_sitter.status, TREESITTER_FAILED);
     assert_int_equal(e.result.libcst.status, TREESITTER_FAILED);

@@ -552,7 +552,7 @@ static int write_encoding_error(const struct repo_file *file, struct libcst_file
     if (message == NULL)
         return 0;
     (*n)++;
-    return write_error(cst, layer, "encoding", message, file->decode_error_byte);
+    return write_error(cst, layer, "encoding", message, file->error_byte);
 }
 
 /* ---- the row -------------------------------------------------------------------------------------------------- */
