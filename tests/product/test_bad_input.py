@@ -413,11 +413,12 @@ def test_worker_killed_once(program: Program, slow_repo: Path, tmp_path: Path) -
     assert answer.code == 0, answer.err
     not_ok = program.sql(build.store, "SELECT path, layer, reason FROM file_layers_v1 WHERE status <> 'ok'")
     assert not_ok == []
+    assert stored.manifest(build.store)["is_reproducible"] is True
 
 
 def test_worker_killed_twice(program: Program, slow_repo: Path, tmp_path: Path) -> None:
-    """A file that is in work when two workers die loses its CPython layers and nothing else; the next ones do not
-    notice."""
+    """A file that is in work when two workers are killed, as the system does when memory is short, loses its CPython
+    layers and nothing else; the next ones do not notice. The run is not reproducible."""
     build = running.Build(program, slow_repo, tmp_path / "store", "-j", "1")
     first = build.wait_for_busy_worker()
     os.kill(first, signal.SIGKILL)
@@ -427,8 +428,9 @@ def test_worker_killed_twice(program: Program, slow_repo: Path, tmp_path: Path) 
     not_ok = program.sql(
         build.store, "SELECT path, layer, status, reason FROM file_layers_v1 WHERE status <> 'ok' ORDER BY layer"
     )
-    killed = {"path": "a_big.py", "status": "failed", "reason": "worker killed by signal 9"}
+    killed = {"path": "a_big.py", "status": "failed", "reason": "budget: worker killed by signal 9"}
     assert not_ok == [{"layer": "ast", **killed}, {"layer": "symtable", **killed}]
+    assert stored.manifest(build.store)["is_reproducible"] is False  # decision 14
     assert callers_of(program, build.store, "good.good")
 
 
@@ -457,6 +459,78 @@ def test_no_interpreter(
         assert layers["good.py", layer]["status"] == "ok"
     assert callers_of(program, store, "good.good") == [{"path": "good.py", "start_line": 5, "status": "proved"}]
     assert stored.manifest(store)["interpreter"] == {"version": None, "full_version": None}
+
+
+@pytest.fixture
+def starter(tmp_path: Path) -> Callable[[str], Path]:
+    """An interpreter that answers for this one and, as a worker, first runs shell text in which $n counts from 1."""
+
+    def make(start: str) -> Path:
+        path = tmp_path / "python"
+        name, full = sys.implementation.name, sys.version.replace("\n", " ")
+        fields = [b"codeanatomy-interpreter", bytes(path), b"%d" % sys.version_info[0], b"%d" % sys.version_info[1]]
+        fields += [name.encode(), b"gil", full.encode(), b"end", b""]
+        (tmp_path / "answer").write_bytes(b"\0".join(fields))
+        path.write_text(
+            f"#!/bin/sh\nif [ $# -gt 5 ]; then\n  echo >>{tmp_path}/n\n  n=$(wc -l <{tmp_path}/n)\n  {start}\n"
+            f'  exec {sys.executable} "$@"\nfi\ncat {tmp_path}/answer\n'
+        )
+        path.chmod(0o755)
+        return path
+
+    return make
+
+
+def test_workers_are_killed_before_they_start(
+    program: Program, starter: Callable[[str], Path], make_repo: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Decisions 8, 13 and 14: a worker that dies before its first word is started again, a bounded number of times;
+    then CPython's layers are skipped with the reason, and the rest of the build goes on."""
+    python = starter("kill -9 $$")
+    store = tmp_path / "store"
+    program.build(make_repo({"good.py": GOOD, "other.py": "x = 1\n"}), store, "--python", str(python))
+    layers = layers_of(program, store)
+    for path in ("good.py", "other.py"):
+        for layer in ("ast", "symtable"):
+            row = layers[path, layer]
+            assert row["status"] == "skipped"
+            assert row["reason"].startswith(f"no worker: 3 in a row did not start: start worker: '{python}' with ")
+            assert row["reason"].endswith(": worker killed by signal 9")
+        for layer in ("repo", "tree_sitter", "libcst"):
+            assert layers[path, layer]["status"] == "ok"
+    assert callers_of(program, store, "good.good") == [{"path": "good.py", "start_line": 5, "status": "proved"}]
+    assert stored.manifest(store)["is_reproducible"] is False
+
+
+def test_worker_is_killed_once_before_it_starts(
+    program: Program, starter: Callable[[str], Path], make_repo: Callable[..., Path], tmp_path: Path
+) -> None:
+    """A start that fails once leaves no trace."""
+    python = starter("[ $n -gt 1 ] || kill -9 $$")
+    store = tmp_path / "store"
+    program.build(make_repo({"good.py": GOOD}), store, "--python", str(python))
+    assert {row["status"] for row in layers_of(program, store).values()} == {"ok"}
+    assert stored.manifest(store)["is_reproducible"] is True
+
+
+def test_no_worker_comes_back(
+    program: Program, starter: Callable[[str], Path], slow_repo: Path, tmp_path: Path
+) -> None:
+    """The only worker dies in the middle of a build and no other one starts: what is left of its layers is skipped,
+    and the rest of the build goes on."""
+    python = starter("[ $n -eq 1 ] || exit 7")
+    build = running.Build(program, slow_repo, tmp_path / "store", "-j", "1", "--python", str(python))
+    os.kill(build.wait_for_busy_worker(), signal.SIGKILL)
+    answer = build.finish()
+    assert answer.code == 0, answer.err
+    layers = layers_of(program, build.store)
+    for (_, layer), row in layers.items():
+        if layer in ("ast", "symtable"):
+            assert row["status"] == "skipped" and row["reason"].endswith(": worker ended with status 7")
+        else:
+            assert row["status"] == "ok"
+    assert callers_of(program, build.store, "good.good")
+    assert stored.manifest(build.store)["is_reproducible"] is False
 
 
 # ---- the store -----------------------------------------------------------------------------------------------------

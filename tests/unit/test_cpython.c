@@ -436,6 +436,22 @@ static void memory_is_bounded(void **state)
     cpython_result_done(&result);
     unload(l);
     assert_works(pool);
+    /* One allocation that does not fit leaves the peak low: four bytes a character, of a file of a seventh of the
+     * limit. */
+    GString *wide = g_string_new("x = '\xF0\x9F\x98\x80");
+    g_string_set_size(wide, 7 * MIB);
+    memset(wide->str + 9, 'a', wide->len - 9);
+    g_string_append(wide, "'\n");
+    l = load_string("wide.py", wide);
+    result = run(pool, l);
+    for (int i = 0; i < CPYTHON_N_LAYERS; i++) {
+        assert_int_equal(result.layers[i].status, CPYTHON_FAILED);
+        assert_true(result.layers[i].is_budget);
+        assert_string_equal(result.layers[i].reason, "budget: more than 48 MiB of memory");
+    }
+    cpython_result_done(&result);
+    unload(l);
+    assert_works(pool);
     /* The parser's own MemoryError is no budget, also when memory is short. */
     l = load_string("deep.py", repeat("x = ", "not ", 100000, "1\n"));
     result = run(pool, l);
@@ -487,7 +503,8 @@ static struct cpython_result run_while_killing(struct cpython_pool *pool, const 
 }
 
 /* Killed once: tried again, as if nothing had been. Killed twice: the file has failed, and is not tried a third time.
- */
+ * Decision 14: what kills from outside, as the system does when memory is short, makes the run not reproducible; a
+ * crash is the file's own. */
 static void a_killed_worker_costs_one_file(void **state)
 {
     (void)state;
@@ -502,12 +519,16 @@ static void a_killed_worker_costs_one_file(void **state)
     static const struct {
         int signal;
         const char *reason;
-    } cases[] = {{SIGSEGV, "worker killed by signal 11"}, {SIGKILL, "worker killed by signal 9"}};
+        bool is_budget;
+    } cases[] = {{SIGSEGV, "worker killed by signal 11", false},
+                 {SIGKILL, "budget: worker killed by signal 9", true},
+                 {SIGTERM, "budget: worker killed by signal 15", true}};
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
         result = run_while_killing(pool, l, cases[i].signal, 2);
         for (int layer = 0; layer < CPYTHON_N_LAYERS; layer++) {
             assert_int_equal(result.layers[layer].status, CPYTHON_FAILED);
             assert_string_equal(result.layers[layer].reason, cases[i].reason);
+            assert_int_equal(result.layers[layer].is_budget, cases[i].is_budget);
             assert_null(result.layers[layer].batch.release);
             assert_int_equal(result.layers[layer].start_byte, -1);
         }
@@ -690,6 +711,95 @@ static void a_worker_that_does_not_start_is_an_error(void **state)
     remove_program(path);
 }
 
+/* A program that answers for the interpreter of `pool`, and as a worker runs the shell text `start`, in which $n counts
+ * from 1; then it is that interpreter. */
+static char *make_starter(struct cpython_pool *pool, const char *start)
+{
+    g_auto(GStrv) version = g_strsplit(cpython_pool_python_version(pool), ".", 2);
+    g_autofree char *text = g_strdup_printf(
+        "#!/bin/sh\nif [ $# -gt 5 ]; then\n  echo >>\"$0.n\"\n  n=$(wc -l <\"$0.n\")\n  %s\n  exec '%s' \"$@\"\nfi\n"
+        "printf 'codeanatomy-interpreter\\000%%s\\000%s\\000%s\\000cpython\\000gil\\000full\\000end\\000' \"$0\"\n",
+        start, cpython_pool_executable(pool), version[0], version[1]);
+    return make_program(text);
+}
+
+static void remove_starter(char *path)
+{
+    g_autofree char *count = g_strconcat(path, ".n", NULL);
+    g_unlink(count);
+    remove_program(path);
+}
+
+/* Decisions 8, 13 and 14: workers that are killed or hang before they are ready are started again, three times in a
+ * row; then the layers are skipped with the reason, the run is not reproducible, and nothing is an error. */
+static void workers_that_do_not_start_cost_their_layers(void **state)
+{
+    static const struct {
+        const char *start;
+        const char *end; /* of the reason; NULL: it works */
+    } cases[] = {
+        {"kill -9 $$", ": worker killed by signal 9"},
+        {"exec sleep 1000", " is not ready after 50 ms"},
+        {"[ $n -gt 1 ] || kill -9 $$", NULL},
+        {"[ $n -gt 2 ] || kill -9 $$", NULL},
+    };
+    struct loaded *l = load("good.py", "y = 1\n", 6);
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        char *path = make_starter(*state, cases[i].start);
+        const bool is_slow = strstr(cases[i].start, "sleep") != NULL;
+        struct cpython_pool *pool =
+            pool_of((struct cpython_options){.python = path, .n_workers = 1, .start_ms = is_slow ? 50 : 0});
+        assert_null(cpython_pool_skip_reason(pool));
+        for (int n = 0; cases[i].end != NULL && n < 2; n++) {
+            struct cpython_result result = run(pool, l);
+            for (int layer = 0; layer < CPYTHON_N_LAYERS; layer++) {
+                const char *reason = result.layers[layer].reason;
+                assert_int_equal(result.layers[layer].status, CPYTHON_SKIPPED);
+                assert_true(result.layers[layer].is_budget);
+                assert_true(g_str_has_prefix(reason, "no worker: 3 in a row did not start: start worker: '"));
+                assert_true(g_str_has_suffix(reason, cases[i].end));
+            }
+            cpython_result_done(&result);
+        }
+        if (cases[i].end == NULL)
+            assert_works(pool);
+        cpython_pool_close(pool);
+        remove_starter(path);
+    }
+    unload(l);
+}
+
+/* The same in the middle of a run: also a worker that ends by itself, or another one than the first was, is no error
+ * then. What was answered before stays. */
+static void workers_that_do_not_start_again_cost_the_rest(void **state)
+{
+    static const struct {
+        const char *start;
+        const char *end;
+    } cases[] = {
+        {"[ $n -eq 1 ] || kill -9 $$", ": worker killed by signal 9"},
+        {"[ $n -eq 1 ] || { echo gone >&2; exit 7; }", ": worker ended with status 7: gone"},
+        {"[ $n -eq 1 ] || { while :; do echo garbage; done; }", "' is the worker of another version"},
+    };
+    struct loaded *l = load_string("large.py", module_of(2 * MIB));
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        char *path = make_starter(*state, cases[i].start);
+        struct cpython_pool *pool = pool_of((struct cpython_options){.python = path, .n_workers = 1});
+        assert_works(pool);
+        struct cpython_result result = run_while_killing(pool, l, SIGKILL, 1);
+        for (int layer = 0; layer < CPYTHON_N_LAYERS; layer++) {
+            assert_int_equal(result.layers[layer].status, CPYTHON_SKIPPED);
+            assert_true(result.layers[layer].is_budget);
+            assert_true(g_str_has_suffix(result.layers[layer].reason, cases[i].end));
+            assert_null(result.layers[layer].batch.release);
+        }
+        cpython_result_done(&result);
+        cpython_pool_close(pool);
+        remove_starter(path);
+    }
+    unload(l);
+}
+
 /* A shim that answers for another interpreter is called once; the workers run what it named. */
 static void a_shim_is_resolved_once(void **state)
 {
@@ -831,6 +941,8 @@ int main(void)
         cmocka_unit_test(workers_run_side_by_side),
         cmocka_unit_test(what_is_no_interpreter_is_skipped),
         cmocka_unit_test(a_worker_that_does_not_start_is_an_error),
+        cmocka_unit_test(workers_that_do_not_start_cost_their_layers),
+        cmocka_unit_test(workers_that_do_not_start_again_cost_the_rest),
         cmocka_unit_test(a_shim_is_resolved_once),
         cmocka_unit_test(what_a_worker_says_is_checked),
     };

@@ -2,6 +2,7 @@
 #include "extract/cpython/cpython.h"
 
 #include <glib.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -15,7 +16,8 @@
 
 #define DEFAULT_MEMORY_LIMIT ((uint64_t)2 * 1024 * 1024 * 1024)
 
-enum { DEFAULT_WATCHDOG_MS = 120000, START_MS = 30000, MAX_TRIES = 2 };
+/* A file gets MAX_TRIES workers; MAX_STARTS processes in a row that do not become one end the pool's work. */
+enum { DEFAULT_WATCHDOG_MS = 120000, DEFAULT_START_MS = 30000, MAX_TRIES = 2, MAX_STARTS = 3 };
 
 /* sequence  of the last request
  * pid       as process.pid once the worker is ready, for others to look at
@@ -29,13 +31,20 @@ struct pool_worker {
     struct decode_layer layers[CPYTHON_N_LAYERS];
 };
 
+/* n_failed_starts  since the last that went well, of all workers; under lock
+ * given_up         why no worker is started any more, NULL: they are; set once, under lock
+ */
 struct cpython_pool {
     struct interpreter interpreter;
     char *worker_module_path;
     uint64_t memory_limit_bytes;
     int64_t watchdog_ms;
+    int64_t start_ms;
     unsigned n_workers;
     struct pool_worker *workers;
+    GMutex lock;
+    unsigned n_failed_starts;
+    char *given_up;
 };
 
 const char *cpython_layer_name(enum cpython_layer layer)
@@ -134,7 +143,7 @@ static bool is_hello(const struct cpython_pool *pool, const struct pool_worker *
 static enum process_io receive_hello(const struct cpython_pool *pool, struct pool_worker *w, bool *ret_is_ours)
 {
     struct protocol_frame frame;
-    const int64_t deadline = process_now_ms() + START_MS;
+    const int64_t deadline = process_now_ms() + pool->start_ms;
     *ret_is_ours = false;
     enum process_io io = process_receive(&w->process, NULL, &frame, sizeof frame, deadline);
     if (io != PROCESS_DONE || frame.magic != PROTOCOL_MAGIC || frame.kind != PROTOCOL_HELLO ||
@@ -150,7 +159,10 @@ static enum process_io receive_hello(const struct cpython_pool *pool, struct poo
     return io;
 }
 
-static int worker_greet(const struct cpython_pool *pool, struct pool_worker *w, struct ca_error *err)
+/* *ret_is_chance: it was killed or hung, which says nothing about the next one; else interpreter and extension do not
+ * go together. */
+static int worker_greet(const struct cpython_pool *pool, struct pool_worker *w, bool *ret_is_chance,
+                        struct ca_error *err)
 {
     bool is_ours = false;
     enum process_io io = receive_hello(pool, w, &is_ours);
@@ -164,15 +176,54 @@ static int worker_greet(const struct cpython_pool *pool, struct pool_worker *w, 
     g_autofree char *words = g_utf8_make_valid(complaint, -1);
     g_strchomp(words);
     const char *separator = *words != '\0' ? ": " : "";
+    *ret_is_chance = io == PROCESS_TIMED_OUT || (io == PROCESS_ENDED && (status == -1 || WIFSIGNALED(status)));
     if (io == PROCESS_DONE)
         return ca_fail(err, CA_ERR_WORKER, "start worker: '%s' is the worker of another version",
                        pool->worker_module_path);
     if (io == PROCESS_TIMED_OUT)
-        return ca_fail(err, CA_ERR_WORKER, "start worker: '%s' is not ready after %d s%s%s",
-                       pool->interpreter.executable, START_MS / 1000, separator, words);
+        return ca_fail(err, CA_ERR_WORKER, "start worker: '%s' is not ready after %" G_GINT64_FORMAT " ms%s%s",
+                       pool->interpreter.executable, (gint64)pool->start_ms, separator, words);
     g_autofree char *end = describe_status(status);
     return ca_fail(err, CA_ERR_WORKER, "start worker: '%s' with '%s': %s%s%s", pool->interpreter.executable,
                    pool->worker_module_path, end, separator, words);
+}
+
+/* Why the pool starts no worker any more, NULL: it does. */
+static const char *pool_given_up(struct cpython_pool *pool)
+{
+    g_mutex_lock(&pool->lock);
+    const char *reason = pool->given_up;
+    g_mutex_unlock(&pool->lock);
+    return reason;
+}
+
+static void pool_count_start(struct cpython_pool *pool, const struct ca_error *failure)
+{
+    g_mutex_lock(&pool->lock);
+    pool->n_failed_starts = failure == NULL ? 0 : pool->n_failed_starts + 1;
+    if (pool->n_failed_starts >= MAX_STARTS && pool->given_up == NULL)
+        pool->given_up = g_strdup_printf("no worker: %d in a row did not start: %s", MAX_STARTS, failure->message);
+    g_mutex_unlock(&pool->lock);
+}
+
+/* Greet, launch anew and so on until it is ready or the pool gives up, which is no error: nothing runs then. While the
+ * pool opens, a worker that ends by itself is one: the installation is broken. */
+static int worker_start(struct cpython_pool *pool, struct pool_worker *w, bool is_opening, struct ca_error *err)
+{
+    while (pool_given_up(pool) == NULL) {
+        struct ca_error why = {.code = CA_OK};
+        bool is_chance = false;
+        int rc = w->process.pid < 0 ? worker_launch(pool, w, &why) : CA_OK;
+        if (rc == CA_OK)
+            rc = worker_greet(pool, w, &is_chance, &why);
+        pool_count_start(pool, rc == CA_OK ? NULL : &why);
+        if (rc == CA_OK)
+            return CA_OK;
+        if (is_opening && !is_chance)
+            return ca_fail(err, why.code, "%s", why.message);
+    }
+    worker_stop(w, NULL, NULL);
+    return CA_OK;
 }
 
 static int pool_start(struct cpython_pool *pool, struct ca_error *err)
@@ -187,7 +238,7 @@ static int pool_start(struct cpython_pool *pool, struct ca_error *err)
     for (unsigned i = 0; i < pool->n_workers; i++)
         CA_TRY(worker_launch(pool, &pool->workers[i], err));
     for (unsigned i = 0; i < pool->n_workers; i++)
-        CA_TRY(worker_greet(pool, &pool->workers[i], err));
+        CA_TRY(worker_start(pool, &pool->workers[i], /* is_opening= */ true, err));
     return CA_OK;
 }
 
@@ -198,6 +249,8 @@ int cpython_pool_open(const struct cpython_options *options, struct cpython_pool
     struct cpython_pool *pool = g_new0(struct cpython_pool, 1);
     pool->memory_limit_bytes = options->memory_limit_bytes != 0 ? options->memory_limit_bytes : DEFAULT_MEMORY_LIMIT;
     pool->watchdog_ms = options->watchdog_ms != 0 ? options->watchdog_ms : DEFAULT_WATCHDOG_MS;
+    pool->start_ms = options->start_ms != 0 ? options->start_ms : DEFAULT_START_MS;
+    g_mutex_init(&pool->lock);
     pool->worker_module_path = g_canonicalize_filename(options->worker_module_path, NULL);
     pool->n_workers = options->n_workers;
     pool->workers = g_new0(struct pool_worker, options->n_workers);
@@ -227,6 +280,8 @@ void cpython_pool_close(struct cpython_pool *pool)
             decode_layer_done(&pool->workers[i].layers[layer]);
     }
     g_free(pool->workers);
+    g_mutex_clear(&pool->lock);
+    g_free(pool->given_up);
     g_free(pool->worker_module_path);
     interpreter_done(&pool->interpreter);
     g_free(pool);
@@ -465,18 +520,26 @@ static void set_layers(struct cpython_result *result, unsigned layers, enum cpyt
     }
 }
 
-/* A worker that ended is replaced; one more try for whatever may hit a process that is just starting. */
-static int worker_restart(struct cpython_pool *pool, struct pool_worker *w, struct ca_error *err)
+/* A crash on the same bytes comes again; whatever else ends a worker (the system short of memory, above all) came from
+ * outside. */
+static bool is_crash(int status)
 {
-    int rc = CA_OK;
-    for (int try = 1; try <= MAX_TRIES; try++) {
-        rc = worker_launch(pool, w, err);
-        if (rc == CA_OK)
-            rc = worker_greet(pool, w, err);
-        if (rc == CA_OK)
-            break;
-    }
-    return rc;
+    return status != -1 && WIFSIGNALED(status) &&
+           (WTERMSIG(status) == SIGSEGV || WTERMSIG(status) == SIGILL || WTERMSIG(status) == SIGFPE);
+}
+
+/* How the last exchange ended for the layers that have no status: the words, and whether another run may see it end
+ * otherwise. */
+static char *describe_exchange(const struct cpython_pool *pool, enum exchange x, int status, const struct ca_error *why,
+                               bool *ret_is_budget)
+{
+    g_autofree char *end = describe_status(status);
+    *ret_is_budget = x != EXCHANGE_ENDED || !is_crash(status);
+    if (x == EXCHANGE_TIMED_OUT)
+        return g_strdup_printf("budget: no answer within %" G_GINT64_FORMAT " ms", (gint64)pool->watchdog_ms);
+    if (x == EXCHANGE_BROKEN)
+        return g_strdup(why->message);
+    return g_strconcat(*ret_is_budget ? "budget: " : "", end, NULL);
 }
 
 /* Ask until every layer has a status. */
@@ -485,7 +548,11 @@ static int run_file(struct cpython_pool *pool, struct pool_worker *w, const stru
 {
     for (int try = 1; layers != 0; try++) {
         if (w->process.pid < 0)
-            CA_TRY(worker_restart(pool, w, err));
+            CA_TRY(worker_start(pool, w, /* is_opening= */ false, err));
+        if (w->process.pid < 0) {
+            set_layers(ret, layers, CPYTHON_SKIPPED, /* is_budget= */ true, pool_given_up(pool));
+            return CA_OK;
+        }
         struct ca_error why = {.code = CA_OK};
         struct conversation c = {.pool = pool, .worker = w, .file = file, .wanted = layers, .result = ret, .why = &why};
         enum exchange x = converse(&c);
@@ -498,12 +565,9 @@ static int run_file(struct cpython_pool *pool, struct pool_worker *w, const stru
             return ca_fail(err, why.code, "%s", why.message);
         if (x == EXCHANGE_ENDED && try < MAX_TRIES)
             continue;
-        g_autofree char *reason =
-            x == EXCHANGE_ENDED ? describe_status(status)
-            : x == EXCHANGE_TIMED_OUT
-                ? g_strdup_printf("budget: no answer within %" G_GINT64_FORMAT " ms", (gint64)pool->watchdog_ms)
-                : g_strdup(why.message);
-        set_layers(ret, layers, CPYTHON_FAILED, x == EXCHANGE_TIMED_OUT, reason);
+        bool is_budget = false;
+        g_autofree char *reason = describe_exchange(pool, x, status, &why, &is_budget);
+        set_layers(ret, layers, CPYTHON_FAILED, is_budget, reason);
         return CA_OK;
     }
     return CA_OK;

@@ -16,7 +16,8 @@
  * Invariants
  *   1. Whatever a file does to a worker is a fact about that file: a crash, a hang or a memory limit is its status, the
  * worker is started anew, and the next file sees nothing of it. A file that kills a worker twice is not tried a third
- * time.
+ * time. Where three workers in a row are killed or hang before they are ready, no more are started, and what is left is
+ * skipped with the reason.
  *   2. What a worker answers is not believed: framing, sizes, Arrow structure, nullability, UTF-8 and identity are
  * checked.
  *   3. No usable interpreter is no error: every layer is skipped, with the reason.
@@ -54,6 +55,7 @@ const char *cpython_status_name(enum cpython_status status);
  * n_workers           at least 1
  * memory_limit_bytes  for each worker, beyond what the interpreter itself takes; 0: 2 GiB
  * watchdog_ms         longest time for one file; 0: 120,000
+ * start_ms            longest time until a worker is ready; 0: 30,000
  * All are borrowed by cpython_pool_open only.
  */
 struct cpython_options {
@@ -63,10 +65,12 @@ struct cpython_options {
     unsigned n_workers;
     uint64_t memory_limit_bytes;
     int64_t watchdog_ms;
+    int64_t start_ms;
 };
 
 /* status      reason is set unless CPYTHON_OK
- * is_budget   the reason is a limit of ours, so the run is not reproducible
+ * is_budget   a limit, or something outside of the file and us (a worker that was killed), is the reason, so the run is
+ *             not reproducible
  * reason      owned
  * start_byte  raw offset of the first error, -1: unknown
  * n_facts     rows of the layer's largest list
@@ -92,8 +96,8 @@ void cpython_result_done(struct cpython_result *r);
 struct cpython_pool;
 
 /* Resolve the interpreter and start the workers. Where there is no usable interpreter the pool opens all the same, see
- * cpython_pool_skip_reason. CA_ERR_INVALID: n_workers is 0; CA_ERR_WORKER: the interpreter is fine but cannot load our
- * worker, or no process can be started. */
+ * cpython_pool_skip_reason; so it does where workers are killed before they are ready. CA_ERR_INVALID: n_workers is 0;
+ * CA_ERR_WORKER: the interpreter is fine but cannot load our worker, or no process can be started. */
 int cpython_pool_open(const struct cpython_options *options, struct cpython_pool **ret,
                       struct ca_error *err) CA_MUST_CHECK;
 
@@ -114,8 +118,8 @@ int64_t cpython_pool_worker_pid(const struct cpython_pool *pool, unsigned i);
 uint64_t cpython_pool_peak_bytes(const struct cpython_pool *pool);
 
 /* Run `layers` of one loaded file (borrowed) in worker `worker_index`; layers that were not asked for stay zeroed. *ret
- * must be zeroed, the caller frees it with cpython_result_done. Fails only where a worker cannot be started
- * (CA_ERR_WORKER), memory of the host is short (CA_ERR_RESOURCES) or the index is wrong (CA_ERR_BUG). */
+ * must be zeroed, the caller frees it with cpython_result_done. Fails only where memory of the host is short
+ * (CA_ERR_RESOURCES) or the index is wrong (CA_ERR_BUG). */
 int cpython_pool_run_file(struct cpython_pool *pool, unsigned worker_index, const struct repo_file *file,
                           unsigned layers, struct cpython_result *ret, struct ca_error *err) CA_MUST_CHECK;
 
