@@ -1,6 +1,7 @@
 /* diag/diag.c — one generated builder a table, behind one lock. */
 #include "diag/diag.h"
 
+#include <errno.h>
 #include <glib.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@
 #include "rows/gen/registrations.h"
 #include "rows/gen/view_registrations.h"
 #include "rows/gen/writes.h"
+#include "rows/rows.h"
 
 /* The tables that are filled here, in order of name. */
 /* clang-format off */
@@ -21,15 +23,29 @@
     X(view_registrations) X(writes)
 /* clang-format on */
 
-/* n_lost   rows that found no memory, of all tables */
+enum { COLUMN_SEQUENCE = 1 };
+
+/* n_lost      rows that are not in their tables, of all
+ * lost_table  the first of them, and the errno value that its builder gave
+ */
 struct diag {
     GMutex lock;
     char *run_id;
     int64_t n_lost;
+    const char *lost_table;
+    int lost_errno;
 #define DIAG_FIELD(table) struct table *table;
     DIAG_TABLES(DIAG_FIELD)
 #undef DIAG_FIELD
 };
+
+static void count_lost(struct diag *d, const char *table, int errnum)
+{
+    if (d->n_lost++ > 0)
+        return;
+    d->lost_table = table;
+    d->lost_errno = errnum;
+}
 
 struct diag *diag_new(const char *run_id)
 {
@@ -38,7 +54,7 @@ struct diag *diag_new(const char *run_id)
     d->run_id = g_strdup(run_id);
 #define DIAG_NEW(table)              \
     if (table##_new(&d->table) != 0) \
-        d->n_lost++;
+        count_lost(d, #table, ENOMEM);
     DIAG_TABLES(DIAG_NEW)
 #undef DIAG_NEW
     return d;
@@ -57,16 +73,16 @@ void diag_free(struct diag *d)
 }
 
 /* Add one row to `table`: the fields are those of its contract after run_id and sequence. */
-#define DIAG_EMIT(d, table, ...)                                                                                   \
-    do {                                                                                                           \
-        g_mutex_lock(&(d)->lock);                                                                                  \
-        if ((d)->table) {                                                                                          \
-            struct table##_row row = {                                                                             \
-                .run_id = rows_str_of((d)->run_id), .sequence = (int32_t)table##_n_rows((d)->table), __VA_ARGS__}; \
-            if (table##_finish_row((d)->table, &row) != 0)                                                         \
-                (d)->n_lost++;                                                                                     \
-        }                                                                                                          \
-        g_mutex_unlock(&(d)->lock);                                                                                \
+#define DIAG_EMIT(d, table, ...)                                                        \
+    do {                                                                                \
+        g_mutex_lock(&(d)->lock);                                                       \
+        if ((d)->table) {                                                               \
+            struct table##_row row = {.run_id = rows_str_of((d)->run_id), __VA_ARGS__}; \
+            int errnum = table##_finish_row((d)->table, &row);                          \
+            if (errnum != 0)                                                            \
+                count_lost(d, #table, errnum);                                          \
+        }                                                                               \
+        g_mutex_unlock(&(d)->lock);                                                     \
     } while (0)
 
 #define DIAG_NAMES(schema, dataset) .schema_name = rows_str_of(schema), .dataset_name = rows_str_of(dataset)
@@ -132,22 +148,48 @@ void diag_error(struct diag *d, const char *subject, int code, const char *messa
               .message = rows_str_of(message));
 }
 
+static int lost_failed(int64_t n_lost, const char *table, int errnum, struct ca_error *err)
+{
+    if (errnum == EINVAL)
+        return ca_fail(err, CA_ERR_BUG,
+                       "a row of diagnostics table '%s' has nothing in a column that is NOT NULL (%lld rows lost)",
+                       table, (long long)n_lost);
+    return ca_fail_errno(err, CA_ERR_RESOURCES, errnum, "%lld diagnostics rows found no memory, the first of '%s'",
+                         (long long)n_lost, table);
+}
+
 int diag_take(struct diag *d, const char *table, struct ArrowArray *ret, struct ca_error *err)
 {
     int rc = -1;
+    struct ArrowArray rows = {.release = NULL};
+    struct ArrowSchema schema = {.release = NULL};
     g_mutex_lock(&d->lock);
-#define DIAG_TAKE(name)                               \
-    if (strcmp(table, #name) == 0 && d->name != NULL) \
-        rc = name##_take(d->name, ret);
+#define DIAG_TAKE(name)                                 \
+    if (strcmp(table, #name) == 0 && d->name != NULL) { \
+        rc = name##_take(d->name, &rows);               \
+        if (rc == 0)                                    \
+            rc = name##_schema(&schema);                \
+    }
     DIAG_TABLES(DIAG_TAKE)
 #undef DIAG_TAKE
-    int64_t n_lost = d->n_lost;
+    const int64_t n_lost = d->n_lost;
+    const char *lost_table = d->lost_table;
+    const int lost_errno = d->lost_errno;
     g_mutex_unlock(&d->lock);
+    int status = CA_OK;
     if (rc == -1)
-        return ca_fail(err, CA_ERR_NOT_FOUND, "no diagnostics table '%s' is collected", table);
-    if (rc == 0 && n_lost > 0) {
-        ret->release(ret);
-        return ca_fail(err, CA_ERR_RESOURCES, "%lld diagnostics rows found no memory", (long long)n_lost);
-    }
-    return rc == 0 ? CA_OK : ca_fail_errno(err, CA_ERR_RESOURCES, rc, "build diagnostics rows");
+        status = ca_fail(err, CA_ERR_NOT_FOUND, "no diagnostics table '%s' is collected", table);
+    else if (rc != 0)
+        status = ca_fail_errno(err, CA_ERR_RESOURCES, rc, "build diagnostics rows");
+    else if (n_lost > 0)
+        status = lost_failed(n_lost, lost_table, lost_errno, err);
+    else
+        status = rows_sort_numbered(&schema, &rows, COLUMN_SEQUENCE, err);
+    if (schema.release != NULL)
+        schema.release(&schema);
+    if (status == CA_OK)
+        *ret = rows;
+    else if (rows.release != NULL)
+        rows.release(&rows);
+    return status;
 }

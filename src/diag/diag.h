@@ -5,9 +5,10 @@
  *     struct ArrowArray rows;
  *     CA_TRY(diag_take(d, "registrations", &rows, err));
  *
- * Emitting never fails: a row that finds no memory is counted, and diag_take says so. Rows are numbered for each table
- * in the order in which they come. The contracts are datasets/diagnostics/NAME.yaml; `settings` and `schema_snapshots`
- * have SQL of their own. Threads: any; one lock. Strings are copied.
+ * Emitting never fails: a row that finds no memory, or that its contract refuses, is counted, and diag_take says so.
+ * Rows of a table are numbered in the order of what they say, so that nothing depends on who came first. The contracts
+ * are datasets/diagnostics/NAME.yaml; `settings` and `schema_snapshots` have SQL of their own. Threads: any; one lock.
+ * Strings are copied.
  */
 #ifndef CA_DIAG_DIAG_H
 #define CA_DIAG_DIAG_H
@@ -40,7 +41,8 @@ void diag_write(struct diag *d, const char *schema, const char *dataset, int64_t
                 int64_t n_files, int64_t n_bytes);
 void diag_error(struct diag *d, const char *subject, int code, const char *message);
 
-/* The rows of a table, moved out. CA_ERR_NOT_FOUND: no such table here; CA_ERR_RESOURCES: rows were lost. */
+/* The rows of a table, moved out. CA_ERR_NOT_FOUND: no such table here; CA_ERR_RESOURCES: rows found no
+ * memory; CA_ERR_BUG: a row has nothing where its contract wants something. */
 int diag_take(struct diag *d, const char *table, struct ArrowArray *ret, struct ca_error *err) CA_MUST_CHECK;
 
 #endif

@@ -108,6 +108,13 @@ CA_MUST_CHECK int rows_align(const struct ArrowSchema *from, struct ArrowArray *
                              const struct rows_default *defaults, size_t n_defaults, struct ArrowArray *ret,
                              int64_t *ret_n_casts, struct ca_error *err);
 
+/* ---- order (sort.c) --------------------------------------------------------------------------------------------- */
+
+/* Put flat rows of texts and integers into the order of the columns behind column `number` (nulls first, texts by their
+ * bytes) and number them from 0 in that column, an int32. On failure `array` is as it was. */
+CA_MUST_CHECK int rows_sort_numbered(const struct ArrowSchema *schema, struct ArrowArray *array, int64_t number,
+                                     struct ca_error *err);
+
 /* ---- streams (stream.c) ----------------------------------------------------------------------------------------- */
 
 /* No rows. Takes the schema. */

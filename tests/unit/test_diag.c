@@ -145,7 +145,7 @@ static void test_unknown_table(void **state)
     diag_free(d);
 }
 
-/* A row that its contract refuses is not lost in silence. */
+/* A row that its contract refuses is not lost in silence, and is not taken for a want of memory. */
 static void test_refused_rows_are_told(void **state)
 {
     (void)state;
@@ -153,9 +153,49 @@ static void test_refused_rows_are_told(void **state)
     struct ArrowArray rows = {.release = NULL};
     struct diag *d = diag_new("r1");
     diag_cast(d, "public", "t", NULL, "int64", "int32");
-    assert_int_equal(diag_take(d, "casts", &rows, &err), CA_ERR_RESOURCES);
+    assert_int_equal(diag_take(d, "casts", &rows, &err), CA_ERR_BUG);
+    assert_non_null(strstr(err.message, "a row of diagnostics table 'casts' has nothing in a column that is NOT NULL "
+                                        "(1 rows lost)"));
     assert_null(rows.release);
     diag_free(d);
+}
+
+/* Decision 14: whoever comes first, a table has the same rows under the same numbers. */
+static void test_order_is_that_of_content(void **state)
+{
+    (void)state;
+    static const int orders[][4] = {{0, 1, 2, 3}, {3, 2, 1, 0}, {2, 0, 3, 1}};
+    for (size_t i = 0; i < G_N_ELEMENTS(orders); i++) {
+        struct diag *d = diag_new("r1");
+        for (int k = 0; k < 4; k++) {
+            switch (orders[i][k]) {
+            case 0:
+                diag_handshake(d, "public", "t", "delta", "f", "f", "equal", NULL);
+                break;
+            case 1:
+                diag_handshake(d, "public", "t", "delta", "f", "f", "equal", "");
+                break;
+            case 2:
+                diag_handshake(d, "public", "t10", "delta", "f", "f", "equal", NULL);
+                break;
+            default:
+                diag_handshake(d, "public", "t\xC3\xA9", "delta", "f", "f", "equal", NULL);
+            }
+            diag_write(d, "public", "t", 10 - orders[i][k], 1, 1, 1);
+        }
+        g_autofree char *handshakes = take(d, "handshakes");
+        assert_string_equal(handshakes, "run_id=r1 sequence=0 schema_name=public dataset_name=t source=delta "
+                                        "expected_fingerprint=f found_fingerprint=f verdict=equal\n"
+                                        "run_id=r1 sequence=1 schema_name=public dataset_name=t source=delta "
+                                        "expected_fingerprint=f found_fingerprint=f verdict=equal detail=\n"
+                                        "run_id=r1 sequence=2 schema_name=public dataset_name=t10 source=delta "
+                                        "expected_fingerprint=f found_fingerprint=f verdict=equal\n"
+                                        "run_id=r1 sequence=3 schema_name=public dataset_name=t\xC3\xA9 source=delta "
+                                        "expected_fingerprint=f found_fingerprint=f verdict=equal\n");
+        g_autofree char *writes = take(d, "writes");
+        assert_true(g_str_has_prefix(writes, "run_id=r1 sequence=0 schema_name=public dataset_name=t data_version=7 "));
+        diag_free(d);
+    }
 }
 
 static gpointer emit_many(gpointer data)
@@ -165,7 +205,14 @@ static gpointer emit_many(gpointer data)
     return NULL;
 }
 
-/* Any thread: no row is lost, and the numbers are 0 to n-1. */
+static int64_t int_at(const struct ArrowArray *column, int64_t row, size_t n_bytes)
+{
+    int64_t value = 0; /* little-endian */
+    memcpy(&value, (const char *)column->buffers[1] + n_bytes * (size_t)row, n_bytes);
+    return value;
+}
+
+/* Any thread: no row is lost, the numbers are 0 to n-1, and the rows are in order. */
 static void test_threads(void **state)
 {
     (void)state;
@@ -179,10 +226,9 @@ static void test_threads(void **state)
     struct ArrowArray rows;
     assert_int_equal(diag_take(d, "writes", &rows, &err), CA_OK);
     assert_int_equal(rows.length, 2000);
-    for (int32_t i = 0; i < 2000; i++) {
-        int32_t sequence = 0;
-        memcpy(&sequence, (const char *)rows.children[1]->buffers[1] + 4 * (size_t)i, sizeof sequence);
-        assert_int_equal(sequence, i);
+    for (int64_t i = 0; i < 2000; i++) {
+        assert_int_equal(int_at(rows.children[1], i, sizeof(int32_t)), i);
+        assert_int_equal(int_at(rows.children[4], i, sizeof(int64_t)), i / 4);
     }
     ArrowArrayRelease(&rows);
     diag_free(d);
@@ -191,8 +237,11 @@ static void test_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_contracts),     cmocka_unit_test(test_each_event_is_a_row),
-        cmocka_unit_test(test_unknown_table), cmocka_unit_test(test_refused_rows_are_told),
+        cmocka_unit_test(test_contracts),
+        cmocka_unit_test(test_each_event_is_a_row),
+        cmocka_unit_test(test_unknown_table),
+        cmocka_unit_test(test_refused_rows_are_told),
+        cmocka_unit_test(test_order_is_that_of_content),
         cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
