@@ -1,28 +1,23 @@
 /* answer.c — see answer.h. */
 #include "answer.h"
 
-#include "interrupt.h"
-
 int answer_run(struct cli *cli, const struct store_flags *store, const struct output_flags *output,
                const char *repository, answer_fn fn, void *data)
 {
     struct ca_error err = {0};
     struct output out;
     ca_session *s = NULL;
-    ca_cancel *cancel = interrupt_begin(); /* before a file is made that would be left behind */
+    /* These answers change nothing and their calls take no token: a signal ends the program, at once. */
     int rc = output_open(output, &out, &err);
-    if (rc != CA_OK) {
-        interrupt_end();
+    if (rc != CA_OK)
         return cli_report(cli, &err);
-    }
     rc = store_open_session(cli, store, repository, /* is_writable= */ false, &s, &err);
     if (rc == CA_OK)
-        rc = fn(s, &out, cancel, data, &err);
+        rc = fn(s, &out, data, &err);
     ca_session_close(s);
     int code = rc == CA_OK ? CLI_OK : output_report(cli, &out, &err);
     if (output_close(&out, rc, &err) != CA_OK && rc == CA_OK)
         code = cli_report(cli, &err);
-    interrupt_end();
     return code;
 }
 

@@ -10,7 +10,7 @@
 #include "store.h"
 
 /* Write the answer to `out`. Returns a ca_status. */
-typedef int (*answer_fn)(ca_session *s, const struct output *out, ca_cancel *cancel, void *data, struct ca_error *err);
+typedef int (*answer_fn)(ca_session *s, const struct output *out, void *data, struct ca_error *err);
 
 /* Returns an exit code. `repository` may be NULL. The session is read-only. */
 int answer_run(struct cli *cli, const struct store_flags *store, const struct output_flags *output,

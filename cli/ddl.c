@@ -7,8 +7,7 @@ static const struct option_spec specs[] = {
      "write to FILE, whole or not at all (default: standard output)"},
 };
 
-static int ddl(ca_session *s, const struct output *out, ca_cancel *cancel G_GNUC_UNUSED, void *data,
-               struct ca_error *err)
+static int ddl(ca_session *s, const struct output *out, void *data, struct ca_error *err)
 {
     const char *name = data;
     g_autoptr(GString) text = g_string_new(NULL);

@@ -2,8 +2,7 @@
 #include "answer.h"
 #include "options.h"
 
-static int describe(ca_session *s, const struct output *out, ca_cancel *cancel G_GNUC_UNUSED, void *data,
-                    struct ca_error *err)
+static int describe(ca_session *s, const struct output *out, void *data, struct ca_error *err)
 {
     const char *name_or_query = data;
     struct ArrowArrayStream rows = {0};

@@ -18,12 +18,14 @@ enum mode { MODE_OUTSIDE, MODE_CALL, MODE_PROMPT };
  * mode      what a signal means now
  * mode_before  what it was when a call began
  * n_seen    signals since the last prompt or call
+ * doomed    a file that goes when a signal ends the program, NULL: none
  * token     what to fire, NULL outside begin .. end; guarded by the lock */
 static int wake_fd = -1;
 static int prompt_fds[2] = {-1, -1};
 static int mode_before = MODE_OUTSIDE;
 static volatile sig_atomic_t n_seen;
 static volatile sig_atomic_t mode = MODE_OUTSIDE;
+static const char *volatile doomed;
 static GMutex lock;
 static ca_cancel *token;
 
@@ -31,8 +33,11 @@ static void on_signal(int number G_GNUC_UNUSED)
 {
     int saved = errno;
     n_seen = n_seen + 1;
-    if (mode == MODE_OUTSIDE || (mode == MODE_CALL && n_seen > 1))
+    if (mode == MODE_OUTSIDE || (mode == MODE_CALL && n_seen > 1)) {
+        if (doomed != NULL)
+            unlink(doomed);
         _exit(CLI_INTERRUPTED);
+    }
     /* A full pipe holds a wake-up already, so a write that fails loses nothing. */
     ssize_t ignored = write(mode == MODE_PROMPT ? prompt_fds[1] : wake_fd, "", 1);
     (void)ignored;
@@ -86,15 +91,22 @@ ca_cancel *interrupt_begin(void)
     return fresh;
 }
 
-void interrupt_end(void)
+bool interrupt_end(void)
 {
-    mode = mode_before;
+    mode = mode_before; /* first: whatever comes from here on is for that mode */
+    const bool was_seen = n_seen > 0;
     n_seen = 0;
     g_mutex_lock(&lock);
     ca_cancel *old = token;
     token = NULL;
     g_mutex_unlock(&lock);
     ca_cancel_free(old);
+    return was_seen;
+}
+
+void interrupt_discard(const char *path)
+{
+    doomed = path;
 }
 
 bool interrupt_seen(void)

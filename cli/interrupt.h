@@ -5,6 +5,7 @@
  *
  *     outside calls              a signal ends the program with CLI_INTERRUPTED
  *     begin .. end               the first one fires the token, a second one ends the program at once
+ *                                (and unlinks the file of interrupt_discard, as it does outside)
  *     after interrupt_at_prompt  it is only noted: the editor drops its line, or the call
  *                              that comes next is cancelled as it begins
  *
@@ -20,9 +21,13 @@
 /* Install the handlers, once in the life of the process; SIGPIPE is ignored from here on. Fails with CA_ERR_IO. */
 int interrupt_install(struct ca_error *err);
 
-/* From here until interrupt_end a signal fires the token that this returns; borrowed. */
+/* From here until interrupt_end a signal fires the token that this returns; borrowed. The end says whether one came. */
 ca_cancel *interrupt_begin(void);
-void interrupt_end(void);
+bool interrupt_end(void);
+
+/* The file that is unlinked when a signal ends the program, NULL: none. Borrowed until the next call; made between
+ * begin and end, so that no signal falls between the file and this. */
+void interrupt_discard(const char *path);
 
 /* A line is about to be read from the user. */
 void interrupt_at_prompt(void);

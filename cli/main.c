@@ -109,7 +109,7 @@ static int print_help(struct cli *cli)
 static int print_version(struct cli *cli)
 {
     g_autoptr(GString) versions = g_string_new(NULL);
-    ca_versions(answer_take_text, versions);
+    (void)ca_versions(answer_take_text, versions);
     g_autofree char *text = g_strdup_printf("codeanatomy %s\n%s\n", ca_version(), g_strchomp(versions->str));
     return output_print(cli, text, strlen(text));
 }
@@ -123,19 +123,33 @@ static void hold_standard_streams(void)
             (void)!open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
 }
 
+static const struct cli_command *find_command(const char *name)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(commands); i++)
+        if (strcmp(name, commands[i]->name) == 0)
+            return commands[i];
+    return NULL;
+}
+
 static int dispatch(struct cli *cli, int argc, char **argv)
 {
     if (argc < 2)
         return options_usage_error(cli, "", "no command is given");
     const char *name = argv[1];
-    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0)
+    const bool is_help = strcmp(name, "help") == 0;
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || (is_help && argc == 2))
         return print_help(cli);
     if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0)
         return print_version(cli);
-    for (size_t i = 0; i < G_N_ELEMENTS(commands); i++)
-        if (strcmp(name, commands[i]->name) == 0)
-            return commands[i]->run(cli, argc - 1, argv + 1);
-    return options_usage_error(cli, "", name[0] == '-' ? "unknown option '%s'" : "unknown command '%s'", name);
+    if (is_help)
+        name = argv[2];
+    const struct cli_command *command = find_command(name);
+    if (command == NULL)
+        return options_usage_error(cli, "", name[0] == '-' ? "unknown option '%s'" : "unknown command '%s'", name);
+    if (!is_help)
+        return command->run(cli, argc - 1, argv + 1);
+    char *help[] = {argv[2], (char[]){"--help"}, NULL};
+    return command->run(cli, 2, help);
 }
 
 int main(int argc, char **argv)

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "interrupt.h"
 #include "options.h"
 
 /* What a file's name says about its format. */
@@ -81,6 +82,26 @@ static mode_t mode_of_result(const struct stat *old)
     return 0666 & ~mask;
 }
 
+/* A file beside `path`, with the mode that `path` has or would get. */
+static int make_temp(const char *path, const struct stat *old, struct output *out, struct ca_error *err)
+{
+    g_autofree char *folder = g_path_get_dirname(path);
+    g_autofree char *name = g_path_get_basename(path);
+    g_autofree char *temp = g_strdup_printf("%s/.%s.XXXXXX", folder, name);
+    out->fd = g_mkstemp_full(temp, O_WRONLY | O_CLOEXEC, 0600);
+    if (out->fd < 0)
+        return cli_fail_errno(err, CA_ERR_IO, errno, "cannot write '%s'", path);
+    if (fchmod(out->fd, mode_of_result(old)) != 0) {
+        int errnum = errno;
+        close(out->fd);
+        unlink(temp);
+        return cli_fail_errno(err, CA_ERR_IO, errnum, "cannot set the mode of '%s'", path);
+    }
+    out->temp = g_steal_pointer(&temp);
+    interrupt_discard(out->temp);
+    return CA_OK;
+}
+
 /* Open flags->file. What exists and is no regular file (a device, a pipe) is written in place; a link is followed, so
  * that the rename replaces what it points at. */
 static int open_file(const char *file, struct output *out, struct ca_error *err)
@@ -97,21 +118,13 @@ static int open_file(const char *file, struct output *out, struct ca_error *err)
     char *real = is_old ? realpath(file, NULL) : NULL;
     g_autofree char *path = g_strdup(real != NULL ? real : file);
     free(real);
-    g_autofree char *folder = g_path_get_dirname(path);
-    g_autofree char *name = g_path_get_basename(path);
-    g_autofree char *temp = g_strdup_printf("%s/.%s.XXXXXX", folder, name);
-    out->fd = g_mkstemp_full(temp, O_WRONLY | O_CLOEXEC, 0600);
-    if (out->fd < 0)
-        return cli_fail_errno(err, CA_ERR_IO, errno, "cannot write '%s'", file);
-    if (fchmod(out->fd, mode_of_result(is_old ? &old : NULL)) != 0) {
-        int errnum = errno;
-        close(out->fd);
-        unlink(temp);
-        return cli_fail_errno(err, CA_ERR_IO, errnum, "cannot set the mode of '%s'", file);
-    }
+    (void)interrupt_begin(); /* no signal ends the program between the file and the note to discard it */
+    int rc = make_temp(path, is_old ? &old : NULL, out, err);
+    bool is_interrupted = interrupt_end();
+    if (rc != CA_OK)
+        return rc;
     out->path = g_steal_pointer(&path);
-    out->temp = g_steal_pointer(&temp);
-    return CA_OK;
+    return is_interrupted ? output_close(out, cli_fail(err, CA_ERR_CANCELED, "canceled"), err) : CA_OK;
 }
 
 int output_open(const struct output_flags *flags, struct output *ret, struct ca_error *err)
@@ -140,6 +153,7 @@ int output_close(struct output *out, int status, struct ca_error *err)
             status = cli_fail_errno(err, CA_ERR_IO, errno, "cannot write '%s'", out->path);
         if (status != CA_OK)
             unlink(out->temp);
+        interrupt_discard(NULL);
     }
     g_free(out->path);
     g_free(out->temp);

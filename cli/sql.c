@@ -135,11 +135,9 @@ static int run_batch(struct cli *cli, const struct sql_flags *flags, const struc
     g_autoptr(GPtrArray) statements = g_ptr_array_new_with_free_func(g_free);
     if (collect(flags->texts, statements, &err) != CA_OK)
         return cli_report(cli, &err);
-    ca_cancel *cancel = interrupt_begin(); /* before a file is made that would be left behind */
-    if (output_open(output, &out, &err) != CA_OK) {
-        interrupt_end();
+    if (output_open(output, &out, &err) != CA_OK)
         return cli_report(cli, &err);
-    }
+    ca_cancel *cancel = interrupt_begin();
     int rc = check_output(output, &out, statements->len, &err);
     if (rc == CA_OK)
         rc = run_statements(cli, flags, store, params, repository, statements, &out, cancel, &err);

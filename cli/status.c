@@ -115,16 +115,15 @@ static int write_text(const struct output *out, const char *text, struct ca_erro
 }
 
 /* `head`, then the rows of `sql` in the output's format. */
-static int write_rows(ca_session *s, const struct output *out, ca_cancel *cancel, const char *head, const char *sql,
-                      struct ca_error *err)
+static int write_rows(ca_session *s, const struct output *out, const char *head, const char *sql, struct ca_error *err)
 {
     int rc = write_text(out, head, err);
     if (rc != CA_OK)
         return rc;
-    return ca_query_write(s, sql, NULL, cancel, out->format, out->fd, out->width, NULL, err);
+    return ca_query_write(s, sql, NULL, NULL, out->format, out->fd, out->width, NULL, err);
 }
 
-static int status(ca_session *s, const struct output *out, ca_cancel *cancel, void *data, struct ca_error *err)
+static int status(ca_session *s, const struct output *out, void *data, struct ca_error *err)
 {
     const struct status_flags *flags = data;
     bool is_json = strcmp(out->format, "json") == 0;
@@ -140,9 +139,9 @@ static int status(ca_session *s, const struct output *out, ca_cancel *cancel, vo
     if (rc == CA_OK && !is_json)
         g_string_append(head, "\nCoverage\n");
     if (rc == CA_OK)
-        rc = write_rows(s, out, cancel, head->str, layers_sql, err);
+        rc = write_rows(s, out, head->str, layers_sql, err);
     if (rc == CA_OK)
-        rc = write_rows(s, out, cancel, is_json ? ", \"reasons\": " : "\nNot ok, by reason\n", reasons, err);
+        rc = write_rows(s, out, is_json ? ", \"reasons\": " : "\nNot ok, by reason\n", reasons, err);
     if (rc == CA_OK && is_json)
         rc = write_text(out, "}\n", err);
     return rc;

@@ -2,8 +2,7 @@
 #include "answer.h"
 #include "options.h"
 
-static int tables(ca_session *s, const struct output *out, ca_cancel *cancel G_GNUC_UNUSED, void *data G_GNUC_UNUSED,
-                  struct ca_error *err)
+static int tables(ca_session *s, const struct output *out, void *data G_GNUC_UNUSED, struct ca_error *err)
 {
     struct ArrowArrayStream rows = {0};
     int rc = ca_tables(s, &rows, err);

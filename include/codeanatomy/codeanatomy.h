@@ -47,10 +47,11 @@ typedef void (*ca_text_fn)(void *data, const char *text, size_t n_bytes);
 /* Version of this library, "0.1.0". Static. */
 const char *ca_version(void);
 
-/* Versions of library, engine, storage, Arrow, grammar as a JSON object. */
-void ca_versions(ca_text_fn sink, void *data);
+/* Versions of library, engine, storage, Arrow, grammar as a JSON object. CA_ERR_INVALID when sink is NULL. */
+int ca_versions(ca_text_fn sink, void *data);
 
-/* level: 1 error .. 5 trace; fields is a JSON object of the event's keys. Any thread may call it. Process-wide. */
+/* level: 1 error .. 5 trace; fields is a JSON object of the event's keys. Any thread may call it. Process-wide; fn
+ * NULL: silence again. */
 typedef void (*ca_log_fn)(void *data, int level, const char *message, const char *fields);
 void ca_log_set(ca_log_fn fn, void *data, int max_level);
 
@@ -82,6 +83,7 @@ void ca_session_close(ca_session *s);
 /* Look for a newer published run and read that from now on. */
 int ca_session_refresh(ca_session *s, struct ca_error *err);
 
+/* NULL is fine for fire and free. */
 ca_cancel *ca_cancel_new(void);
 void ca_cancel_fire(ca_cancel *c);
 void ca_cancel_free(ca_cancel *c);

@@ -49,6 +49,8 @@ static void check_interpreter(const struct report *r, const struct repo_project 
         say(r, "fail", "interpreter", "%s", err.message);
     else if (cpython_pool_skip_reason(pool))
         say(r, "fail", "interpreter", "%s", cpython_pool_skip_reason(pool));
+    else if (cpython_pool_given_up(pool))
+        say(r, "fail", "interpreter", "%s", cpython_pool_given_up(pool));
     else
         say(r, "ok", "interpreter", "%s, version %s", cpython_pool_executable(pool), cpython_pool_python_version(pool));
     cpython_pool_close(pool);

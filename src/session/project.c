@@ -45,7 +45,8 @@ static int check_options(const struct ca_build_options *o, struct ca_error *err)
     CA_TRY(check_texts("source root", o->source_roots, o->n_source_roots, err));
     CA_TRY(check_texts("include", o->include, o->n_include, err));
     CA_TRY(check_texts("exclude", o->exclude, o->n_exclude, err));
-    return check_texts("layer", o->layers, o->n_layers, err);
+    CA_TRY(check_texts("layer", o->layers, o->n_layers, err));
+    return check_texts("setting", o->settings, o->n_settings, err);
 }
 
 /* Project file first, then what the caller says. */

@@ -219,8 +219,11 @@ int ca_query(ca_session *s, const char *sql, const struct ca_params *params, ca_
     CA_TRY(session_need(sql != NULL, "the sql", err));
     CA_TRY(session_need(ret != NULL, "the result", err));
     struct engine_params p = {0};
-    if (params)
+    if (params) {
+        CA_TRY(session_need(params->schema != NULL, "the parameters' schema", err));
+        CA_TRY(session_need(params->array != NULL, "the parameters' array", err));
         p = (struct engine_params){params->schema, params->array};
+    }
     return engine_query(catalog_engine(s->catalog), sql, params ? &p : NULL, (struct engine_cancel *)cancel, ret, err);
 }
 

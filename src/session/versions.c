@@ -18,8 +18,10 @@ static void append_text(void *data, const char *text, size_t n_bytes)
     g_string_append_len(data, text, (gssize)n_bytes);
 }
 
-void ca_versions(ca_text_fn sink, void *data)
+int ca_versions(ca_text_fn sink, void *data)
 {
+    if (!sink)
+        return CA_ERR_INVALID;
     g_autoptr(GString) engine = g_string_new(NULL);
     engine_versions(append_text, engine);
     json_t *versions = json_loadb(engine->str, engine->len, 0, NULL);
@@ -31,6 +33,7 @@ void ca_versions(ca_text_fn sink, void *data)
     json_decref(versions);
     sink(data, text, strlen(text));
     free(text);
+    return CA_OK;
 }
 
 /* The host's callback; set under log_set's own synchronization, so a plain constant-size struct is enough. */

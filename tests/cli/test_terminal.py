@@ -3,6 +3,7 @@
 The program runs behind a pseudo-terminal; a test waits for what it expects to see and never for a time.
 """
 
+import contextlib
 import fcntl
 import os
 import pty
@@ -251,6 +252,74 @@ def test_signal_ends_with_130(scratch: Path, number: signal.Signals) -> None:
     assert process.returncode == 130, errors
     assert os.listdir(scratch) == ["out.csv"]
     assert (scratch / "out.csv").read_text(encoding="utf-8") == "before\n"
+
+
+def full_pipe() -> tuple[int, int]:
+    """A pipe that takes no more: a write to it waits."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writer, b"x" * 4096)
+    os.set_blocking(writer, True)
+    return reader, writer
+
+
+def wait_for_thread(process: subprocess.Popen[bytes], name: str) -> None:
+    """Until one of its threads is called so: `signals` watches for Ctrl-C, `cadf` belongs to an open session."""
+    end = time.monotonic() + LIMIT_S
+    tasks = Path(f"/proc/{process.pid}/task")
+    names: list[str] = []
+    while name not in names:
+        assert time.monotonic() < end and process.poll() is None
+        with contextlib.suppress(FileNotFoundError):  # a thread that ended meanwhile
+            names = [(task / "comm").read_text(encoding="utf-8").strip() for task in tasks.iterdir()]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("command", [["tables"], ["describe", "ast_nodes"], ["ddl"], ["status", "repo"]], ids=" ".join)
+def test_signal_ends_a_listing(scratch: Path, command: list[str], number: signal.Signals) -> None:
+    """Ctrl-C ends a listing as it ends a query, also where nobody reads what it writes."""
+    environment = transcript.environment(scratch)
+    if command[0] == "status":
+        (scratch / "repo").mkdir()
+        (scratch / "repo" / "a.py").write_text("x = 1\n", encoding="utf-8")
+        subprocess.run([transcript.program(), "build", "-q", "repo"], cwd=scratch, env=environment, check=True)
+    reader, writer = full_pipe()
+    process = subprocess.Popen([transcript.program(), *command], cwd=scratch, env=environment, stdout=writer)
+    os.close(writer)
+    wait_for_thread(process, "cadf")
+    process.send_signal(number)
+    assert process.wait(LIMIT_S) == 130
+    os.close(reader)
+
+
+def test_signal_ends_a_wait_for_a_reader(scratch: Path) -> None:
+    """-o names a pipe that nobody reads."""
+    os.mkfifo(scratch / "pipe")
+    process = subprocess.Popen(
+        [transcript.program(), "tables", "--format", "csv", "-o", "pipe"],
+        cwd=scratch,
+        env=transcript.environment(scratch),
+    )
+    wait_for_thread(process, "signals")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(LIMIT_S) == 130
+
+
+def test_signal_takes_the_unfinished_file_away(scratch: Path) -> None:
+    """A listing that is ended leaves nothing beside the file that -o names."""
+    slow = "SELECT 1 AS one FROM ast_nodes" + "".join(f" CROSS JOIN ast_nodes AS a{i}" for i in range(1500))
+    process = subprocess.Popen(
+        [transcript.program(), "describe", "-q", "-o", "out.csv", slow],
+        cwd=scratch,
+        env=transcript.environment(scratch),
+    )
+    wait_for_thread(process, "cadf")
+    assert len(os.listdir(scratch)) == 1
+    process.send_signal(signal.SIGINT)
+    assert process.wait(LIMIT_S) == 130
+    assert os.listdir(scratch) == []
 
 
 def test_reader_that_leaves(scratch: Path) -> None:

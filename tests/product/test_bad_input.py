@@ -7,6 +7,7 @@ import ast
 import errno
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -500,6 +501,8 @@ def test_workers_are_killed_before_they_start(
             assert layers[path, layer]["status"] == "ok"
     assert callers_of(program, store, "good.good") == [{"path": "good.py", "start_line": 5, "status": "proved"}]
     assert stored.manifest(store)["is_reproducible"] is False
+    doctor = program.run("doctor", tmp_path / "repo", "--store", store, "--python", python)
+    assert doctor.code == 1 and re.search(r"fail +interpreter +no worker: 3 in a row did not start: ", doctor.out)
 
 
 def test_worker_is_killed_once_before_it_starts(

@@ -183,6 +183,92 @@ static void test_null_arguments(void **state)
     ca_session_close(s);
 }
 
+/* Every pointer of every function of codeanatomy.h that may not be NULL, with a place for the error and without one. */
+static void test_every_null_is_an_error(void **state)
+{
+    (void)state;
+    ca_session *s = session(NULL);
+    static const char *const null_texts[] = {NULL};
+    const struct ca_build_options no_setting = {.size = sizeof no_setting, .repository = "/", .n_settings = 1};
+    const struct ca_build_options null_setting = {
+        .size = sizeof null_setting, .repository = "/", .settings = null_texts, .n_settings = 1};
+    const struct ca_session_options null_settings = {
+        .size = sizeof null_settings, .settings = null_texts, .n_settings = 1};
+    struct ca_error error = {0};
+    struct ca_error *const places[] = {&error, NULL};
+    for (size_t i = 0; i < G_N_ELEMENTS(places); i++) {
+        struct ca_error *err = places[i];
+        struct ArrowArrayStream rows = {0};
+        struct ArrowSchema schema = {0};
+        struct ArrowArray array = {0};
+        const struct ca_params no_schema = {NULL, &array};
+        const struct ca_params no_array = {&schema, NULL};
+        ca_session *other = NULL;
+        g_autoptr(GString) text = g_string_new(NULL);
+        const int statuses[] = {
+            ca_versions(NULL, NULL),
+            ca_session_open(NULL, NULL, err),
+            ca_session_open(&null_settings, &other, err),
+            ca_session_refresh(NULL, err),
+            ca_query(NULL, "SELECT 1", NULL, NULL, &rows, err),
+            ca_query(s, NULL, NULL, NULL, &rows, err),
+            ca_query(s, "SELECT 1", NULL, NULL, NULL, err),
+            ca_query(s, "SELECT $x", &no_schema, NULL, &rows, err),
+            ca_query(s, "SELECT $x", &no_array, NULL, &rows, err),
+            ca_query_write(NULL, "SELECT 1", NULL, NULL, "csv", 1, 0, NULL, err),
+            ca_query_write(s, NULL, NULL, NULL, "csv", 1, 0, NULL, err),
+            ca_query_write(s, "SELECT 1", NULL, NULL, NULL, 1, 0, NULL, err),
+            ca_query_write(s, "SELECT $x", &no_array, NULL, "csv", 1, 0, NULL, err),
+            ca_sql_split(NULL, answer_add, text, err),
+            ca_sql_split("SELECT 1", NULL, NULL, err),
+            ca_resolve_schema(NULL, "ast_nodes", &schema, err),
+            ca_resolve_schema(s, NULL, &schema, err),
+            ca_resolve_schema(s, "ast_nodes", NULL, err),
+            ca_tables(NULL, &rows, err),
+            ca_tables(s, NULL, err),
+            ca_columns(NULL, NULL, &rows, err),
+            ca_columns(s, NULL, NULL, err),
+            ca_views(NULL, &rows, err),
+            ca_views(s, NULL, err),
+            ca_routines(NULL, &rows, err),
+            ca_routines(s, NULL, err),
+            ca_settings(NULL, &rows, err),
+            ca_settings(s, NULL, err),
+            ca_describe(NULL, "ast_nodes", &rows, err),
+            ca_describe(s, NULL, &rows, err),
+            ca_describe(s, "ast_nodes", NULL, err),
+            ca_stream_write(NULL, "csv", 1, 0, NULL, err),
+            ca_ddl(NULL, NULL, answer_add, text, err),
+            ca_ddl(s, NULL, NULL, NULL, err),
+            ca_build(NULL, NULL, err),
+            ca_build(&no_setting, NULL, err),
+            ca_build(&null_setting, NULL, err),
+            ca_store_path(NULL, answer_add, text, err),
+            ca_store_path("/", NULL, NULL, err),
+            ca_manifest(NULL, answer_add, text, err),
+            ca_manifest(s, NULL, NULL, err),
+            ca_doctor(NULL, NULL, answer_add, text, err),
+            ca_doctor("/", NULL, NULL, NULL, err),
+            ca_doctor("/", &null_setting, answer_add, text, err),
+        };
+        for (size_t k = 0; k < G_N_ELEMENTS(statuses); k++)
+            if (statuses[k] != CA_ERR_INVALID)
+                fail_msg("call %zu: %s", k, ca_status_name(statuses[k]));
+        assert_null(rows.release);
+        assert_null(schema.release);
+        assert_null(other);
+        assert_int_equal(text->len, 0);
+        assert_int_equal(ca_tables(s, &rows, err), CA_OK);
+        assert_int_equal(ca_stream_write(&rows, NULL, 1, 0, NULL, err), CA_ERR_INVALID); /* takes it all the same */
+        assert_null(rows.release);
+    }
+    ca_cancel_fire(NULL);
+    ca_cancel_free(NULL);
+    ca_log_set(NULL, NULL, 5);
+    ca_session_close(s);
+    ca_session_close(NULL);
+}
+
 /* ---- sessions without a store -------------------------------------------------------------------------------------
  */
 
@@ -241,7 +327,7 @@ static void test_versions(void **state)
     static const char *const keys[] = {"codeanatomy", "datafusion", "deltalake", "arrow", "grammar"};
     (void)state;
     g_autoptr(GString) text = g_string_new(NULL);
-    ca_versions(answer_add, text);
+    assert_int_equal(ca_versions(answer_add, text), CA_OK);
     json_t *versions = json_loads(text->str, 0, NULL);
     for (size_t i = 0; i < G_N_ELEMENTS(keys); i++)
         assert_non_null(json_string_value(json_object_get(versions, keys[i])));
@@ -523,6 +609,7 @@ int main(void)
         cmocka_unit_test(test_option_sizes),
         SCRATCH_TEST(test_open_failures),
         cmocka_unit_test(test_null_arguments),
+        cmocka_unit_test(test_every_null_is_an_error),
         cmocka_unit_test(test_without_store),
         cmocka_unit_test(test_query_write),
         cmocka_unit_test(test_versions),

@@ -188,8 +188,7 @@ static int worker_greet(const struct cpython_pool *pool, struct pool_worker *w, 
                    pool->worker_module_path, end, separator, words);
 }
 
-/* Why the pool starts no worker any more, NULL: it does. */
-static const char *pool_given_up(struct cpython_pool *pool)
+const char *cpython_pool_given_up(struct cpython_pool *pool)
 {
     g_mutex_lock(&pool->lock);
     const char *reason = pool->given_up;
@@ -210,7 +209,7 @@ static void pool_count_start(struct cpython_pool *pool, const struct ca_error *f
  * pool opens, a worker that ends by itself is one: the installation is broken. */
 static int worker_start(struct cpython_pool *pool, struct pool_worker *w, bool is_opening, struct ca_error *err)
 {
-    while (pool_given_up(pool) == NULL) {
+    while (cpython_pool_given_up(pool) == NULL) {
         struct ca_error why = {.code = CA_OK};
         bool is_chance = false;
         int rc = w->process.pid < 0 ? worker_launch(pool, w, &why) : CA_OK;
@@ -550,7 +549,7 @@ static int run_file(struct cpython_pool *pool, struct pool_worker *w, const stru
         if (w->process.pid < 0)
             CA_TRY(worker_start(pool, w, /* is_opening= */ false, err));
         if (w->process.pid < 0) {
-            set_layers(ret, layers, CPYTHON_SKIPPED, /* is_budget= */ true, pool_given_up(pool));
+            set_layers(ret, layers, CPYTHON_SKIPPED, /* is_budget= */ true, cpython_pool_given_up(pool));
             return CA_OK;
         }
         struct ca_error why = {.code = CA_OK};

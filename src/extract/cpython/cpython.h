@@ -107,6 +107,9 @@ void cpython_pool_close(struct cpython_pool *pool);
 /* Why every layer is skipped; NULL: it is not. */
 const char *cpython_pool_skip_reason(const struct cpython_pool *pool);
 
+/* Why no worker is started any more, so that the rest is skipped; NULL: they are. Any thread. */
+const char *cpython_pool_given_up(struct cpython_pool *pool);
+
 /* major.minor as in the datasets; path of the executable; sys.version. NULL when skipped. */
 const char *cpython_pool_python_version(const struct cpython_pool *pool);
 const char *cpython_pool_executable(const struct cpython_pool *pool);
