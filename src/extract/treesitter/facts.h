@@ -1,4 +1,4 @@
-/* extract/treesitter/facts.h — what scan.c finds and rows.c writes: a file's libcst layer. Private to the room. */
+/* extract/treesitter/facts.h — what the scan finds and rows.c writes: a file's libcst layer. Private to the room. */
 #ifndef CA_EXTRACT_TREESITTER_FACTS_H
 #define CA_EXTRACT_TREESITTER_FACTS_H
 

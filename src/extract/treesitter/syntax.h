@@ -167,7 +167,7 @@ enum syntax_flag {
     SYNTAX_IS_MISSING = 1 << 2,
     SYNTAX_IS_SETTLED = 1 << 3,   /* an ancestor has given scopes and uses below this node already (scan.c) */
     SYNTAX_IS_FIRST_FOR = 1 << 4, /* a for-clause whose iterable belongs outside its comprehension (scan.c) */
-    SYNTAX_IS_TYPE_CALL = 1 << 5, /* the arguments of `type(x)` where the grammar read a type alias (scan.c) */
+    SYNTAX_IS_TYPE_CALL = 1 << 5, /* the arguments of `type(x)` where the grammar read a type alias (definitions.c) */
 };
 
 /* start, end   offsets into the text that was parsed
