@@ -35,7 +35,9 @@ def pycg_name(name: str) -> str:
     return name.replace("builtins.", "<builtin>.", 1) if name.startswith("builtins.") else name
 
 
-def test_pycg(program: Program, snippets: Path, tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
+def test_pycg(
+    program: Program, snippets: Path, tmp_path: Path, record_testsuite_property: Callable[[str, object], None]
+) -> None:
     store = tmp_path / "store"
     folders = sorted(path.parent for path in snippets.glob("*/*/callgraph.json"))
     assert len(folders) == 118
@@ -71,6 +73,6 @@ def test_pycg(program: Program, snippets: Path, tmp_path: Path, record_property:
     print(f"exact {exact} of 118, precision {precision:.3f}, recall {recall:.3f}")
     for (status, rule, is_right), n in sorted(by_rule.items()):
         print(f"  {status:10} {rule:20} {'right' if is_right else 'wrong'} {n}")
-    record_property("pycg", f"{exact}/118 {precision:.3f} {recall:.3f}")
+    record_testsuite_property("pycg", f"{exact}/118 {precision:.3f} {recall:.3f}")
     assert sum(map(len, wanted.values())) == 262
     assert (exact >= REACHED_EXACT, precision >= REACHED_PRECISION, recall >= REACHED_RECALL) == (True, True, True)
