@@ -92,6 +92,7 @@ fuzz: prepare ## build the fuzz targets of tests/fuzz (build/fuzz/fuzz)
 cov: prepare ## line coverage of the unit tests
 	cmake --preset cov >/dev/null
 	cmake --build --preset cov -j $(JOBS)
+	find build/cov -name '*.gcda' -delete # counts of another build or run
 	ctest --preset cov
 	$(PYTHON) -m gcovr --root . --object-directory build/cov --filter src/ --print-summary build/cov
 
