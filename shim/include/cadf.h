@@ -37,12 +37,13 @@ enum cadf_status {
     CADF_ERR_EXECUTION = 4, /* failed while running */
     CADF_ERR_RESOURCES = 5, /* memory pool or spill limit reached */
     CADF_ERR_CANCELED = 6,
-    CADF_ERR_REFUSED = 7,   /* read-only session: DDL, DML, COPY, SET */
+    CADF_ERR_REFUSED = 7,   /* read-only session: DDL, DML, COPY, SET; a fixed setting; another catalog */
     CADF_ERR_NOT_FOUND = 8, /* table or version not there */
     CADF_ERR_CONFLICT = 9,  /* another writer committed first, or the application transaction was already committed */
     CADF_ERR_IO = 10,       /* object store: permission, disk full, missing file */
     CADF_ERR_GATE = 11, /* the write gate refused a batch: schema differs, null where NOT NULL; names the field path */
     CADF_ERR_PANIC = 12,
+    CADF_ERR_DRIFT = 13, /* a stored table has other columns than its contract: names it, the column and both types */
 };
 
 struct cadf_error {
@@ -138,6 +139,7 @@ typedef struct cadf_cancel cadf_cancel;
 /* setting_keys/values   `datafusion.*` configuration and `datafusion.runtime.*`; an unknown key is CADF_ERR_INVALID
  * memory_limit_bytes    0: unbounded. spill_dir NULL: the system's temporary directory
  * n_threads             of the runtime, 0: one a core
+ * fixed_settings        keys that SET and RESET refuse
  * catalog               NULL, or the default catalog, answered from C; copied, `data` must outlive the session
  */
 struct cadf_options {
@@ -149,6 +151,8 @@ struct cadf_options {
     uint64_t spill_limit_bytes;
     uint32_t n_threads;
     int32_t read_only;
+    const char *const *fixed_settings;
+    size_t n_fixed_settings;
     const struct cadf_catalog *catalog;
 };
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use bytes::Bytes;
 use datafusion::catalog::TableProvider;
 use datafusion::execution::SessionState;
@@ -26,7 +26,7 @@ use parquet::file::metadata::ParquetMetaDataReader;
 use url::Url;
 
 use crate::error::{Failure, Outcome, Status};
-use crate::schema::{has_bundles, stored};
+use crate::schema::{drift, has_bundles, stored};
 use crate::session::Core;
 use crate::write::WriteOptions;
 
@@ -41,6 +41,8 @@ const MIN_TEXT_BYTES: f64 = 16.0;
 #[derive(Debug)]
 pub struct OpenTable {
     pub provider: Arc<dyn TableProvider>,
+    /// The columns that the log declares.
+    columns: SchemaRef,
     /// Bytes that a row has in memory, by column; empty when no row holds many items.
     row_bytes: HashMap<String, f64>,
     table: DeltaTable,
@@ -54,6 +56,17 @@ impl OpenTable {
         }
         let bytes: f64 = columns.filter_map(|c| self.row_bytes.get(c)).sum();
         Some((BATCH_BYTES / bytes.max(1.0)).clamp(MIN_BATCH_ROWS, MAX_BATCH_ROWS) as usize)
+    }
+
+    /// An error when these are not the columns of the contract, in stored form: another table's files lie in the folder.
+    pub fn check_drift(&self, declared: &Schema, is_proved: bool) -> Outcome<()> {
+        let Some(text) = drift(&self.columns, stored(declared)?.as_ref(), is_proved) else { return Ok(()) };
+        let location = self.table.table_url().to_file_path().map_or_else(
+            |()| self.table.table_url().to_string(),
+            |path| path.display().to_string().trim_end_matches('/').to_owned(),
+        );
+        let text = format!("the Delta table at '{location}' is another: {text}; remove it and build again");
+        Err(Failure::new(Status::Drift, text))
     }
 
     /// Make the table's object store known to the session; idempotent.
@@ -126,7 +139,8 @@ pub async fn load_or_new(location: &str) -> Outcome<DeltaTable> {
 pub async fn open(state: &SessionState, location: &str, version: Option<Version>) -> Outcome<OpenTable> {
     let table = load(location, version).await?;
     let snapshot = table.snapshot()?.snapshot().clone();
-    let row_bytes = if has_bundles(&snapshot.arrow_schema()) {
+    let columns = snapshot.arrow_schema();
+    let row_bytes = if has_bundles(&columns) {
         // Without weights the scan works too, only with large batches.
         weigh(&table, &snapshot).await.unwrap_or_default()
     } else {
@@ -135,7 +149,7 @@ pub async fn open(state: &SessionState, location: &str, version: Option<Version>
     // Partition values as plain columns, not as dictionaries: the contract's type, without a cast.
     let config = DeltaScanConfig::new_from_session(state).with_wrap_partition_values(false);
     let provider = DeltaScanNext::new(Arc::new(snapshot), config).map_err(Failure::planning)?;
-    let open = OpenTable { provider: Arc::new(provider), row_bytes, table };
+    let open = OpenTable { provider: Arc::new(provider), columns, row_bytes, table };
     open.register(state)?;
     Ok(open)
 }

@@ -30,6 +30,7 @@ pub enum Status {
     Io = 10,
     Gate = 11,
     Panic = 12,
+    Drift = 13,
 }
 
 impl Status {
@@ -47,6 +48,7 @@ impl Status {
             10 => Status::Io,
             11 => Status::Gate,
             12 => Status::Panic,
+            13 => Status::Drift,
             _ => Status::Execution,
         }
     }
@@ -132,12 +134,30 @@ impl Failure {
             Some(engine) => engine.strip_backtrace(),
             None => error.to_string(),
         };
+        let text = without_backtrace(&text);
         // The spill writer passes its limit on as the text of an I/O error.
         if status == Status::Io && text.contains("datafusion.runtime.max_temp_directory_size") {
             return Failure::new(Status::Resources, text);
         }
         Failure::new(status, text)
     }
+}
+
+/// With RUST_BACKTRACE set, the Delta kernel (0.28) puts its stack into the middle of its message.
+fn without_backtrace(text: &str) -> String {
+    let is_frame = |line: &str| {
+        let (number, rest) = line.trim_start().split_once(": ").unwrap_or_default();
+        line.starts_with(' ') && !rest.is_empty() && !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())
+    };
+    let mut inside = false;
+    let mut kept = Vec::new();
+    for line in text.split('\n') {
+        inside = is_frame(line) || (inside && line.trim_start().starts_with("at "));
+        if !inside {
+            kept.push(line);
+        }
+    }
+    kept.join("\n").trim_end().to_owned()
 }
 
 impl From<DeltaTableError> for Failure {

@@ -154,6 +154,8 @@ pub struct COptions {
     spill_limit_bytes: u64,
     n_threads: u32,
     read_only: i32,
+    fixed_settings: *const *const c_char,
+    n_fixed_settings: usize,
     catalog: *const CCatalog,
 }
 
@@ -171,6 +173,7 @@ pub unsafe extern "C" fn cadf_session_open(options: *const COptions, ret: *mut *
                 spill_limit_bytes: 0,
                 n_threads: 0,
                 read_only: false,
+                fixed_settings: Vec::new(),
                 catalog: None,
             },
             Some(o) => Options {
@@ -180,6 +183,7 @@ pub unsafe extern "C" fn cadf_session_open(options: *const COptions, ret: *mut *
                 spill_limit_bytes: o.spill_limit_bytes,
                 n_threads: o.n_threads,
                 read_only: o.read_only != 0,
+                fixed_settings: text::list(o.fixed_settings, o.n_fixed_settings, "fixed settings")?,
                 // SAFETY: NULL, or borrowed for the call and copied.
                 catalog: unsafe { o.catalog.as_ref() }.copied(),
             },

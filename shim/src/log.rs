@@ -1,6 +1,8 @@
 //! log.rs — what the engine says goes to one callback of the host; nothing is printed.
 //!
-//! The sink is process-wide. Panics are reported here too, with their place, instead of on stderr.
+//! The sink is process-wide. Panics are told here too, with their place, instead of on stderr; as talk for debugging, since the call
+//! that a panic ends reports it, and one that ends no call concerns nobody (the Delta kernel's threads panic when a query fails
+//! while they still wait).
 use std::ffi::{CString, c_char, c_void};
 use std::sync::{Once, RwLock};
 
@@ -52,7 +54,9 @@ pub fn install() {
         // A host that links another Rust library may have a logger already; then ours has nothing to do.
         let _ = log::set_boxed_logger(Box::new(Forward));
         std::panic::set_hook(Box::new(|info| {
-            emit(1, "cadf::panic", &info.to_string());
+            if log::max_level() >= LevelFilter::Debug {
+                emit(4, "cadf::panic", &info.to_string());
+            }
         }));
     });
 }

@@ -11,7 +11,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::execution::SendableRecordBatchStream;
-use datafusion::logical_expr::{CreateExternalTable, DdlStatement, LogicalPlan, Statement};
+use datafusion::logical_expr::{CreateExternalTable, DdlStatement, LogicalPlan, ResetVariable, SetVariable, Statement};
 use datafusion::physical_plan::{collect, execute_stream};
 use futures::StreamExt;
 use tokio::sync::mpsc::{Receiver, channel};
@@ -64,6 +64,8 @@ pub async fn start(core: Arc<Core>, sql: String, params: Option<ParamValues>) ->
         return Err(refused(what));
     }
     let at_once = change.is_some() || matches!(plan, LogicalPlan::Statement(_));
+    refuse_other_catalogs(&plan)?;
+    refuse_fixed_settings(&core, &plan)?;
     refuse_drop_of_catalog(&core, &plan)?;
     if let LogicalPlan::Ddl(DdlStatement::CreateExternalTable(command)) = &plan
         && replace_external(&core, command).await?
@@ -84,6 +86,30 @@ pub async fn start(core: Arc<Core>, sql: String, params: Option<ParamValues>) ->
     }
     let stream = execute_stream(physical, context).map_err(Failure::running)?;
     Ok(Started::Rows(schema, stream))
+}
+
+/// One catalog a session, with the schemas that it says it has.
+fn refuse_other_catalogs(plan: &LogicalPlan) -> Outcome<()> {
+    let what = match plan {
+        LogicalPlan::Ddl(DdlStatement::CreateCatalog(_)) => "CREATE DATABASE",
+        LogicalPlan::Ddl(DdlStatement::CreateCatalogSchema(_)) => "CREATE SCHEMA",
+        LogicalPlan::Ddl(DdlStatement::DropCatalogSchema(_)) => "DROP SCHEMA",
+        _ => return Ok(()),
+    };
+    Err(Failure::new(Status::Refused, format!("{what} is refused: the session's catalog and its schemas are fixed")))
+}
+
+fn refuse_fixed_settings(core: &Core, plan: &LogicalPlan) -> Outcome<()> {
+    let key = match plan {
+        LogicalPlan::Statement(Statement::SetVariable(SetVariable { variable, .. })) => variable,
+        LogicalPlan::Statement(Statement::ResetVariable(ResetVariable { variable })) => variable,
+        _ => return Ok(()),
+    };
+    if core.fixed_settings.iter().any(|fixed| fixed.eq_ignore_ascii_case(key)) {
+        let text = format!("setting '{key}' is the catalog's own and stays as it is");
+        return Err(Failure::new(Status::Refused, text));
+    }
+    Ok(())
 }
 
 /// DataFusion would say that the table does not exist.

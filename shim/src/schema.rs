@@ -160,6 +160,53 @@ pub fn difference(have: &Schema, want: &Schema) -> Option<String> {
     None
 }
 
+/// The first place where a table's schema is not the stored form `want` of a contract: names, order and types, nested included, and
+/// where null is forbidden if that was proved. Values inside lists and maps may be null in storage whatever the contract says.
+pub fn drift(have: &Schema, want: &Schema, is_proved: bool) -> Option<String> {
+    drift_of(have.fields(), want.fields(), "", is_proved)
+}
+
+fn drift_of(have: &Fields, want: &Fields, parent: &str, is_proved: bool) -> Option<String> {
+    let said = |f: &Field| format!("{}{}", f.data_type(), if f.is_nullable() { "" } else { " NOT NULL" });
+    for (i, w) in want.iter().enumerate() {
+        let path = format!("{parent}{}", w.name());
+        match have.get(i) {
+            Some(h) if h.name() == w.name() => {
+                if is_proved && h.is_nullable() && !w.is_nullable() {
+                    return Some(format!("column '{path}' is {}, the contract says {}", said(h), said(w)));
+                }
+                if let Some(text) = drift_of_type(h, w, &path, is_proved) {
+                    return Some(text);
+                }
+            }
+            Some(h) => {
+                return Some(format!(
+                    "column {} is '{parent}{}' {}, the contract says '{path}' {}",
+                    i + 1,
+                    h.name(),
+                    h.data_type(),
+                    w.data_type()
+                ));
+            }
+            None => return Some(format!("column '{path}' is missing, the contract says {}", w.data_type())),
+        }
+    }
+    have.get(want.len())
+        .map(|h| format!("column '{parent}{}' {} is there, the contract has none", h.name(), h.data_type()))
+}
+
+fn drift_of_type(have: &Field, want: &Field, path: &str, is_proved: bool) -> Option<String> {
+    use DataType::*;
+    match (have.data_type(), want.data_type()) {
+        (Struct(h), Struct(w)) => drift_of(h, w, &format!("{path}."), is_proved),
+        (List(h), List(w)) => drift_of_type(h, w, &format!("{path}[]"), false),
+        (Map(h, _), Map(w, _)) => drift_of_type(h, w, path, false),
+        (Timestamp(h, Some(_)), Timestamp(w, Some(_))) if h == w => None,
+        (h, w) if same_type(h, w) => None,
+        (h, w) => Some(format!("column '{path}' is {h}, the contract says {w}")),
+    }
+}
+
 /// Move an array into another form of its type: rename items, change nullability and metadata without touching values,
 /// cast leaves where layout or width differ. A value that does not fit is an error, never a null.
 pub fn restamp(array: &ArrayRef, to: &DataType) -> Outcome<ArrayRef> {

@@ -64,6 +64,8 @@ pub struct Options {
     pub spill_limit_bytes: u64,
     pub n_threads: u32,
     pub read_only: bool,
+    /// Settings that no statement may change.
+    pub fixed_settings: Vec<String>,
     pub catalog: Option<CCatalog>,
 }
 
@@ -75,6 +77,7 @@ pub struct Core {
     pub shared: Arc<Shared>,
     _catalog: Option<Arc<HostCatalog>>,
     pub read_only: bool,
+    pub fixed_settings: Vec<String>,
     pub engine: Arc<Engine>,
 }
 
@@ -128,7 +131,15 @@ impl Core {
         let weak = context.state_weak_ref();
         let _ = shared.state.set(Box::new(move || weak.upgrade().map(|state| state.read().clone())));
 
-        let core = Core { context, memory, shared, _catalog: catalog, read_only: options.read_only, engine };
+        let core = Core {
+            context,
+            memory,
+            shared,
+            _catalog: catalog,
+            read_only: options.read_only,
+            fixed_settings: options.fixed_settings.clone(),
+            engine,
+        };
         for (key, value) in runtime_settings {
             core.set_runtime(key, value)?;
         }
@@ -231,19 +242,24 @@ thread_local! {
     static RELAXED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// While it lives, tables of the catalog are shown without NOT NULL on this thread.
-struct Relaxed;
+/// While it lives, tables of the catalog are shown without NOT NULL on this thread, or with it again.
+pub struct Relaxed {
+    before: bool,
+}
 
 impl Relaxed {
     fn set() -> Relaxed {
-        RELAXED.set(true);
-        Relaxed
+        Relaxed { before: RELAXED.replace(true) }
+    }
+
+    pub fn unset() -> Relaxed {
+        Relaxed { before: RELAXED.replace(false) }
     }
 }
 
 impl Drop for Relaxed {
     fn drop(&mut self) {
-        RELAXED.set(false);
+        RELAXED.set(self.before);
     }
 }
 

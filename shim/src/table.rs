@@ -136,6 +136,7 @@ impl ContractTable {
             },
             Storage::Delta { location, version, opened } => {
                 let table = opened.get_or_try_init(|| delta::open(state, location, *version)).await.map_err(context)?;
+                table.check_drift(&self.declared, Arc::ptr_eq(&self.schema, &self.declared)).map_err(context)?;
                 // Another statement may have reset the runtime environment since the table was opened.
                 table.register(state).map_err(context)?;
                 let provider = Arc::clone(&table.provider);
@@ -146,6 +147,7 @@ impl ContractTable {
                     return Ok(None);
                 }
                 let table = delta::open(state, location, None).await.map_err(context)?;
+                table.check_drift(&self.declared, false).map_err(context)?;
                 let provider = Arc::clone(&table.provider);
                 Some(Inner { provider, batch_rows: Box::new(move |columns| table.batch_rows(names(columns))) })
             }

@@ -46,7 +46,7 @@ use crate::delta;
 use crate::error::{Failure, Outcome, Status};
 use crate::gate::{Gate, SharedTally, Tally};
 use crate::proof::{CheckText, Proofs};
-use crate::schema::{index_by_name, stored};
+use crate::schema::{drift, index_by_name, stored};
 use crate::session::Core;
 
 const DEFAULT_ROW_GROUP_BYTES: u64 = 64 << 20;
@@ -257,7 +257,17 @@ fn existing_form(options: &WriteOptions, table: &SchemaRef) -> Outcome<SchemaRef
         };
         fields.push(Arc::clone(&table.fields()[*index]));
     }
-    Ok(Arc::new(arrow::datatypes::Schema::new(fields)))
+    let form = Arc::new(arrow::datatypes::Schema::new(fields));
+    // Columns may lie in another order, but they must be these.
+    let want = stored(&options.schema)?;
+    let other = if table.fields().len() == want.fields().len() { &form } else { table };
+    if let Some(text) = drift(other, &want, false) {
+        return Err(Failure::new(
+            Status::Drift,
+            format!("the Delta table at '{}' is another: {text}; remove it and build again", options.location),
+        ));
+    }
+    Ok(form)
 }
 
 /// What the commit says that it added.

@@ -47,6 +47,8 @@ static int status_of(int32_t code)
         return CA_ERR_CONTRACT;
     case CADF_ERR_PANIC:
         return CA_ERR_BUG;
+    case CADF_ERR_DRIFT:
+        return CA_ERR_DRIFT;
     default:
         return CA_ERR_ENGINE;
     }
@@ -217,6 +219,8 @@ int engine_open(const struct engine_options *options, struct engine **ret, struc
             .committed = catalog_door_committed,
         };
     }
+    size_t n_fixed = 0;
+    const char *const *fixed = engine_profile_fixed(&n_fixed);
     struct cadf_options door = {
         .setting_keys = (const char *const *)e->profile.keys->pdata,
         .setting_values = (const char *const *)e->profile.values->pdata,
@@ -226,6 +230,8 @@ int engine_open(const struct engine_options *options, struct engine **ret, struc
         .spill_limit_bytes = e->profile.spill_limit_bytes,
         .n_threads = e->profile.n_threads,
         .read_only = options->is_read_only,
+        .fixed_settings = fixed,
+        .n_fixed_settings = n_fixed,
         .catalog = options->catalog ? &catalog : NULL,
     };
     struct cadf_error door_error = {0};

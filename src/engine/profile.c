@@ -120,18 +120,38 @@ static int profile_preset(struct engine_profile *p, const char *name, struct ca_
     return ca_fail(err, CA_ERR_INVALID, "unknown preset '%s': one of schema_hardening, arrow_performance", name);
 }
 
-/* The catalog asks information_schema about itself, so that one stays on (A3). */
-static bool is_fixed(const char *key)
-{
-    return strcmp(key, "datafusion.catalog.information_schema") == 0;
-}
+/* The catalog asks information_schema about itself, so that one is on (A3). */
+static const char introspection[] = "datafusion.catalog.information_schema";
 
-/* The catalog is found under these: another value would be another catalog. */
-static const char *const names_of_catalog[] = {
+/* What may not change. The catalog is found under its names; views, checks and our own statements are planned with the
+ * words, the quoting, the literals and the order of nulls that they were written for; and the engine panics (55.2)
+ * where an IN list that a join pushes down meets dictionary keys, so those lists stay empty. */
+static const char *const fixed_keys[] = {
+    introspection,
     "datafusion.catalog.default_catalog",
     "datafusion.catalog.default_schema",
     "datafusion.catalog.create_default_catalog_and_schema",
+    "datafusion.sql_parser.dialect",
+    "datafusion.sql_parser.enable_ident_normalization",
+    "datafusion.sql_parser.parse_float_as_decimal",
+    "datafusion.sql_parser.default_null_ordering",
+    "datafusion.optimizer.hash_join_inlist_pushdown_max_size",
+    "datafusion.optimizer.hash_join_inlist_pushdown_max_distinct_values",
 };
+
+const char *const *engine_profile_fixed(size_t *ret_n)
+{
+    *ret_n = G_N_ELEMENTS(fixed_keys);
+    return fixed_keys;
+}
+
+static bool is_fixed(const char *key)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(fixed_keys); i++)
+        if (g_ascii_strcasecmp(key, fixed_keys[i]) == 0)
+            return true;
+    return false;
+}
 
 static int profile_extra(struct engine_profile *p, const char *const *settings, size_t n, struct ca_error *err)
 {
@@ -142,11 +162,11 @@ static int profile_extra(struct engine_profile *p, const char *const *settings, 
         if (!equals || equals == settings[i])
             return ca_fail(err, CA_ERR_INVALID, "setting '%s' is not key=value", settings[i]);
         g_autofree char *key = g_strndup(settings[i], (gsize)(equals - settings[i]));
-        for (size_t j = 0; j < G_N_ELEMENTS(names_of_catalog); j++)
-            if (strcmp(key, names_of_catalog[j]) == 0)
-                return ca_fail(err, CA_ERR_INVALID, "setting '%s' is the catalog's own and stays as it is", key);
-        if (is_fixed(key) && strcmp(equals + 1, "true") != 0)
+        bool is_introspection = strcmp(key, introspection) == 0;
+        if (is_introspection && strcmp(equals + 1, "true") != 0)
             return ca_fail(err, CA_ERR_INVALID, "setting '%s' is always true: the catalog answers through it", key);
+        if (!is_introspection && is_fixed(key))
+            return ca_fail(err, CA_ERR_INVALID, "setting '%s' is the catalog's own and stays as it is", key);
         profile_set(p, key, equals + 1);
     }
     return CA_OK;

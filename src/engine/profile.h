@@ -30,4 +30,7 @@ int engine_profile_init(struct engine_profile *p, const char *profile, const cha
                         size_t n_settings, struct ca_error *err) CA_MUST_CHECK;
 void engine_profile_done(struct engine_profile *p);
 
+/* The settings that neither an option nor a statement changes. */
+const char *const *engine_profile_fixed(size_t *ret_n);
+
 #endif
