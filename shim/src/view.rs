@@ -1,8 +1,10 @@
 //! view.rs — a view is its SQL: planned when it is used, inside the session as it is then.
 //!
 //! The plan is kept until the catalog's epoch moves or something is registered. It is handed to the planner as a logical plan,
-//! which DataFusion inlines, so that projections and filters go through. `schema()` answers from the declaration, so that
-//! `information_schema` plans nothing. Planning is synchronous on purpose: all our providers answer without waiting.
+//! which DataFusion inlines, so that projections and filters go through. `schema()` is the plan's as well, so that a view, a query
+//! over it and `information_schema.columns` give one answer; names and kinds of tables are listed without planning (a view takes a
+//! millisecond), and a view that does not plan shows what was declared of it, nothing of that proved. Planning is synchronous on
+//! purpose: all our providers answer without waiting.
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt;
@@ -93,6 +95,8 @@ impl View {
         let state = self.shared.state().ok_or_else(|| Failure::new(Status::Canceled, "the session is closed"))?;
         let planned = {
             let _here = Planning::enter(&self.name);
+            // The plan is kept, so it must not depend on the statement that asked for it first.
+            let _strict = crate::session::Relaxed::unset();
             crate::session::plan_in(&state, &self.sql).now_or_never()
         };
         let plan =
@@ -134,12 +138,9 @@ impl View {
 #[async_trait]
 impl TableProvider for View {
     fn schema(&self) -> SchemaRef {
-        match &self.presented {
-            Some(schema) => Arc::clone(schema),
-            None => match self.plan() {
-                Ok(plan) => Arc::clone(plan.schema().inner()),
-                Err(_) => Arc::new(Schema::empty()),
-            },
+        match self.plan() {
+            Ok(plan) => Arc::clone(plan.schema().inner()),
+            Err(_) => self.presented.clone().unwrap_or_else(|| Arc::new(Schema::empty())),
         }
     }
 

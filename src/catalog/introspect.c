@@ -12,7 +12,7 @@ static const char tables_sql[] =
 
 static const char columns_sql[] =
     "SELECT r.schema_name AS table_schema, r.dataset_name AS table_name, r.path, r.depth, r.type, c.data_type, "
-    "r.is_nullable, r.is_proved, r.default_value, r.doc "
+    "r.is_nullable, coalesce(c.is_nullable = 'NO', r.is_proved) AS is_proved, r.default_value, r.doc "
     "FROM registry.columns AS r LEFT JOIN information_schema.columns AS c "
     "ON c.table_catalog = '" CATALOG_NAME "' AND c.table_schema = r.schema_name AND c.table_name = r.dataset_name "
     "AND c.column_name = r.path ";
