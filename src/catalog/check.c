@@ -24,6 +24,43 @@ static int check_sql_schema(struct catalog *c, struct catalog_name *n, const cha
     return rc;
 }
 
+static void ignore_text(void *data, const char *text, size_t n_bytes)
+{
+    (void)data;
+    (void)text;
+    (void)n_bytes;
+}
+
+/* Types meet each other in the optimizer, so it runs too. */
+static int plan(struct catalog *c, const char *sql, struct ca_error *err)
+{
+    return engine_query_plan(c->engine, sql, /* is_optimized= */ true, ignore_text, NULL, err);
+}
+
+/* Checks run when rows are there; that they can run is known before. The engine counts lines and columns of what it is
+ * given, so a check stands there where it stands in its file: a quoted one begins behind its quote. */
+static int check_checks(struct catalog *c, const struct catalog_name *n, const struct contract *contract,
+                        const struct contract_pairs *checks, struct ca_error *err)
+{
+    g_autoptr(GString) all = g_string_new("SELECT 1");
+    for (size_t i = 0; i < checks->n; i++)
+        g_string_append_printf(all, ", (%s) IS FALSE AS \"%s\"", checks->items[i].value, checks->items[i].key);
+    g_string_append_printf(all, " FROM \"%s\".\"%s\"", n->schema, n->name);
+    if (checks->n == 0 || plan(c, all->str, NULL) == CA_OK)
+        return CA_OK;
+    for (size_t i = 0; i < checks->n; i++) {
+        const struct contract_pair *check = &checks->items[i];
+        g_autoptr(GString) sql = g_string_new("SELECT (");
+        for (int line = 1; line < check->line; line++)
+            g_string_append_c(sql, '\n');
+        g_string_append_printf(sql, "%*s%s\n) IS FALSE FROM \"%s\".\"%s\"", check->column, "", check->value, n->schema,
+                               n->name);
+        CA_TRY_CTX(plan(c, sql->str, err), err, "%s:%d:%d: check '%s' of '%s'", contract->source, check->line,
+                   check->column, check->key, n->key);
+    }
+    return plan(c, all->str, err);
+}
+
 static int check_name(struct catalog *c, struct catalog_name *n, struct ca_error *err)
 {
     const char *sql = NULL;
@@ -32,6 +69,8 @@ static int check_name(struct catalog *c, struct catalog_name *n, struct ca_error
     CA_TRY(catalog_dataset_contract(c, n->dataset, &contract, err));
     if (sql)
         CA_TRY_CTX(check_sql_schema(c, n, sql, err), err, "check the SQL of '%s'", n->key);
+    CA_TRY(check_checks(c, n, contract,
+                        n->is_nested ? &contract_view_named(contract, n->name)->checks : &contract->checks, err));
     if (c->diag) {
         g_autofree char *ddl_fingerprint = NULL;
         char hex[FINGERPRINT_HEX_SIZE];

@@ -91,9 +91,12 @@ enum contract_change {
     CONTRACT_N_CHANGES,
 };
 
+/* line, column   where the value was declared, from 1 */
 struct contract_pair {
     char *key;
     char *value;
+    int line;
+    int column;
 };
 
 /* Key order is the file's; renderings sort where order means nothing. */

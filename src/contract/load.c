@@ -209,7 +209,10 @@ static void read_pairs_of(struct loader *l, const struct yaml_node *node, struct
         char *value = NULL;
         read(l, node->items[i], &value);
         if (value != NULL)
-            ret->items[ret->n++] = (struct contract_pair){.key = g_strdup(key->text), .value = value};
+            ret->items[ret->n++] = (struct contract_pair){.key = g_strdup(key->text),
+                                                          .value = value,
+                                                          .line = node->items[i]->line,
+                                                          .column = node->items[i]->column};
     }
 }
 

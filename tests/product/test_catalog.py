@@ -645,6 +645,27 @@ OWN_FAILURES = {
         "model 'public.calls_by_file': model 'calls_by_file' of stage 'relate' reads 'cpg_nodes' of the later "
         "stage 'graph'",
     ),
+    "check_without_column": (
+        OWN_CONTRACT.replace('few: "n_calls', 'few: "n_cals'),
+        OWN_SQL,
+        3,
+        "apply the contracts: relate/calls_by_file.yaml:11:8: check 'few' of 'public.calls_by_file': "
+        "Schema error: No field named n_cals.",
+    ),
+    "check_without_end": (
+        OWN_CONTRACT.replace("< 1000", "<< )"),
+        OWN_SQL,
+        3,
+        "apply the contracts: relate/calls_by_file.yaml:11:8: check 'few' of 'public.calls_by_file': SQL error: "
+        'ParserError("Expected: an expression, found: ) at Line: 11, Column: 20")',
+    ),
+    "check_of_no_truth": (
+        OWN_CONTRACT.replace("n_calls < 1000", "n_calls + 1"),
+        OWN_SQL,
+        3,
+        "apply the contracts: relate/calls_by_file.yaml:11:8: check 'few' of 'public.calls_by_file': "
+        "type_coercion\ncaused by\nError during planning: Cannot infer common argument type",
+    ),
     "unknown_key": (
         OWN_CONTRACT.replace("order:", "ordre:"),
         OWN_SQL,
