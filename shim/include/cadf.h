@@ -28,6 +28,7 @@ extern "C" {
 struct ArrowSchema;
 struct ArrowArray;
 struct ArrowArrayStream;
+struct cadf_write;
 
 enum cadf_status {
     CADF_OK = 0,
@@ -84,12 +85,35 @@ struct cadf_stream_source {
     void (*drop)(void *data);
 };
 
+/* A condition on rows, SQL over their columns, no subquery; NULL counts as true.
+ *   unnest    NULL: the table's rows; else a list of structs: its items are the rows, their fields the columns, with
+ * the table's plain columns beside them */
+struct cadf_check {
+    const char *name;
+    const char *unnest;
+    const char *sql;
+};
+
+/* What SQL keeps to when it writes a Delta table: before anything is committed it is proved that every row has its NOT
+ * NULL values, that the key is unique in the whole table, and that the checks hold.
+ *   write     how rows are written: partition_by, metadata, properties, sizes, compression, statistics, and what they
+ *             keep to: checks, key; its location is
+ *             where the first INSERT makes the table of CADF_TABLE_EMPTY, NULL: nowhere, INSERT is refused
+ *   default_* what INSERT puts where a column gets no value, SQL literals */
+struct cadf_rules {
+    const struct cadf_write *write;
+    const char *const *default_columns;
+    const char *const *default_sql;
+    size_t n_defaults;
+};
+
 /* What the catalog callback answers about one table. The shim zeroes it, the callback fills it; pointers are borrowed
  * until `release_def` is called; `schema` and `stream` are moved out.
  *   predicate   NULL, or an SQL boolean expression over the table's columns that every scan applies (file buckets)
  *   proved_not_null  when 0, the provider relaxes NOT NULL everywhere in `schema`: nothing unproved reaches the
  * optimizer failure     NULL, or why this table cannot be read: it stays listed, planning a query on it fails with this
  * text
+ *   rules       NULL: SQL keeps to the schema alone
  */
 struct cadf_table_def {
     int32_t kind;
@@ -104,6 +128,7 @@ struct cadf_table_def {
     const char *predicate;
     int32_t proved_not_null;
     const char *failure;
+    const struct cadf_rules *rules;
     struct cadf_stream_source stream;
     void *private_data; /* the callback's, for release_def */
 };
@@ -115,8 +140,10 @@ typedef void (*cadf_name_fn)(void *sink, const char *name, int32_t is_view);
  * table         CADF_OK with *ret filled, CADF_ERR_NOT_FOUND, or another status with *err
  * committed     SQL INSERT into a Delta table of this catalog made `version`; the host re-pins and moves its epoch
  *
- * INSERT INTO / INSERT OVERWRITE reach the same write gate as cadf_delta_write_query; the UPDATE and DELETE hooks
- * always refuse (DataFusion hands them a filter rebuilt from the optimized plan, which may have lost the predicate).
+ * INSERT INTO / INSERT OVERWRITE reach the same write gate as cadf_delta_write_query, UPDATE and DELETE the storage
+ * library's own, with predicate and assignments from the unoptimized plan (the hooks that DataFusion has for them get a
+ * filter rebuilt from the optimized one, which may have lost the predicate). Each stands on the version that the
+ * session reads: what others committed above it, and no run published, is put back first.
  */
 struct cadf_catalog {
     void *data;
@@ -233,14 +260,6 @@ int32_t cadf_register_function(cadf_session *s, const struct cadf_scalar_functio
 /* ---- Delta ---------------------------------------------------------------------------------------------------- */
 
 enum cadf_write_mode { CADF_WRITE_APPEND = 0, CADF_WRITE_OVERWRITE = 1 };
-
-/* sql    a boolean expression over one row, no subquery
- * list   NULL, or the list column of structs of whose items it speaks: their fields are its columns, and the row's */
-struct cadf_check {
-    const char *name;
-    const char *sql;
-    const char *list;
-};
 
 /* location           directory or URL of the table
  * schema             what the gate demands of every batch: names, order, types and nullability, nested included;

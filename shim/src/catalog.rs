@@ -14,14 +14,15 @@ use arrow::datatypes::{Schema, SchemaRef};
 use arrow::ffi::FFI_ArrowSchema;
 use async_trait::async_trait;
 use datafusion::catalog::{CatalogProvider, SchemaProvider, TableProvider};
-use datafusion::common::Result;
-use datafusion::logical_expr::TableType;
+use datafusion::common::{DFSchema, Result};
+use datafusion::logical_expr::{Expr, TableType};
 use tokio::sync::OnceCell;
 
 use crate::error::{CError, Failure, Outcome, Status};
 use crate::ffi::schema_of;
 use crate::listing::Listing;
 use crate::memory::MemorySchema;
+use crate::rules::{CRules, Rules};
 use crate::session::Shared;
 use crate::stream::{CStreamSource, StreamSource, StreamTable};
 use crate::table::{ContractTable, Storage};
@@ -45,6 +46,7 @@ pub struct CTableDef {
     pub predicate: *const c_char,
     pub proved_not_null: i32,
     pub failure: *const c_char,
+    pub rules: *const CRules,
     pub stream: CStreamSource,
     pub private_data: *mut c_void,
 }
@@ -228,6 +230,7 @@ impl HostCatalog {
             predicate: std::ptr::null(),
             proved_not_null: 0,
             failure: std::ptr::null(),
+            rules: std::ptr::null(),
             stream: CStreamSource::empty(),
             private_data: std::ptr::null_mut(),
         };
@@ -306,7 +309,24 @@ impl HostCatalog {
             },
             other => return Err(Failure::invalid(format!("table kind {other} is unknown"))),
         };
-        Ok(Arc::new(ContractTable::new(name.to_owned(), declared, proved, storage, predicate, Some(committed))))
+        let rules = Rules::borrow(def.rules)?.unwrap_or_default();
+        let defaults = self.defaults(&rules)?;
+        let table = ContractTable::new(name.to_owned(), declared, proved, storage, predicate, Some(committed));
+        Ok(Arc::new(table.with_rules(rules).with_defaults(defaults)))
+    }
+}
+
+impl HostCatalog {
+    fn defaults(&self, rules: &Rules) -> Outcome<HashMap<String, Expr>> {
+        if rules.defaults.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let state = self.shared.state().ok_or_else(|| Failure::new(Status::Canceled, "the session is closed"))?;
+        let literal = |(column, sql): &(String, String)| {
+            let literal = state.create_logical_expr(sql, &DFSchema::empty()).map_err(Failure::planning);
+            Ok((column.clone(), literal.map_err(|f| f.context(format!("default of '{column}'")))?))
+        };
+        rules.defaults.iter().map(literal).collect()
     }
 }
 

@@ -8,6 +8,8 @@ use arrow::datatypes::{Schema, SchemaRef};
 use bytes::Bytes;
 use datafusion::catalog::TableProvider;
 use datafusion::execution::SessionState;
+use datafusion::logical_expr::Expr;
+use datafusion::physical_plan::execute_stream;
 use deltalake_core::delta_datafusion::{DeltaScanConfig, DeltaScanNext, SessionFallbackPolicy};
 use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel;
 use deltalake_core::kernel::transaction::CommitProperties;
@@ -26,6 +28,7 @@ use parquet::file::metadata::ParquetMetaDataReader;
 use url::Url;
 
 use crate::error::{Failure, Outcome, Status};
+use crate::insert::moved_on;
 use crate::schema::{drift, has_bundles, stored};
 use crate::session::Core;
 use crate::write::WriteOptions;
@@ -56,6 +59,10 @@ impl OpenTable {
         }
         let bytes: f64 = columns.filter_map(|c| self.row_bytes.get(c)).sum();
         Some((BATCH_BYTES / bytes.max(1.0)).clamp(MIN_BATCH_ROWS, MAX_BATCH_ROWS) as usize)
+    }
+
+    pub fn version(&self) -> Option<Version> {
+        self.table.version()
     }
 
     /// An error when these are not the columns of the contract, in stored form: another table's files lie in the folder.
@@ -300,39 +307,84 @@ pub async fn vacuum(location: &str, keep_from: Version) -> Outcome<usize> {
     Ok(metrics.files_deleted.len())
 }
 
-/// Rows touched (-1 where the library cannot say) and the version after.
-pub async fn delete(core: &Core, location: &str, predicate: &str) -> Outcome<(i64, Version)> {
+/// Make the table what it was at a version, in a new one.
+pub async fn restore(location: &str, version: Version) -> Outcome<Version> {
     let table = load(location, None).await?;
-    let (table, metrics) = table
+    let properties = commit_properties().with_max_retries(0);
+    let builder = table.restore().with_version_to_restore(version).with_commit_properties(properties);
+    let (table, _) = builder.await.map_err(|e| describe(e, location))?;
+    Ok(table.version().unwrap_or(0))
+}
+
+/// The rows of a version.
+pub async fn count(state: &SessionState, location: &str, version: Version) -> Outcome<u64> {
+    let table = open(state, location, Some(version)).await?;
+    let plan = table.provider.scan(state, Some(&Vec::new()), &[], None).await.map_err(Failure::planning)?;
+    let mut rows = execute_stream(plan, state.task_ctx()).map_err(Failure::running)?;
+    let mut n_rows = 0;
+    while let Some(batch) = rows.try_next().await.map_err(Failure::running)? {
+        n_rows += batch.num_rows() as u64;
+    }
+    Ok(n_rows)
+}
+
+/// The table that a change is made to.
+async fn changing(options: &WriteOptions) -> Outcome<DeltaTable> {
+    let table = load(&options.location, None).await?;
+    match (table.version(), options.on_version) {
+        (Some(found), Some(expected)) if found != expected => Err(moved_on(options, found, expected)),
+        _ => Ok(table),
+    }
+}
+
+/// A condition or value over the stored columns.
+pub enum Said {
+    Sql(String),
+    Plan(Expr),
+}
+
+/// Rows touched (-1 where the library cannot say) and the version after; no predicate: every row goes.
+pub async fn delete(core: &Core, options: &WriteOptions, predicate: Option<Said>) -> Outcome<(i64, Version)> {
+    let mut builder = changing(options)
+        .await?
         .delete()
-        .with_predicate(predicate)
         .with_session_state(Arc::new(core.state()))
         .with_session_fallback_policy(SessionFallbackPolicy::RequireSessionState)
-        .with_commit_properties(commit_properties())
-        .await
-        .map_err(|e| describe(e, location))?;
-    let rows = metrics.num_deleted_rows.map_or(-1, |n| n as i64);
-    Ok((rows, table.version().unwrap_or(0)))
+        .with_writer_properties(options.writer_properties()?)
+        .with_commit_properties(options.commit_properties());
+    builder = match predicate {
+        None => builder,
+        Some(Said::Sql(sql)) => builder.with_predicate(sql),
+        Some(Said::Plan(expr)) => builder.with_predicate(expr),
+    };
+    let (table, metrics) = builder.await.map_err(|e| describe(e, &options.location))?;
+    Ok((metrics.num_deleted_rows.map_or(-1, |n| n as i64), table.version().unwrap_or(0)))
 }
 
 pub async fn update(
     core: &Core,
-    location: &str,
-    predicate: Option<&str>,
-    assignments: Vec<(String, String)>,
+    options: &WriteOptions,
+    predicate: Option<Said>,
+    assignments: Vec<(String, Said)>,
 ) -> Outcome<(i64, Version)> {
-    let table = load(location, None).await?;
-    let mut builder = table
+    let mut builder = changing(options)
+        .await?
         .update()
         .with_session_state(Arc::new(core.state()))
         .with_session_fallback_policy(SessionFallbackPolicy::RequireSessionState)
-        .with_commit_properties(commit_properties());
-    if let Some(predicate) = predicate {
-        builder = builder.with_predicate(predicate);
+        .with_writer_properties(options.writer_properties()?)
+        .with_commit_properties(options.commit_properties());
+    builder = match predicate {
+        None => builder,
+        Some(Said::Sql(sql)) => builder.with_predicate(sql),
+        Some(Said::Plan(expr)) => builder.with_predicate(expr),
+    };
+    for (column, value) in assignments {
+        builder = match value {
+            Said::Sql(sql) => builder.with_update(column, sql),
+            Said::Plan(expr) => builder.with_update(column, expr),
+        };
     }
-    for (column, expression) in assignments {
-        builder = builder.with_update(column, expression);
-    }
-    let (table, metrics) = builder.await.map_err(|e| describe(e, location))?;
+    let (table, metrics) = builder.await.map_err(|e| describe(e, &options.location))?;
     Ok((metrics.num_updated_rows as i64, table.version().unwrap_or(0)))
 }

@@ -2,20 +2,22 @@
 //!
 //! DataFusion hands a declared NOT NULL, key or order to the optimizer without a look at the data, and delta-rs' own factory
 //! ignores declared columns. Here declared columns are compared with the table and presented as they were declared.
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider, TableProviderFactory};
-use datafusion::common::{Constraints, DFSchema, Result};
+use datafusion::common::{Constraint, Constraints, DFSchema, Result};
 use datafusion::datasource::listing_table_factory::ListingTableFactory;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::CreateExternalTable;
 
 use crate::delta;
 use crate::error::{Failure, Outcome, Status};
+use crate::rules::Rules;
 use crate::schema::{difference, relax, stored};
 use crate::table::{ContractTable, Storage};
+use crate::write::WriteOptions;
 
 const DELTA_NAMES: [&str; 3] = ["DELTA", "DELTATABLE", "DELTALAKE"];
 const FILE_NAMES: [&str; 6] = ["PARQUET", "CSV", "JSON", "NDJSON", "ARROW", "AVRO"];
@@ -51,9 +53,7 @@ async fn create_delta(cmd: &CreateExternalTable) -> Outcome<ContractTable> {
     if cmd.unbounded {
         return Err(plan_error("a Delta table is not unbounded".to_owned()));
     }
-    if let Some(option) = cmd.options.keys().min() {
-        return Err(plan_error(format!("option '{option}' is unknown for a Delta table")));
-    }
+    let mut rules = Rules { write: delta_options(&cmd.options)?, ..Rules::default() };
     let declared = Arc::clone(cmd.schema.inner());
     let exists = delta::exists(location).await?;
     if !exists && declared.fields().is_empty() {
@@ -78,9 +78,42 @@ async fn create_delta(cmd: &CreateExternalTable) -> Outcome<ContractTable> {
     if let Some(name) = partition_by.iter().find(|name| declared.field_with_name(name).is_err()) {
         return Err(plan_error(format!("partition column '{name}' is not declared")));
     }
+    for constraint in cmd.constraints.iter() {
+        if let Constraint::PrimaryKey(columns) = constraint {
+            rules.key = columns.iter().filter_map(|i| declared.fields().get(*i)).map(|f| f.name().clone()).collect();
+        }
+    }
     let storage = Storage::LiveDelta { location: location.clone(), partition_by };
     let table = ContractTable::new(cmd.name.to_string(), declared, false, storage, None, None);
-    Ok(table.with_defaults(cmd.column_defaults.clone()))
+    Ok(table.with_rules(rules).with_defaults(cmd.column_defaults.clone()))
+}
+
+/// How the table is written: the options of a contract's storage, as its DDL says them.
+fn delta_options(options: &HashMap<String, String>) -> Outcome<WriteOptions> {
+    let mut write = WriteOptions::default();
+    let mut sorted: Vec<_> = options.iter().collect();
+    sorted.sort();
+    for (key, value) in sorted {
+        let wrong = |what: &str| Failure::new(Status::Plan, format!("option '{key}': '{value}' is not {what}"));
+        let n_bytes = || value.parse().map_err(|_| wrong("a number of bytes"));
+        match key.as_str() {
+            "storage.compression" => write.compression = Some(value.clone()),
+            "storage.row_group_bytes" => write.row_group_bytes = n_bytes()?,
+            "storage.target_file_bytes" => write.target_file_bytes = n_bytes()?,
+            "storage.statistics_columns" => {
+                write.statistics_columns = value.split(',').map(|name| name.trim().to_owned()).collect();
+            }
+            "storage.properties" => {
+                let said: BTreeMap<String, String> =
+                    serde_json::from_str(value).map_err(|_| wrong("a JSON object of texts"))?;
+                write.properties = said.into_iter().collect();
+            }
+            _ => {
+                return Err(Failure::new(Status::Plan, format!("option '{key}' is unknown for a Delta table")));
+            }
+        }
+    }
+    Ok(write)
 }
 
 /// DataFusion (55.2) passes partition columns as they were written, quotes included.

@@ -11,9 +11,10 @@ use arrow::array::{
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{DataType, Field, SchemaRef};
 
+use crate::check::Checks;
 use crate::error::{Failure, Outcome, Status};
-use crate::proof::Proofs;
 use crate::schema::{difference, restamp_batch};
+use crate::unique::KeyHashes;
 
 /// A piece that goes to the writer weighs about this; pieces wait in queues, so this bounds memory.
 const PIECE_BYTES: usize = 8 << 20;
@@ -25,13 +26,14 @@ pub struct Gate {
     pub schema: SchemaRef,
     /// What goes out.
     pub stored: SchemaRef,
-    /// What else is proved of the rows.
-    pub proofs: Option<Arc<Proofs>>,
+    /// What else is proved of the rows, or looked at.
+    pub checks: Option<Arc<Checks>>,
+    pub key: Option<Arc<KeyHashes>>,
 }
 
 impl Gate {
     pub fn new(dataset: String, schema: SchemaRef, stored: SchemaRef) -> Gate {
-        Gate { dataset, schema, stored, proofs: None }
+        Gate { dataset, schema, stored, checks: None, key: None }
     }
 
     fn refuse(&self, text: impl std::fmt::Display) -> Failure {
@@ -47,15 +49,25 @@ impl Gate {
 
     /// Check a batch and give it out in stored form, in pieces. `first_row` counts the stream's rows before it.
     pub fn pass(&self, batch: &RecordBatch, first_row: u64) -> Outcome<Vec<RecordBatch>> {
+        self.check_batch(batch, first_row)?;
+        let out = restamp_batch(batch, &self.stored).map_err(|e| self.refuse(e))?;
+        if let Some(checks) = &self.checks
+            && let Some(said) = checks.failing(&out, first_row)?
+        {
+            return Err(Failure::new(Status::Gate, said));
+        }
+        if let Some(key) = &self.key {
+            key.pass(&out)?;
+        }
+        Ok(pieces(&out))
+    }
+
+    pub fn check_batch(&self, batch: &RecordBatch, first_row: u64) -> Outcome<()> {
         self.check_schema(&batch.schema())?;
         for (column, field) in batch.columns().iter().zip(self.schema.fields()) {
             self.check(column, field, first_row)?;
         }
-        let out = restamp_batch(batch, &self.stored).map_err(|e| self.refuse(e))?;
-        if let Some(proofs) = &self.proofs {
-            proofs.pass(&out, first_row)?;
-        }
-        Ok(pieces(&out))
+        Ok(())
     }
 
     fn check(&self, column: &ArrayRef, field: &Field, first_row: u64) -> Outcome<()> {

@@ -6,6 +6,7 @@
 //! catalog  tables answered from C      memory  the session's own      factory  CREATE EXTERNAL TABLE
 //! table    a contract over storage     view    SQL, planned at use    stream, listing, delta  the storages
 //! present  the plan node above storage                       gate, write             no row past its contract
+//! rules    what a contract demands     check, unique   of rows that pass    insert, change, proof  rows that SQL writes
 //! query    statement → stream          plan    what it reads          function, output
 //! ```
 //! Each door is a C function that does nothing but convert its arguments and run one function of a module inside `guard`.
@@ -17,12 +18,15 @@
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 mod catalog;
+mod change;
+mod check;
 mod delta;
 mod error;
 mod factory;
 mod ffi;
 mod function;
 mod gate;
+mod insert;
 mod listing;
 mod log;
 mod memory;
@@ -31,12 +35,14 @@ mod plan;
 mod present;
 mod proof;
 mod query;
+mod rules;
 mod runtime;
 mod schema;
 mod session;
 mod stream;
 mod table;
 mod text;
+mod unique;
 mod view;
 mod write;
 
@@ -50,10 +56,11 @@ use arrow::ffi_stream::FFI_ArrowArrayStream;
 use datafusion::common::ParamValues;
 
 use crate::catalog::CCatalog;
+use crate::delta::Said;
 use crate::error::{CError, Failure, Outcome, Status, panic_text, store};
 use crate::ffi::Incoming;
 use crate::function::CScalarFunction;
-use crate::proof::CheckText;
+use crate::rules::{CCheck, Check};
 use crate::runtime::Cancel;
 use crate::session::{Core, Options};
 use crate::stream::{CStreamSource, StreamSource, StreamTable};
@@ -523,14 +530,6 @@ pub struct CWrite {
     n_key: usize,
 }
 
-/// `struct cadf_check`.
-#[repr(C)]
-pub struct CCheck {
-    name: *const c_char,
-    sql: *const c_char,
-    list: *const c_char,
-}
-
 /// `struct cadf_written`.
 #[repr(C)]
 pub struct CWritten {
@@ -557,25 +556,38 @@ impl From<Written> for CWritten {
     }
 }
 
-fn checks_of(checks: *const CCheck, n: usize) -> Outcome<Vec<CheckText>> {
-    if n == 0 {
-        return Ok(Vec::new());
-    }
-    if checks.is_null() {
-        return Err(Failure::invalid("the checks are missing"));
-    }
-    // SAFETY: n of them, borrowed for the call.
-    let checks = unsafe { std::slice::from_raw_parts(checks, n) };
-    checks
-        .iter()
-        .map(|c| {
-            Ok(CheckText {
-                name: text::required(c.name, "a check's name")?,
-                sql: text::required(c.sql, "a check's SQL")?,
-                list: text::optional(c.list, "a check's list column")?,
-            })
+impl CWrite {
+    /// How rows are written, without where and what.
+    fn tuning(&self) -> Outcome<WriteOptions> {
+        Ok(WriteOptions {
+            partition_by: text::list(self.partition_by, self.n_partition_by, "partition columns")?,
+            metadata: text::pairs(self.metadata_keys, self.metadata_values, self.n_metadata, "metadata")?,
+            properties: text::pairs(self.property_keys, self.property_values, self.n_properties, "properties")?,
+            row_group_bytes: self.row_group_bytes,
+            target_file_bytes: self.target_file_bytes,
+            compression: text::optional(self.compression, "compression")?,
+            statistics_columns: text::list(self.statistics_columns, self.n_statistics_columns, "statistics columns")?,
+            ..WriteOptions::default()
         })
-        .collect()
+    }
+
+    fn location(&self) -> Outcome<Option<String>> {
+        text::optional(self.location, "location")
+    }
+
+    fn checks(&self) -> Outcome<Vec<Check>> {
+        let checks = match self.n_checks {
+            0 => &[],
+            // SAFETY: the host gives `n_checks` of them.
+            n if !self.checks.is_null() => unsafe { std::slice::from_raw_parts(self.checks, n) },
+            _ => return Err(Failure::invalid("the checks are missing")),
+        };
+        checks.iter().map(Check::borrow).collect()
+    }
+
+    fn key(&self) -> Outcome<Vec<String>> {
+        text::list(self.key, self.n_key, "key columns")
+    }
 }
 
 fn write_of(write: *const CWrite) -> Outcome<WriteOptions> {
@@ -592,16 +604,10 @@ fn write_of(write: *const CWrite) -> Outcome<WriteOptions> {
         location,
         schema: ffi::borrow_schema(w.schema, "the write's schema")?,
         overwrite,
-        partition_by: text::list(w.partition_by, w.n_partition_by, "partition columns")?,
         transaction: text::optional(w.app_id, "app_id")?.map(|id| (id, w.app_version)),
-        metadata: text::pairs(w.metadata_keys, w.metadata_values, w.n_metadata, "metadata")?,
-        properties: text::pairs(w.property_keys, w.property_values, w.n_properties, "properties")?,
-        row_group_bytes: w.row_group_bytes,
-        target_file_bytes: w.target_file_bytes,
-        compression: text::optional(w.compression, "compression")?,
-        statistics_columns: text::list(w.statistics_columns, w.n_statistics_columns, "statistics columns")?,
-        checks: checks_of(w.checks, w.n_checks)?,
-        key: text::list(w.key, w.n_key, "key columns")?,
+        checks: w.checks()?,
+        key: w.key()?,
+        ..w.tuning()?
     })
 }
 
@@ -696,7 +702,10 @@ pub unsafe extern "C" fn cadf_delta_delete(
         // Every row of a table goes only when somebody says so: `true`.
         let predicate = text::required(predicate, "predicate")?;
         let engine = Arc::clone(&core.engine);
-        let (rows, version) = engine.run(async move { delta::delete(&core, &location, &predicate).await })?;
+        let (rows, version) = engine.run(async move {
+            let options = WriteOptions { location, ..WriteOptions::default() };
+            delta::delete(&core, &options, Some(Said::Sql(predicate))).await
+        })?;
         put_if(ret_rows, rows);
         put_if(ret_version, signed(version));
         Ok(())
@@ -725,8 +734,11 @@ pub unsafe extern "C" fn cadf_delta_update(
             return Err(Failure::invalid("an update without assignments"));
         }
         let engine = Arc::clone(&core.engine);
-        let (rows, version) =
-            engine.run(async move { delta::update(&core, &location, predicate.as_deref(), assignments).await })?;
+        let (rows, version) = engine.run(async move {
+            let options = WriteOptions { location, ..WriteOptions::default() };
+            let assignments = assignments.into_iter().map(|(column, sql)| (column, Said::Sql(sql))).collect();
+            delta::update(&core, &options, predicate.map(Said::Sql), assignments).await
+        })?;
         put_if(ret_rows, rows);
         put_if(ret_version, signed(version));
         Ok(())

@@ -17,6 +17,7 @@ use futures::StreamExt;
 use tokio::sync::mpsc::{Receiver, channel};
 use tokio::task::JoinHandle;
 
+use crate::change;
 use crate::error::{Failure, Outcome, Status};
 use crate::ffi::Outgoing;
 use crate::runtime::{Cancel, Engine, join_failure};
@@ -75,6 +76,9 @@ pub async fn start(core: Arc<Core>, sql: String, params: Option<ParamValues>) ->
     let frame = core.context.execute_logical_plan(plan).await.map_err(Failure::planning)?;
     let (state, plan) = frame.into_parts();
     // An EXECUTE unfolds to the prepared plan.
+    if let Some(done) = change::run(&core, &state, &plan).await? {
+        return Ok(done);
+    }
     let physical = state.create_physical_plan(&plan).await.map_err(Failure::planning)?;
     let (schema, context) = (physical.schema(), state.task_ctx());
     if at_once || changes_something(&plan) {

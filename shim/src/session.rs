@@ -223,10 +223,11 @@ pub async fn plan_in(state: &SessionState, sql: &str) -> Outcome<LogicalPlan> {
     if !only_describes(&statement) {
         check_references(state, &statement).await?;
     }
-    if !inserts(&statement) {
+    check_assignments(&statement)?;
+    if !gives_values(&statement) {
         return state.statement_to_plan(statement).await.map_err(Failure::planning);
     }
-    // INSERT is planned with casts to the table's columns, and DataFusion (55.2) has no cast to a NOT NULL inside of a list
+    // INSERT and UPDATE are planned with casts to the table's columns, and DataFusion (55.2) has no cast to a NOT NULL inside of a list
     // or struct: the table is shown without them, and the gate sees to them.
     let planned = {
         let _open = Relaxed::set();
@@ -267,20 +268,42 @@ pub fn is_relaxed() -> bool {
     RELAXED.get()
 }
 
-/// Whether a statement is an INSERT, also inside of EXPLAIN and PREPARE.
-fn inserts(statement: &Statement) -> bool {
+/// The SQL statement, also inside of EXPLAIN and PREPARE.
+fn innermost(statement: &Statement) -> Option<&ast::Statement> {
     let mut inner = match statement {
-        Statement::Explain(explain) => return inserts(&explain.statement),
+        Statement::Explain(explain) => return innermost(&explain.statement),
         Statement::Statement(inner) => inner.as_ref(),
-        _ => return false,
+        _ => return None,
     };
-    loop {
-        inner = match inner {
-            ast::Statement::Insert(_) => return true,
-            ast::Statement::Explain { statement, .. } | ast::Statement::Prepare { statement, .. } => statement,
-            _ => return false,
-        };
+    while let ast::Statement::Explain { statement, .. } | ast::Statement::Prepare { statement, .. } = inner {
+        inner = statement;
     }
+    Some(inner)
+}
+
+/// Whether rows get values that are cast to a table's columns.
+fn gives_values(statement: &Statement) -> bool {
+    matches!(innermost(statement), Some(ast::Statement::Insert(_) | ast::Statement::Update(_)))
+}
+
+/// DataFusion (55.2) takes one of two values for a column without a word, and the last part of `a.b` for a column of the table.
+fn check_assignments(statement: &Statement) -> Outcome<()> {
+    let Some(ast::Statement::Update(update)) = innermost(statement) else { return Ok(()) };
+    let refuse = |text: String| Err(Failure::new(crate::error::Status::Plan, text));
+    let mut seen = HashSet::new();
+    for assignment in &update.assignments {
+        let ast::AssignmentTarget::ColumnName(name) = &assignment.target else {
+            return refuse("UPDATE sets one column a time".to_owned());
+        };
+        let [ast::ObjectNamePart::Identifier(column)] = name.0.as_slice() else {
+            return refuse(format!("UPDATE sets whole columns of its table, named alone: not '{name}'"));
+        };
+        let column = if column.quote_style.is_some() { column.value.clone() } else { column.value.to_lowercase() };
+        if !seen.insert(column.clone()) {
+            return refuse(format!("UPDATE sets column '{column}' twice"));
+        }
+    }
+    Ok(())
 }
 
 /// DESCRIBE and the like answer from declarations, for broken tables too.

@@ -23,11 +23,14 @@ use tokio::sync::OnceCell;
 use crate::catalog::Committed;
 use crate::delta::{self, OpenTable};
 use crate::error::{Failure, Status};
+use crate::insert::{Base, InsertSink};
 use crate::listing::Listing;
 use crate::present::{PresentExec, Source};
+use crate::proof::Proof;
+use crate::rules::Rules;
 use crate::schema::{has_bundles, index_by_name, relax};
 use crate::stream::StreamTable;
-use crate::write::{self, InsertSink, Target};
+use crate::write::{self, WriteOptions};
 
 #[derive(Debug)]
 pub enum Storage {
@@ -68,6 +71,8 @@ pub struct ContractTable {
     committed: Option<Committed>,
     /// What INSERT puts where no value is given.
     defaults: HashMap<String, Expr>,
+    /// What SQL must keep to when it writes.
+    rules: Arc<Rules>,
 }
 
 /// The rows that a batch should have, given the columns that are read.
@@ -101,7 +106,8 @@ impl ContractTable {
         let schema = if proved_not_null { Arc::clone(&declared) } else { relax(&declared) };
         let bundles = has_bundles(&schema);
         let storage = Arc::new(storage);
-        ContractTable { name, declared, schema, storage, predicate, bundles, committed, defaults: HashMap::new() }
+        let (defaults, rules) = (HashMap::new(), Arc::default());
+        ContractTable { name, declared, schema, storage, predicate, bundles, committed, defaults, rules }
     }
 
     pub fn broken(name: String, declared: SchemaRef, why: String) -> ContractTable {
@@ -111,6 +117,62 @@ impl ContractTable {
     pub fn with_defaults(mut self, defaults: HashMap<String, Expr>) -> ContractTable {
         self.defaults = defaults;
         self
+    }
+
+    pub fn with_rules(mut self, rules: Rules) -> ContractTable {
+        self.rules = Arc::new(rules);
+        self
+    }
+
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// What SQL would change; None: it changes nothing here.
+    pub fn base(&self) -> Option<Base> {
+        match self.storage.as_ref() {
+            Storage::Delta { version: Some(version), .. } => Some(Base::At(*version)),
+            Storage::Delta { version: None, .. } | Storage::LiveDelta { .. } => Some(Base::Newest),
+            Storage::Empty if self.rules.place.is_some() => Some(Base::Nothing),
+            _ => None,
+        }
+    }
+
+    /// The version that scans of this table read, where it stays the same from one to the next.
+    pub fn read_version(&self) -> Option<u64> {
+        match self.storage.as_ref() {
+            Storage::Delta { opened, .. } => opened.get().and_then(OpenTable::version),
+            _ => None,
+        }
+    }
+
+    /// How and where SQL writes.
+    fn write_options(&self) -> Option<WriteOptions> {
+        let (location, partition_by) = match self.storage.as_ref() {
+            Storage::Delta { location, .. } => (location, &self.rules.write.partition_by),
+            Storage::LiveDelta { location, partition_by } => (location, partition_by),
+            Storage::Empty => (self.rules.place.as_ref()?, &self.rules.write.partition_by),
+            _ => return None,
+        };
+        Some(WriteOptions {
+            dataset: self.name.clone(),
+            location: location.clone(),
+            schema: Arc::clone(&self.declared),
+            partition_by: partition_by.clone(),
+            ..self.rules.write.clone()
+        })
+    }
+
+    /// Where a change of rows starts from, and how it is written; None: nothing is changed here.
+    pub fn change(&self) -> Option<(Base, WriteOptions)> {
+        self.base().zip(self.write_options())
+    }
+
+    /// Tell the host of a version that SQL made.
+    pub fn report(&self, version: u64) {
+        if let Some(committed) = &self.committed {
+            committed.report(version);
+        }
     }
 
     /// The same table over the same storage, shown without NOT NULL.
@@ -274,23 +336,30 @@ impl TableProvider for ContractTable {
             InsertOp::Overwrite => true,
             InsertOp::Replace => return Err(refused("REPLACE", &self.name)),
         };
-        let (location, partition_by) = match self.storage.as_ref() {
-            Storage::Delta { location, .. } => (location, Vec::new()),
-            Storage::LiveDelta { location, partition_by } => (location, partition_by.clone()),
-            Storage::Files(files) => {
-                let checked = write::checked(self.name.clone(), Arc::clone(&self.declared), files.schema(), input)?;
-                return files.insert_into(state, checked, op).await;
-            }
-            Storage::Broken(_) | Storage::Empty | Storage::Stream(_) | Storage::Listing { .. } => {
-                return Err(match self.failure() {
-                    Some(failure) => failure.into_engine(),
-                    None => refused("INSERT", &self.name),
-                });
-            }
+        if let Storage::Files(files) = self.storage.as_ref() {
+            let checked = write::checked(self.name.clone(), Arc::clone(&self.declared), files.schema(), input)?;
+            return files.insert_into(state, checked, op).await;
+        }
+        let session = concrete(state)?;
+        // Opened first, so that rows do not go to another table's files.
+        if self.base().is_some() {
+            self.inner(session).await?;
+        }
+        let Some((base, mut options)) = self.change() else {
+            return Err(match self.failure() {
+                Some(failure) => failure.into_engine(),
+                None => refused("INSERT", &self.name),
+            });
         };
-        let schema = Arc::clone(&self.declared);
-        let target = Target::new(self.name.clone(), location.clone(), schema, partition_by, overwrite);
-        let sink = InsertSink::new(target, concrete(state)?.clone(), self.committed.clone());
+        options.overwrite = overwrite;
+        let proof = Proof::new(session, &self.name, &self.declared, &self.rules).map_err(Failure::into_engine)?;
+        let mut kept = None;
+        if !overwrite && !self.rules.key.is_empty() {
+            let key = self.rules.key.iter().map(|name| self.schema.index_of(name));
+            let key = key.collect::<std::result::Result<Vec<_>, _>>()?;
+            kept = Some(self.scan(state, Some(&key), &[], None).await?);
+        }
+        let sink = InsertSink::new(options, base, proof, kept, session.clone(), self.committed.clone());
         Ok(Arc::new(DataSinkExec::new(input, Arc::new(sink), None)))
     }
 

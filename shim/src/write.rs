@@ -19,7 +19,6 @@ use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Result, internal_err};
 use datafusion::datasource::provider_as_source;
-use datafusion::datasource::sink::DataSink;
 use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder, TaskContext};
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, TableType, UNNAMED_TABLE};
 use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
@@ -41,13 +40,15 @@ use parquet::basic::{Compression, Encoding};
 use parquet::file::properties::WriterProperties;
 use parquet::schema::types::ColumnPath;
 
-use crate::catalog::Committed;
+use crate::check::Checks;
 use crate::delta;
 use crate::error::{Failure, Outcome, Status};
 use crate::gate::{Gate, SharedTally, Tally};
-use crate::proof::{CheckText, Proofs};
+use crate::insert::moved_on;
+use crate::rules::Check;
 use crate::schema::{drift, index_by_name, stored};
 use crate::session::Core;
+use crate::unique::KeyHashes;
 
 const DEFAULT_ROW_GROUP_BYTES: u64 = 64 << 20;
 const DEFAULT_TARGET_FILE_BYTES: u64 = 256 << 20;
@@ -71,8 +72,32 @@ pub struct WriteOptions {
     pub target_file_bytes: u64,
     pub compression: Option<String>,
     pub statistics_columns: Vec<String>,
-    pub checks: Vec<CheckText>,
+    pub checks: Vec<Check>,
     pub key: Vec<String>,
+    /// The version that the commit follows at once, or not at all; None: behind whatever is there.
+    pub on_version: Option<Version>,
+}
+
+impl Default for WriteOptions {
+    fn default() -> WriteOptions {
+        WriteOptions {
+            dataset: String::new(),
+            location: String::new(),
+            schema: Arc::new(arrow::datatypes::Schema::empty()),
+            overwrite: false,
+            partition_by: Vec::new(),
+            transaction: None,
+            metadata: Vec::new(),
+            properties: Vec::new(),
+            row_group_bytes: 0,
+            target_file_bytes: 0,
+            compression: None,
+            statistics_columns: Vec::new(),
+            checks: Vec::new(),
+            key: Vec::new(),
+            on_version: None,
+        }
+    }
 }
 
 impl WriteOptions {
@@ -86,10 +111,13 @@ impl WriteOptions {
             properties =
                 properties.with_application_transaction(Transaction::new(app_id, *version)).with_max_retries(0);
         }
+        if self.on_version.is_some() {
+            properties = properties.with_max_retries(0);
+        }
         properties
     }
 
-    fn writer_properties(&self) -> Outcome<WriterProperties> {
+    pub fn writer_properties(&self) -> Outcome<WriterProperties> {
         let text = self.compression.as_deref().unwrap_or(DEFAULT_COMPRESSION);
         let compression = Compression::from_str(text)
             .or_else(|_| Compression::from_str(&text.to_ascii_uppercase()))
@@ -186,13 +214,21 @@ async fn write_through(
         }
     }
 
+    if let (Some(snapshot), Some(expected)) = (&snapshot, options.on_version)
+        && snapshot.version() != expected
+    {
+        return Err(moved_on(options, snapshot.version(), expected));
+    }
+
     let out = match &snapshot {
         Some(snapshot) => existing_form(options, &snapshot.arrow_schema())?,
         None => stored(&options.schema).map_err(context)?,
     };
-    let proofs = Arc::new(Proofs::plan(&state, &out, &options.checks, &options.key)?);
+    let checks = Checks::plan(&state, &out, &options.checks)?;
+    let key = KeyHashes::new(&out, &options.key)?.map(Arc::new);
     let gate = Gate {
-        proofs: Some(Arc::clone(&proofs)),
+        checks: Some(Arc::new(checks)),
+        key: key.clone(),
         ..Gate::new(options.dataset.clone(), Arc::clone(&options.schema), out)
     };
     match &rows {
@@ -231,7 +267,7 @@ async fn write_through(
     })?;
     let mut written = added(&table, tally).await?;
     // Rows that were there before are not known to differ from these.
-    written.is_key_unique = (is_new || options.overwrite) && proofs.is_key_unique();
+    written.is_key_unique = (is_new || options.overwrite) && key.is_some_and(|k| k.is_unique());
     Ok(written)
 }
 
@@ -482,87 +518,6 @@ pub fn checked(
 ) -> Result<Arc<dyn ExecutionPlan>> {
     let gate = Gate::new(dataset, declared, stored);
     Ok(Arc::new(GateExec::new(gate, GateSource::Plan(input), None, Arc::new(Tally::default()), false)?))
-}
-
-/// The dataset that an SQL INSERT goes to.
-#[derive(Debug, Clone)]
-pub struct Target {
-    options: WriteOptions,
-}
-
-impl Target {
-    pub fn new(
-        dataset: String,
-        location: String,
-        schema: SchemaRef,
-        partition_by: Vec<String>,
-        overwrite: bool,
-    ) -> Target {
-        Target {
-            options: WriteOptions {
-                dataset,
-                location,
-                schema,
-                overwrite,
-                partition_by,
-                transaction: None,
-                metadata: Vec::new(),
-                properties: Vec::new(),
-                row_group_bytes: 0,
-                target_file_bytes: 0,
-                compression: None,
-                statistics_columns: Vec::new(),
-                checks: Vec::new(),
-                key: Vec::new(),
-            },
-        }
-    }
-}
-
-/// The sink of `INSERT INTO` and `INSERT OVERWRITE`. The storage library's own sink skips the table's CHECK constraints
-/// (run on delta-rs 1.1: a row that breaks one was committed); this one goes through its write builder.
-pub struct InsertSink {
-    target: Target,
-    /// For the planner: nullable everywhere, so that the gate speaks, which knows the names.
-    open_schema: SchemaRef,
-    state: SessionState,
-    committed: Option<Committed>,
-}
-
-impl InsertSink {
-    pub fn new(target: Target, state: SessionState, committed: Option<Committed>) -> InsertSink {
-        let open_schema = crate::schema::relax(&target.options.schema);
-        InsertSink { target, open_schema, state, committed }
-    }
-}
-
-impl fmt::Debug for InsertSink {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "InsertSink({})", self.target.options.dataset)
-    }
-}
-
-impl DisplayAs for InsertSink {
-    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "InsertSink({})", self.target.options.dataset)
-    }
-}
-
-#[async_trait]
-impl DataSink for InsertSink {
-    fn schema(&self) -> &SchemaRef {
-        &self.open_schema
-    }
-
-    async fn write_all(&self, data: SendableRecordBatchStream, _: &Arc<TaskContext>) -> Result<u64> {
-        let written = write(self.state.clone(), self.target.options.clone(), Rows::Stream(data))
-            .await
-            .map_err(Failure::into_engine)?;
-        if let Some(committed) = &self.committed {
-            committed.report(written.version);
-        }
-        Ok(written.n_rows)
-    }
 }
 
 /// Run a query into a table.

@@ -28,6 +28,7 @@ static void dataset_free(struct catalog_dataset *d)
     g_free(d->location);
     g_free(d->failure);
     rows_shared_unref(d->rows);
+    catalog_rules_free(d->rules);
     g_free(d);
 }
 
@@ -172,6 +173,8 @@ int catalog_open(const struct catalog_options *options, struct catalog **ret, st
     c->names = g_ptr_array_new_with_free_func((GDestroyNotify)name_free);
     c->by_key = g_hash_table_new(g_str_hash, g_str_equal);
     c->diag = options->diag;
+    c->place = options->place;
+    c->place_data = options->place_data;
     c->epoch = 1;
     int rc = catalog_load(c, options, err);
     if (rc == CA_OK)
@@ -444,45 +447,18 @@ static int write_handshake(struct catalog *c, const struct catalog_write *w, con
     return rc;
 }
 
-static void add_checks(GArray *checks, const struct contract_pairs *pairs, const char *list)
-{
-    for (size_t i = 0; i < pairs->n; i++) {
-        struct engine_check check = {.name = pairs->items[i].key, .sql = pairs->items[i].value, .list = list};
-        g_array_append_val(checks, check);
-    }
-}
-
-/* The contract's own checks, and those of its views over the lists that they explode. Texts are borrowed. */
-static GArray *contract_write_checks(const struct contract *contract)
-{
-    GArray *checks = g_array_new(FALSE, FALSE, sizeof(struct engine_check));
-    add_checks(checks, &contract->checks, /* list= */ NULL);
-    for (size_t i = 0; i < contract->n_views; i++)
-        add_checks(checks, &contract->views[i].checks, contract->views[i].unnest);
-    return checks;
-}
-
-static int write_checked(struct catalog *c, const struct catalog_write *w, const struct contract *contract,
+static int write_checked(struct catalog *c, const struct catalog_write *w, struct catalog_dataset *d,
                          const struct ArrowSchema *declared, struct catalog_written *ret, struct ca_error *err)
 {
     CA_TRY(write_handshake(c, w, declared, ret, err));
-    g_autoptr(GArray) checks = contract_write_checks(contract);
-    struct engine_write e = {
-        .location = w->location,
-        .schema = declared,
-        .mode = w->mode,
-        .partition_by = (const char *const *)contract->partition_by.items,
-        .n_partition_by = contract->partition_by.n,
-        .app_id = w->app_id,
-        .app_version = w->app_version,
-        .row_group_bytes = (uint64_t)contract->storage.row_group_bytes,
-        .target_file_bytes = (uint64_t)contract->storage.target_file_bytes,
-        .compression = contract->storage.compression,
-        .checks = (const struct engine_check *)checks->data,
-        .n_checks = checks->len,
-        .key = (const char *const *)contract->primary.items,
-        .n_key = contract->primary.n,
-    };
+    const struct engine_rules *rules = NULL;
+    CA_TRY(catalog_rules(c, d, &rules, err));
+    struct engine_write e = *rules->write;
+    e.location = w->location;
+    e.schema = declared;
+    e.mode = w->mode;
+    e.app_id = w->app_id;
+    e.app_version = w->app_version;
     return w->sql ? engine_write_query(c->engine, &e, w->sql, NULL, w->cancel, &ret->commit, err)
                   : engine_write_stream(c->engine, &e, w->stream, w->cancel, &ret->commit, err);
 }
@@ -490,13 +466,16 @@ static int write_checked(struct catalog *c, const struct catalog_write *w, const
 int catalog_write(struct catalog *c, const struct catalog_write *write, struct catalog_written *ret,
                   struct ca_error *err)
 {
+    struct catalog_name *n = NULL;
     const struct contract *contract = NULL;
     struct ArrowSchema declared = {0};
-    int rc = catalog_contract(c, write->schema, write->name, &contract, err);
+    int rc = name_required(c, write->schema, write->name, &n, err);
+    if (rc == CA_OK)
+        rc = catalog_dataset_contract(c, n->dataset, &contract, err);
     if (rc == CA_OK)
         rc = contract_schema(contract, &declared, err);
     if (rc == CA_OK) {
-        rc = write_checked(c, write, contract, &declared, ret, err);
+        rc = write_checked(c, write, n->dataset, &declared, ret, err);
         declared.release(&declared);
     }
     if (write->stream && write->stream->release)

@@ -34,7 +34,10 @@ struct catalog;
  * built in datasets_dir    contracts and models of the user's own, added to the built-in ones; NULL: none engine
  * profile, preset, settings, spill_dir, is_read_only; its catalog is filled in here functions       scalar functions to
  * register diag            collects registrations, view registrations, DDL fingerprints; NULL: nobody wants them.
- * Borrowed until close */
+ * Borrowed until close place           where SQL makes the table of a stored dataset that has none, g_free; called from
+ * any thread, must not call the catalog; NULL: nowhere, such a dataset takes no rows */
+typedef int (*catalog_place_fn)(void *data, const struct contract *contract, char **ret, struct ca_error *err);
+
 struct catalog_options {
     const char *snapshot_json;
     const char *datasets_dir;
@@ -42,6 +45,8 @@ struct catalog_options {
     const struct rows_function *functions;
     size_t n_functions;
     struct diag *diag;
+    catalog_place_fn place;
+    void *place_data;
 };
 
 int catalog_open(const struct catalog_options *options, struct catalog **ret, struct ca_error *err) CA_MUST_CHECK;

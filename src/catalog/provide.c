@@ -144,21 +144,31 @@ static int answer_table(void *data, const char *schema, const char *table, struc
     g_mutex_unlock(&c->lock);
     if (has_rows)
         answer_own_rows(c, n, ret);
-    else if (strcmp(format, "delta") == 0 || strcmp(format, "memory") == 0 || strcmp(format, "stream") == 0)
+    else if (catalog_is_stored(contract)) {
+        int rc = catalog_rules(c, n->dataset, &ret->rules, err);
+        if (rc != CA_OK) {
+            ret->schema.release(&ret->schema);
+            return rc;
+        }
+        answer_stored(c, n->dataset, ret);
+    } else if (strcmp(format, "delta") == 0 || strcmp(format, "memory") == 0 || strcmp(format, "stream") == 0)
         answer_stored(c, n->dataset, ret);
     else
         answer_listing(contract, ret);
     return CA_OK;
 }
 
-/* SQL INSERT went through the gate and made a version: read that one from now on. */
+/* SQL went through the gate and made a version: read that one from now on. */
 static void answer_committed(void *data, const char *schema, const char *table, int64_t version)
 {
     struct catalog *c = data;
     struct catalog_name *n = catalog_name_find(c, schema, table);
-    if (!n)
+    const struct engine_rules *rules = NULL;
+    if (!n || catalog_rules(c, n->dataset, &rules, NULL) != CA_OK)
         return;
     g_mutex_lock(&c->lock);
+    if (!n->dataset->location)
+        n->dataset->location = g_strdup(rules->write->location);
     n->dataset->version = version;
     n->dataset->n_rows = -1;
     g_mutex_unlock(&c->lock);

@@ -231,6 +231,12 @@ static void add_number(GArray *options, const char *section, const char *name, i
     g_array_append_val(options, o);
 }
 
+static void add_names(GArray *options, const char *section, const char *name, const struct contract_names *names)
+{
+    g_autofree char *text = names->n > 0 ? g_strjoinv(", ", names->items) : NULL;
+    add_option(options, section, name, text);
+}
+
 static void add_pairs(GArray *options, const char *section, const struct contract_pairs *pairs)
 {
     for (size_t i = 0; i < pairs->n; i++)
@@ -255,6 +261,7 @@ static GArray *options_of(const struct contract *contract)
     add_option(options, "storage", "compression", s->compression);
     add_number(options, "storage", "row_group_bytes", s->row_group_bytes);
     add_number(options, "storage", "target_file_bytes", s->target_file_bytes);
+    add_names(options, "storage", "statistics_columns", &s->statistics_columns);
     add_pairs(options, "storage", &s->properties);
     add_pairs(options, "scan", &contract->scan);
     if (contract->extract) {

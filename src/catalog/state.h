@@ -13,7 +13,8 @@
  *   index, entry  in the bundle; borrowed
  *   location, version, n_rows   where the rows are; location NULL: nowhere yet
  *   rows          of a params dataset, NULL: none
- *   failure       why it cannot be read, NULL: it can */
+ *   failure       why it cannot be read, NULL: it can
+ *   rules         what SQL keeps to, NULL: nobody asked yet */
 struct catalog_dataset {
     size_t index;
     const struct contract_bundle_entry *entry;
@@ -22,6 +23,7 @@ struct catalog_dataset {
     int64_t n_rows;
     struct rows_shared *rows;
     char *failure;
+    struct catalog_rules *rules;
 };
 
 /* One name of the engine's catalog: a dataset (view NULL), or the view `name` of its contract (`sql` generated when
@@ -51,6 +53,8 @@ struct catalog {
     gint epoch;
     struct engine *engine;
     struct diag *diag;
+    catalog_place_fn place;
+    void *place_data;
 };
 
 struct catalog *catalog_ref(struct catalog *c);
@@ -69,6 +73,12 @@ int catalog_name_sql(struct catalog *c, struct catalog_name *n, const char **ret
 /* Rows of one registry table (registry.c). */
 int catalog_registry_rows(struct catalog *c, const char *name, struct ArrowArray *ret,
                           struct ca_error *err) CA_MUST_CHECK;
+
+/* How the rows of a dataset are written and what must hold of them. Takes the lock itself. Borrowed until close. */
+struct catalog_rules;
+int catalog_rules(struct catalog *c, struct catalog_dataset *d, const struct engine_rules **ret,
+                  struct ca_error *err) CA_MUST_CHECK;
+void catalog_rules_free(struct catalog_rules *r);
 
 /* Whether rows of this kind and storage format are kept in the store. */
 bool catalog_is_stored(const struct contract *contract);

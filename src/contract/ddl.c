@@ -2,11 +2,12 @@
  *
  * DataFusion 55 cannot say NOT NULL inside a struct, maps, nor field metadata: nested nullability is left out, and a
  * map is written as the array of structs that it is. A zone comes back in a session whose time zone is UTC. Everything
- * else comes back as it went. A Delta table takes no OPTIONS.
+ * else comes back as it went.
  */
 #include "contract/contract.h"
 
 #include <glib.h>
+#include <jansson.h>
 #include <string.h>
 
 static const char *const sql_types[] = {
@@ -107,18 +108,8 @@ static int compare_pairs(const void *a, const void *b)
     return strcmp(((const struct contract_pair *)a)->key, ((const struct contract_pair *)b)->key);
 }
 
-/* What a format of the engine's own understands: its properties, in order of key. */
-static void put_options(GString *out, const struct contract_storage *s)
+static void put_options(GString *out, GArray *options)
 {
-    if (strcmp(s->format, "delta") == 0)
-        return;
-    g_autoptr(GArray) options = g_array_new(FALSE, FALSE, sizeof(struct contract_pair));
-    if (s->properties.n > 0)
-        g_array_append_vals(options, s->properties.items, (guint)s->properties.n);
-    static char compression_key[] = "format.compression";
-    struct contract_pair compression = {.key = compression_key, .value = s->compression};
-    if (s->compression != NULL)
-        g_array_append_val(options, compression);
     if (options->len == 0)
         return;
     g_array_sort(options, compare_pairs);
@@ -131,6 +122,57 @@ static void put_options(GString *out, const struct contract_storage *s)
         put_text(out, option->value);
     }
     g_string_append_c(out, ')');
+}
+
+static void add_option(GArray *options, const char *key, char *value)
+{
+    struct contract_pair option = {.key = (char *)key, .value = value};
+    if (value != NULL)
+        g_array_append_val(options, option);
+}
+
+/* What a format of the engine's own understands: its properties. */
+static void put_format_options(GString *out, const struct contract_storage *s)
+{
+    g_autoptr(GArray) options = g_array_new(FALSE, FALSE, sizeof(struct contract_pair));
+    if (s->properties.n > 0)
+        g_array_append_vals(options, s->properties.items, (guint)s->properties.n);
+    add_option(options, "format.compression", s->compression);
+    put_options(out, options);
+}
+
+/* The engine writes keys in lower case, and Delta's properties are not: they are one value. */
+static char *properties_json(const struct contract_pairs *properties)
+{
+    if (properties->n == 0)
+        return NULL;
+    json_t *object = json_object();
+    for (size_t i = 0; i < properties->n; i++)
+        json_object_set_new(object, properties->items[i].key, json_string(properties->items[i].value));
+    char *text = json_dumps(object, JSON_SORT_KEYS);
+    json_decref(object);
+    return text;
+}
+
+static char *size_text(int64_t n_bytes)
+{
+    return n_bytes > 0 ? g_strdup_printf("%" G_GINT64_FORMAT, n_bytes) : NULL;
+}
+
+/* How a Delta table is written. */
+static void put_delta_options(GString *out, const struct contract_storage *s)
+{
+    g_autoptr(GArray) options = g_array_new(FALSE, FALSE, sizeof(struct contract_pair));
+    CA_AUTOFREE char *properties = properties_json(&s->properties);
+    g_autofree char *row_group = size_text(s->row_group_bytes);
+    g_autofree char *target_file = size_text(s->target_file_bytes);
+    g_autofree char *statistics = s->statistics_columns.n > 0 ? g_strjoinv(", ", s->statistics_columns.items) : NULL;
+    add_option(options, "storage.compression", s->compression);
+    add_option(options, "storage.properties", properties);
+    add_option(options, "storage.row_group_bytes", row_group);
+    add_option(options, "storage.statistics_columns", statistics);
+    add_option(options, "storage.target_file_bytes", target_file);
+    put_options(out, options);
 }
 
 static bool is_unbounded(const struct contract *c)
@@ -202,7 +244,10 @@ int contract_ddl(const struct contract *c, const char *sql, const char *location
         put_names(out, "\nWITH ORDER ", &c->order, "");
         g_string_append(out, "\nLOCATION ");
         put_text(out, location == NULL ? own : location);
-        put_options(out, &c->storage);
+        if (strcmp(c->storage.format, "delta") == 0)
+            put_delta_options(out, &c->storage);
+        else
+            put_format_options(out, &c->storage);
         g_string_append(out, ";\n");
     }
     *ret = g_string_free(out, FALSE);

@@ -5,10 +5,10 @@
 #include "engine/door.h"
 
 /* `checks`: room for as many as there are. */
-static struct cadf_write write_door(const struct engine_write *w, struct cadf_check *checks)
+struct cadf_write engine_write_door(const struct engine_write *w, struct cadf_check *checks)
 {
     for (size_t i = 0; i < w->n_checks; i++)
-        checks[i] = (struct cadf_check){w->checks[i].name, w->checks[i].sql, w->checks[i].list};
+        checks[i] = (struct cadf_check){w->checks[i].name, w->checks[i].unnest, w->checks[i].sql};
     return (struct cadf_write){
         .location = w->location,
         .schema = w->schema,
@@ -27,6 +27,11 @@ static struct cadf_write write_door(const struct engine_write *w, struct cadf_ch
         .n_checks = w->n_checks,
         .key = w->key,
         .n_key = w->n_key,
+        .property_keys = w->property_keys,
+        .property_values = w->property_values,
+        .n_properties = w->n_properties,
+        .statistics_columns = w->statistics_columns,
+        .n_statistics_columns = w->n_statistics_columns,
     };
 }
 
@@ -47,7 +52,7 @@ int engine_write_query(struct engine *e, const struct engine_write *write, const
 {
     struct cadf_error door_error = {0};
     g_autofree struct cadf_check *checks = g_new0(struct cadf_check, write->n_checks);
-    struct cadf_write door = write_door(write, checks);
+    struct cadf_write door = engine_write_door(write, checks);
     struct cadf_written written = {0};
     struct cadf_params door_params = {0};
     if (params)
@@ -64,7 +69,7 @@ int engine_write_stream(struct engine *e, const struct engine_write *write, stru
 {
     struct cadf_error door_error = {0};
     g_autofree struct cadf_check *checks = g_new0(struct cadf_check, write->n_checks);
-    struct cadf_write door = write_door(write, checks);
+    struct cadf_write door = engine_write_door(write, checks);
     struct cadf_written written = {0};
     CA_TRY(engine_result(
         cadf_delta_write_stream(engine_door(e), &door, stream, (cadf_cancel *)cancel, &written, &door_error),

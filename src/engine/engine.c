@@ -155,6 +155,27 @@ static void catalog_door_table_names(void *data, const char *schema, cadf_name_f
     e->catalog.table_names(e->catalog.data, schema, name_door_emit, &d);
 }
 
+/* The shim's form of a table's rules; lives until the definition is released. */
+struct rules_door {
+    struct cadf_rules rules;
+    struct cadf_write write;
+    struct cadf_check *checks;
+};
+
+static struct rules_door *rules_door_new(const struct engine_rules *r)
+{
+    struct rules_door *d = g_new0(struct rules_door, 1);
+    d->checks = g_new0(struct cadf_check, r->write->n_checks);
+    d->write = engine_write_door(r->write, d->checks);
+    d->rules = (struct cadf_rules){
+        .write = &d->write,
+        .default_columns = r->default_columns,
+        .default_sql = r->default_sql,
+        .n_defaults = r->n_defaults,
+    };
+    return d;
+}
+
 static int32_t catalog_door_table(void *data, const char *schema, const char *table, struct cadf_table_def *ret,
                                   struct cadf_error *door_error)
 {
@@ -178,6 +199,11 @@ static int32_t catalog_door_table(void *data, const char *schema, const char *ta
     ret->predicate = t.predicate;
     ret->proved_not_null = t.is_proved;
     ret->failure = t.failure;
+    if (t.rules) {
+        struct rules_door *rules = rules_door_new(t.rules);
+        ret->rules = &rules->rules;
+        ret->private_data = rules;
+    }
     if (t.kind == ENGINE_TABLE_STREAM && !t.failure)
         ret->stream = stream_door_new(&t.stream);
     return CADF_OK;
@@ -185,9 +211,11 @@ static int32_t catalog_door_table(void *data, const char *schema, const char *ta
 
 static void catalog_door_release(void *data, struct cadf_table_def *def)
 {
-    /* Everything in a definition is either moved out or the catalog's own. */
+    struct rules_door *rules = def->private_data;
     (void)data;
-    (void)def;
+    if (rules)
+        g_free(rules->checks);
+    g_free(rules);
 }
 
 static void catalog_door_committed(void *data, const char *schema, const char *table, int64_t version)

@@ -44,6 +44,50 @@ struct engine_stream {
     void (*drop)(void *data);
 };
 
+enum engine_write_mode { ENGINE_APPEND, ENGINE_OVERWRITE };
+
+/* A condition on rows, no subquery; `unnest` NULL: on the table's own, else on the items of that list of structs. */
+struct engine_check {
+    const char *name;
+    const char *unnest;
+    const char *sql;
+};
+
+/* See struct cadf_write: `schema` is what the gate demands of every batch. Everything is borrowed. */
+struct engine_write {
+    const char *location;
+    const struct ArrowSchema *schema;
+    enum engine_write_mode mode;
+    const char *const *partition_by;
+    size_t n_partition_by;
+    const char *app_id;
+    int64_t app_version;
+    const char *const *metadata_keys;
+    const char *const *metadata_values;
+    size_t n_metadata;
+    const char *const *property_keys;
+    const char *const *property_values;
+    size_t n_properties;
+    uint64_t row_group_bytes;
+    uint64_t target_file_bytes;
+    const char *compression;
+    const char *const *statistics_columns;
+    size_t n_statistics_columns;
+    const struct engine_check *checks;
+    size_t n_checks;
+    const char *const *key;
+    size_t n_key;
+};
+
+/* What SQL keeps to when it writes a stored table (struct cadf_rules). `write` says how; its location is where the
+ * first INSERT makes the table of ENGINE_TABLE_EMPTY, NULL: nowhere. */
+struct engine_rules {
+    const struct engine_write *write;
+    const char *const *default_columns;
+    const char *const *default_sql;
+    size_t n_defaults;
+};
+
 /* What the catalog says of one table.
  *   schema      moved into the engine
  *   sql, location, format, predicate, failure   borrowed from the catalog until it closes
@@ -51,6 +95,7 @@ struct engine_stream {
  *   is_proved   NOT NULL of `schema` was proved for this version; otherwise the engine relaxes it
  *   predicate   NULL, or an SQL condition that every scan applies
  *   failure     NULL, or why the table cannot be read
+ *   rules       NULL: SQL keeps to the schema alone; borrowed until the catalog closes
  */
 struct engine_table {
     enum engine_table_kind kind;
@@ -62,6 +107,7 @@ struct engine_table {
     const char *failure;
     int64_t version;
     bool is_proved;
+    const struct engine_rules *rules;
     struct engine_stream stream;
 };
 
@@ -143,37 +189,6 @@ int engine_query_int(struct engine *e, const char *sql, int64_t *ret, struct ca_
 int engine_query_text(struct engine *e, const char *sql, char **ret, struct ca_error *err) CA_MUST_CHECK;
 
 /* ---- Delta ------------------------------------------------------------------------------------------------------ */
-
-enum engine_write_mode { ENGINE_APPEND, ENGINE_OVERWRITE };
-
-/* sql    a boolean expression over one row, no subquery; a row that makes it false is refused
- * list   NULL, or the list column of whose items it speaks: their fields are its columns, and the row's */
-struct engine_check {
-    const char *name;
-    const char *sql;
-    const char *list;
-};
-
-/* See struct cadf_write: `schema` is what the gate demands of every batch. Everything is borrowed. */
-struct engine_write {
-    const char *location;
-    const struct ArrowSchema *schema;
-    enum engine_write_mode mode;
-    const char *const *partition_by;
-    size_t n_partition_by;
-    const char *app_id;
-    int64_t app_version;
-    const char *const *metadata_keys;
-    const char *const *metadata_values;
-    size_t n_metadata;
-    uint64_t row_group_bytes;
-    uint64_t target_file_bytes;
-    const char *compression;
-    const struct engine_check *checks;
-    size_t n_checks;
-    const char *const *key;
-    size_t n_key;
-};
 
 /* is_key_unique   it is proved that no two rows of the table have one key; false: not known */
 struct engine_written {

@@ -92,6 +92,15 @@ static int session_read_snapshot(const ca_session *s, const char *fingerprint, c
     return CA_OK;
 }
 
+/* Where a build would write it (src/build). */
+static int session_place(void *data, const struct contract *contract, char **ret, struct ca_error *err)
+{
+    char fingerprint[FINGERPRINT_HEX_SIZE];
+    CA_TRY(contract_schema_fingerprint(contract, fingerprint, err));
+    *ret = store_table_location(data, contract_schema_name(contract), contract->dataset, fingerprint);
+    return CA_OK;
+}
+
 static int session_open_run(ca_session *s, const char *run, struct ca_error *err)
 {
     g_autofree char *snapshot = NULL;
@@ -118,6 +127,8 @@ static int session_open_run(ca_session *s, const char *run, struct ca_error *err
                 .is_read_only = s->is_read_only,
             },
         .functions = kernel_functions(&n_functions),
+        .place = s->store && !s->is_read_only ? session_place : NULL,
+        .place_data = s->store,
     };
     c.n_functions = n_functions;
     CA_TRY(catalog_open(&c, &s->catalog, err));

@@ -250,8 +250,8 @@ static void test_resolve(void **state)
         {"dataset://box@1", BOX_SCHEMA, CA_OK, NULL},
         {"dataset://public.box@1", BOX_SCHEMA, CA_OK, NULL},
         {"SELECT * FROM box", BOX_SCHEMA, CA_OK, NULL},
-        {"box_items", "id: int64, n: int32, tag: utf8", CA_OK, NULL},
-        {"tags", "id: int64, tag: utf8", CA_OK, NULL},
+        {"box_items", "id: int64 not null, n: int32, tag: utf8", CA_OK, NULL},
+        {"tags", "id: int64 not null, tag: utf8", CA_OK, NULL},
         {"(SELECT 1 AS x)", "x: int64 not null", CA_OK, NULL},
         {"WITH w AS (SELECT 1 AS x) SELECT x + 1 AS y FROM w", "y: int64 not null", CA_OK, NULL},
         {"information_schema.tables", sql_of_tables, CA_OK, NULL},
@@ -385,7 +385,7 @@ static void test_introspection(void **state)
     g_autofree char *columns = answer_stream(&rows);
     assert_string_equal(columns,
                         "table_schema,table_name,path,depth,type,data_type,is_nullable,is_proved,default_value,doc\n"
-                        "public,box_items,id,0,int64,Int64,false,false,,d\n"
+                        "public,box_items,id,0,int64,Int64,false,true,,d\n"
                         "public,box_items,n,0,int32,Int32,false,false,,d\n"
                         "public,box_items,tag,0,utf8,Utf8,true,false,,d\n");
     assert_int_equal(catalog_columns(c, "nope", &rows, &err), CA_ERR_NOT_FOUND);
@@ -632,7 +632,7 @@ static void test_write_stream(void **state)
 /* ---- pins, rows, health ---------------------------------------------------------------------------------------------
  */
 
-/* E1: a read stays at its version until the pin moves; SQL INSERT goes through the gate and moves it. */
+/* E1: a read stays at its version until the pin moves; what SQL writes is proved, and moves it. */
 static void test_versions(void **state)
 {
     const char *root = *state;
@@ -661,9 +661,15 @@ static void test_versions(void **state)
                   "CA_ERR_CONTRACT: gate 'public.box': column 'id' is null in row 0");
     assert_answer(e, "INSERT INTO box VALUES (13, 'x', make_array(named_struct('n', CAST(NULL AS INT), 'tag', 'y')))",
                   "CA_ERR_CONTRACT: gate 'public.box': column 'items[].n' is null in row 0");
-    assert_answer(e, "DELETE FROM box WHERE id = 11", "CA_ERR_REFUSED: DELETE is refused on table 'public.box'");
-    assert_answer(e, "UPDATE box SET id = 1", "CA_ERR_REFUSED: UPDATE is refused on table 'public.box'");
+    assert_answer(e, "INSERT INTO box SELECT * FROM box WHERE id = 11",
+                  "CA_ERR_CONTRACT: gate 'public.box': the primary key (id) = (11) is there already");
+    assert_answer(e, "UPDATE box SET id = -1 WHERE id = 12",
+                  "CA_ERR_CONTRACT: gate 'public.box': check 'id_is_positive' fails in row 0: id > 0");
     assert_answer(e, "SELECT id FROM box ORDER BY id", "id\n11\n12\n");
+    assert_answer(e, "DELETE FROM box WHERE id = 11", "count\n1\n");
+    assert_answer(e, "UPDATE box SET id = id + 1", "count\n1\n");
+    assert_answer(e, "SELECT id FROM box ORDER BY id", "id\n13\n");
+    assert_answer(e, "SELECT data_version FROM registry.datasets WHERE dataset_name = 'box'", "data_version\n4\n");
 
     /* A version that is not there is an error of every way to ask, not an empty table. */
     pin.version = 99;

@@ -543,6 +543,16 @@ static void test_ddl_of_other_kinds(void **state)
         {"kind: table", "kind: table", NULL, "store/t",
          "CREATE EXTERNAL TABLE codeintel.public.t (\n    id BIGINT NOT NULL,\n    PRIMARY KEY (id)\n)\n"
          "STORED AS DELTATABLE\nWITH ORDER (id)\nLOCATION 'store/t';\n"},
+        {"kind: table",
+         "kind: table\nstorage: {row_group_bytes: 65536, target_file_bytes: 7, compression: snappy, "
+         "statistics_columns: "
+         "[id], properties: {delta.b: true, delta.aB: \"it's\"}}",
+         NULL, NULL,
+         "CREATE EXTERNAL TABLE codeintel.public.t (\n    id BIGINT NOT NULL,\n    PRIMARY KEY (id)\n)\n"
+         "STORED AS DELTATABLE\nWITH ORDER (id)\nLOCATION 'public/t'\n"
+         "OPTIONS ('storage.compression' 'snappy', 'storage.properties' '{\"delta.aB\": \"it''s\", \"delta.b\": "
+         "\"true\"}', 'storage.row_group_bytes' '65536', 'storage.statistics_columns' 'id', "
+         "'storage.target_file_bytes' '7');\n"},
         {"kind: table", "kind: table\nstorage: {format: memory}", NULL, NULL,
          "CREATE TABLE codeintel.public.t (\n    id BIGINT NOT NULL,\n    PRIMARY KEY (id)\n);\n"},
         {"kind: table", "kind: table\nstorage: {format: stream}", NULL, NULL,

@@ -1,0 +1,295 @@
+//! change.rs — SQL `UPDATE` and `DELETE` of a dataset's rows.
+//!
+//! DataFusion (55.2) gives a provider's hooks a filter that it rebuilt from the optimized plan, which may have lost the predicate, so
+//! they refuse. Here predicate and assignments are taken from the plan as it was written:
+//!
+//! ```text
+//! unoptimized plan ──▶ predicate, assignments ──▶ proof over the session's version: gate, checks, key ──▶ storage library
+//! ```
+//! The library gets expressions over the stored columns. What they cannot say exactly (LIMIT, a join, a subquery, something random) is
+//! refused. After the commit rows are counted, and a version with another number of rows than was proved is not taken.
+use std::sync::Arc;
+
+use arrow::array::{RecordBatch, UInt64Array};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{Column, DFSchema, ScalarValue};
+use datafusion::datasource::{provider_as_source, source_as_provider};
+use datafusion::execution::{SendableRecordBatchStream, SessionState};
+use datafusion::logical_expr::simplify::SimplifyContext;
+use datafusion::logical_expr::{
+    Cast, DmlStatement, Expr, LogicalPlan, LogicalPlanBuilder, Projection, Volatility, WriteOp, lit,
+};
+use datafusion::optimizer::simplify_expressions::ExprSimplifier;
+use datafusion::physical_plan::execute_stream;
+use futures::StreamExt;
+
+use crate::delta::{self, Said};
+use crate::error::{Failure, Outcome, Status};
+use crate::gate::Gate;
+use crate::insert::stand_on;
+use crate::proof::{Kept, Proof};
+use crate::query::Started;
+use crate::schema::{relax, stored};
+use crate::session::Core;
+use crate::table::ContractTable;
+
+/// What a statement does to the rows of its table.
+struct Change {
+    what: &'static str,
+    table: ContractTable,
+    /// None: every row.
+    predicate: Option<Expr>,
+    /// Of UPDATE: the columns that get a value, and it.
+    assignments: Vec<(String, Expr)>,
+}
+
+/// Run the statement when it is an UPDATE or DELETE; None: it is something else.
+pub async fn run(core: &Arc<Core>, state: &SessionState, plan: &LogicalPlan) -> Outcome<Option<Started>> {
+    let LogicalPlan::Dml(dml) = plan else { return Ok(None) };
+    let what = match dml.op {
+        WriteOp::Delete => "DELETE",
+        WriteOp::Update => "UPDATE",
+        _ => return Ok(None),
+    };
+    let change = Change::read(state, what, dml)?;
+    let name = change.table.name.clone();
+    let n_rows = change.apply(core, state).await.map_err(|f| match f.status {
+        Status::Gate | Status::Refused | Status::Drift => f,
+        _ => f.context(format!("{what} of '{name}'")),
+    })?;
+    let schema = Arc::new(Schema::new(vec![Field::new("count", DataType::UInt64, false)]));
+    let row = RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(UInt64Array::from(vec![n_rows]))])?;
+    Ok(Some(Started::Done(schema, vec![row])))
+}
+
+fn refused(what: &str, table: &str, why: impl std::fmt::Display) -> Failure {
+    Failure::new(Status::Refused, format!("{what} is refused on table '{table}': {why}"))
+}
+
+impl Change {
+    fn read(state: &SessionState, what: &'static str, dml: &DmlStatement) -> Outcome<Change> {
+        let provider = source_as_provider(&dml.target).map_err(Failure::planning)?;
+        let Some(table) = provider.downcast_ref::<ContractTable>() else {
+            return Err(refused(what, &dml.table_name.to_string(), "it is neither a dataset nor a Delta table"));
+        };
+        if table.base().is_none() {
+            return Err(Failure::new(Status::Refused, format!("{what} is refused on table '{}'", table.name)));
+        }
+        let table = table.relaxed();
+        let refuse = |why: String| refused(what, &table.name, why);
+        let mut input = dml.input.as_ref();
+        let mut values = None;
+        if what == "UPDATE" {
+            let LogicalPlan::Projection(Projection { expr, input: inner, .. }) = input else {
+                return Err(refuse("it is not a plain UPDATE".to_owned()));
+            };
+            values = Some(expr);
+            input = inner;
+        }
+        let mut condition = None;
+        if let LogicalPlan::Filter(filter) = input {
+            condition = Some(&filter.predicate);
+            input = &filter.input;
+        }
+        if let LogicalPlan::SubqueryAlias(alias) = input {
+            input = &alias.input;
+        }
+        match input {
+            LogicalPlan::TableScan(scan)
+                if scan.table_name == dml.table_name && scan.fetch.is_none() && scan.filters.is_empty() => {}
+            LogicalPlan::Limit(_) => return Err(refuse("LIMIT does not say which rows".to_owned())),
+            _ => return Err(refuse("it reads more than the table".to_owned())),
+        }
+
+        let columns = Arc::new(DFSchema::try_from(relax(&table.declared)).map_err(Failure::planning)?);
+        let folded = SimplifyContext::builder()
+            .with_schema(Arc::clone(&columns))
+            .with_query_execution_start_time(Some(chrono::Utc::now()))
+            .with_config_options(Arc::clone(state.config().options()))
+            .build();
+        let folded = ExprSimplifier::new(folded);
+        let plain = |expr: &Expr| -> Outcome<Expr> {
+            let bare = own_columns(expr.clone()).map_err(|why| refuse(why.to_owned()))?;
+            let typed = folded.coerce(bare, &columns).map_err(Failure::planning)?;
+            folded.simplify(typed).map_err(Failure::planning)
+        };
+        let predicate = match condition.map(plain).transpose()? {
+            Some(Expr::Literal(ScalarValue::Boolean(Some(true)), _)) => None,
+            other => other,
+        };
+        let mut assignments = Vec::new();
+        for (value, field) in values.into_iter().flatten().zip(table.declared.fields()) {
+            let value = value.clone().unalias();
+            if !matches!(&value, Expr::Column(column) if column.name == *field.name()) {
+                let value = plain(&value).map_err(|f| match f.status {
+                    Status::Refused => f,
+                    _ => f.context(format!("{what} of '{}': column '{}'", table.name, field.name())),
+                })?;
+                assignments.push((field.name().clone(), value));
+            }
+        }
+        Ok(Change { what, table, predicate, assignments })
+    }
+
+    async fn apply(self, core: &Arc<Core>, state: &SessionState) -> Outcome<u64> {
+        let n_before = self.count(state, None).await?;
+        let n_changed = self.prove(state).await?;
+        let is_delete = self.what == "DELETE";
+        if n_changed == 0 || (!is_delete && self.assignments.is_empty()) {
+            return Ok(n_changed);
+        }
+        let Some((base, mut options)) = self.table.change() else { return Ok(0) };
+        stand_on(base, &mut options).await?;
+        // What was proved is what is changed, or nothing is.
+        options.on_version = match options.on_version.or(self.table.read_version()) {
+            Some(version) => Some(version),
+            None => Some(delta::version(&options.location).await?),
+        };
+        let predicate = self.predicate.clone().map(|p| self.over_stored(p)).transpose()?.map(Said::Plan);
+        let version = if is_delete {
+            delta::delete(core, &options, predicate).await
+        } else {
+            let assignments = self.assignments.iter().map(|(name, value)| {
+                let value = Expr::Cast(Cast::new(Box::new(value.clone()), self.type_of(name)?));
+                Ok((name.clone(), Said::Plan(self.over_stored(value)?)))
+            });
+            delta::update(core, &options, predicate, assignments.collect::<Outcome<_>>()?).await
+        };
+        let (_, version) = version.map_err(|f| match f.text.contains("Unable to convert expression to string") {
+            true => refused(self.what, &self.table.name, "the storage library has no words for the condition"),
+            false => f,
+        })?;
+
+        let n_wanted = if is_delete { n_before - n_changed } else { n_before };
+        let n_after = delta::count(state, &options.location, version).await?;
+        if n_after != n_wanted {
+            let text = format!("version {version} has {n_after} rows where {n_wanted} should be: it is not taken");
+            return Err(Failure::new(Status::Execution, text));
+        }
+        self.table.report(version);
+        Ok(n_changed)
+    }
+
+    /// That the rows which the statement makes are the contract's; how many they are.
+    async fn prove(&self, state: &SessionState) -> Outcome<u64> {
+        if self.what == "DELETE" {
+            return self.count(state, self.predicate.clone()).await;
+        }
+        let declared = Arc::clone(&self.table.declared);
+        let gate = Gate { dataset: self.table.name.clone(), schema: Arc::clone(&declared), stored: declared };
+        let mut proof = Proof::new(state, &self.table.name, &self.table.declared, self.table.rules())?;
+        let changed = self.table.declared.fields().iter().map(|field| {
+            let set = self.assignments.iter().find(|(name, _)| name == field.name());
+            set.map_or_else(|| own(field.name()), |(_, value)| value.clone()).alias(field.name())
+        });
+        let mut rows = self.rows(state, self.predicate.clone(), changed.collect()).await?;
+        let mut n_rows = 0;
+        while let Some(batch) = rows.next().await {
+            let batch = batch.map_err(Failure::running)?;
+            gate.check_batch(&batch, n_rows)?;
+            proof.add(&batch)?;
+            n_rows += batch.num_rows() as u64;
+        }
+        let key = &self.table.rules().key;
+        if let Some(predicate) = &self.predicate
+            && self.assignments.iter().any(|(name, _)| key.contains(name))
+        {
+            let others = Expr::IsNotTrue(Box::new(predicate.clone()));
+            let plan = self.plan(state, Some(others), key.iter().map(|name| own(name)).collect()).await?;
+            proof.finish(Some(Kept { plan, context: state.task_ctx() })).await?;
+        }
+        Ok(n_rows)
+    }
+
+    async fn count(&self, state: &SessionState, predicate: Option<Expr>) -> Outcome<u64> {
+        let mut rows = self.rows(state, predicate, vec![lit(1).alias("row")]).await?;
+        let mut n_rows = 0;
+        while let Some(batch) = rows.next().await {
+            n_rows += batch.map_err(Failure::running)?.num_rows() as u64;
+        }
+        Ok(n_rows)
+    }
+
+    async fn plan(
+        &self,
+        state: &SessionState,
+        predicate: Option<Expr>,
+        columns: Vec<Expr>,
+    ) -> Outcome<Arc<dyn datafusion::physical_plan::ExecutionPlan>> {
+        let source = provider_as_source(Arc::new(self.table.clone()));
+        let mut plan = LogicalPlanBuilder::scan("changed", source, None).map_err(Failure::planning)?;
+        if let Some(predicate) = predicate {
+            plan = plan.filter(predicate).map_err(Failure::planning)?;
+        }
+        let plan = plan.project(columns).and_then(LogicalPlanBuilder::build).map_err(Failure::planning)?;
+        state.create_physical_plan(&plan).await.map_err(Failure::planning)
+    }
+
+    async fn rows(
+        &self,
+        state: &SessionState,
+        predicate: Option<Expr>,
+        columns: Vec<Expr>,
+    ) -> Outcome<SendableRecordBatchStream> {
+        let plan = self.plan(state, predicate, columns).await?;
+        execute_stream(plan, state.task_ctx()).map_err(Failure::running)
+    }
+
+    fn type_of(&self, column: &str) -> Outcome<DataType> {
+        Ok(self.table.declared.field_with_name(column)?.data_type().clone())
+    }
+
+    /// The expression over columns as storage has them.
+    fn over_stored(&self, expr: Expr) -> Outcome<Expr> {
+        let kept: SchemaRef = stored(&self.table.declared)?;
+        let moved = expr.transform(|e| match &e {
+            Expr::Column(column) => {
+                let (have, want) =
+                    (kept.field_with_name(&column.name)?, self.table.declared.field_with_name(&column.name)?);
+                if want.data_type().is_nested() {
+                    let why = format!("column '{}' is nested, and the storage library reads it otherwise", column.name);
+                    return Err(refused(self.what, &self.table.name, why).into_engine());
+                }
+                match have.data_type() == want.data_type() {
+                    true => Ok(Transformed::no(e)),
+                    false => Ok(Transformed::yes(Expr::Cast(Cast::new(Box::new(e), want.data_type().clone())))),
+                }
+            }
+            _ => Ok(Transformed::no(e)),
+        });
+        moved.map(|t| t.data).map_err(Failure::planning)
+    }
+}
+
+fn own(column: &str) -> Expr {
+    Expr::Column(Column::new_unqualified(column))
+}
+
+/// The expression over the bare columns of the table; an error says what is not evaluated row by row, the same way each time.
+fn own_columns(expr: Expr) -> Result<Expr, &'static str> {
+    let mut why = None;
+    let _ = expr.apply(|e| {
+        why = match e {
+            Expr::ScalarSubquery(_) | Expr::InSubquery(_) | Expr::Exists(_) | Expr::SetComparison(_) => {
+                Some("its condition has a subquery")
+            }
+            Expr::OuterReferenceColumn(..) => Some("it reads more than the table"),
+            Expr::ScalarFunction(call) if call.func.signature().volatility == Volatility::Volatile => {
+                Some("its condition or value is another each time")
+            }
+            Expr::AggregateFunction(_) | Expr::WindowFunction(_) => Some("it looks at several rows at once"),
+            Expr::Placeholder(_) => Some("a parameter has no value"),
+            _ => None,
+        };
+        Ok(if why.is_some() { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    });
+    if let Some(why) = why {
+        return Err(why);
+    }
+    let bare = expr.transform(|e| match e {
+        Expr::Column(column) => Ok(Transformed::yes(Expr::Column(Column::new_unqualified(column.name)))),
+        other => Ok(Transformed::no(other)),
+    });
+    bare.map(|t| t.data.unalias_nested().data).map_err(|_| "it cannot be read")
+}

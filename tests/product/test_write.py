@@ -1,0 +1,321 @@
+"""E1: rows that SQL writes: INSERT, UPDATE and DELETE of a dataset keep its contract, or change nothing."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import stored
+from conftest import ROOT, Answer, Program
+from deltalake import DeltaTable
+
+SHOP = ROOT / "tests" / "corpus" / "shop"
+
+NOTES = """\
+dataset: notes
+version: 1
+kind: table
+doc: Notes of people. One row a note.
+columns:
+  - {name: note_id, type: int64,  nullable: false, doc: "number of the note"}
+  - {name: path,    type: utf8,   nullable: false, doc: "file that it is about"}
+  - {name: weight,  type: int32,  nullable: false, default: "1", doc: "how much it matters"}
+  - {name: stars,   type: uint8,  nullable: true,  doc: "stored as a wider number"}
+  - {name: digest,  type: binary, nullable: true,  doc: "bytes, of which there are no statistics"}
+  - name: tags
+    type: list
+    nullable: false
+    default: "make_array()"
+    doc: words
+    item: {type: utf8, nullable: false}
+  - name: lines
+    type: list
+    nullable: false
+    default: "make_array()"
+    doc: lines
+    item: {type: struct, nullable: false, fields: [{name: line, type: int32, nullable: false, doc: "from 1"}]}
+keys: {primary: [note_id]}
+order: [note_id]
+checks:
+  heavy: "weight < 100"
+views:
+  note_lines: {unnest: lines, with: [note_id], doc: "lines of notes", checks: {line: "line >= 1"}}
+storage:
+  format: delta
+  row_group_bytes: 1048576
+  compression: snappy
+  properties: {delta.logRetentionDuration: "interval 9 days"}
+evolution: {default: refuse}
+"""
+THREE = (
+    "INSERT INTO notes (note_id, path, weight, stars, tags) VALUES "
+    "(1, 'a.py', 1, 5, ['x']), (2, 'b.py', 2, 6, ['y', 'z']), (3, 'c.py', 3, NULL, ['x'])"
+)
+ALL = "SELECT note_id, path, weight, stars FROM notes ORDER BY note_id"
+
+
+@pytest.fixture(scope="module")
+def built(program: Program, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("write")
+    (folder / "own" / "relate").mkdir(parents=True)
+    (folder / "own" / "relate" / "notes.yaml").write_text(NOTES)
+    program.build(SHOP, folder / "store", "--datasets", str(folder / "own"))
+    return folder
+
+
+@pytest.fixture
+def store(built: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(built / "store", tmp_path / "store"))
+
+
+def sql(program: Program, store: Path, *statements: str, write: bool = True) -> Answer:
+    commands = [part for statement in statements for part in ("-c", statement)]
+    return program.run("sql", "--store", store, "-q", "--format", "ndjson", *(["--write"] if write else []), *commands)
+
+
+def rows(program: Program, store: Path, *statements: str) -> list[dict[str, Any]]:
+    """The rows of the last statement; the others answer with their count."""
+    answer = sql(program, store, *statements)
+    assert answer.code == 0, answer.err
+    return [row for row in answer.rows() if "count" not in row]
+
+
+def notes(store: Path) -> DeltaTable:
+    [place] = (store / "tables" / "public" / "notes").iterdir()
+    return DeltaTable(str(place))
+
+
+# ---- INSERT --------------------------------------------------------------------------------------------------------
+
+
+def test_first_row(program: Program, store: Path) -> None:
+    """A dataset that was declared and never written takes its first row: the table is made from the contract, with its
+    storage options; a column without value takes its default."""
+    found = rows(
+        program,
+        store,
+        "INSERT INTO notes (note_id, path) VALUES (1, 'a.py')",
+        "INSERT INTO notes (note_id, path, weight, stars) VALUES (2, 'b.py', 7, 255)",
+        "SELECT * FROM notes ORDER BY note_id",
+    )
+    assert found == [
+        {"note_id": 1, "path": "a.py", "weight": 1, "stars": None, "digest": None, "tags": [], "lines": []},
+        {"note_id": 2, "path": "b.py", "weight": 7, "stars": 255, "digest": None, "tags": [], "lines": []},
+    ]
+    table = notes(store)
+    assert table.version() == 1
+    assert table.metadata().configuration["delta.logRetentionDuration"] == "interval 9 days"
+    assert [f.name for f in table.schema().fields if not f.nullable] == ["note_id", "path", "weight", "tags", "lines"]
+
+
+def test_rows_are_the_session_s(program: Program, store: Path) -> None:
+    """Decision 19: until something is published another session reads what was; and it does not build on rows that
+    nobody published."""
+    assert rows(program, store, THREE, "SELECT count(*) AS n FROM notes") == [{"n": 3}]
+    assert program.sql(store, "SELECT count(*) AS n FROM notes") == [{"n": 0}]
+    one = "INSERT INTO notes (note_id, path) VALUES (1, 'again.py')"
+    assert rows(program, store, one, "SELECT path FROM notes") == [{"path": "again.py"}]
+    one_class = "INSERT INTO classes SELECT * FROM classes LIMIT 0"
+    gone = "DELETE FROM classes WHERE name = (SELECT 'x')"
+    assert sql(program, store, gone).code == 3
+    first, *_ = rows(program, store, "SELECT name FROM classes ORDER BY name")
+    left = f"DELETE FROM classes WHERE name = '{first['name']}'"
+    assert rows(program, store, left, "SELECT count(*) AS n FROM classes") == [{"n": 2}]
+    assert rows(program, store, one_class, "SELECT count(*) AS n FROM classes") == [{"n": 3}]
+    assert program.sql(store, "SELECT count(*) AS n FROM classes") == [{"n": 3}]
+    program.build(SHOP, store)
+    assert program.sql(store, "SELECT count(*) AS n FROM classes") == [{"n": 3}]
+
+
+REFUSED_ROWS = {
+    "(1, 'a.py', 1, NULL, [], []), (2, 'b.py', 1, NULL, [], []), (1, 'c.py', 1, NULL, [], [])": (
+        "gate 'public.notes': the primary key (note_id) = (1) repeats in row 2"
+    ),
+    "(7, 'a.py', 1, NULL, [], []), (3, 'b.py', 1, NULL, [], [])": (
+        "gate 'public.notes': the primary key (note_id) = (3) is there already"
+    ),
+    "(7, 'a.py', 1, NULL, [], []), (8, 'b.py', 100, NULL, [], [])": (
+        "gate 'public.notes': check 'heavy' fails in row 1: weight < 100"
+    ),
+    "(7, NULL, 1, NULL, [], [])": "gate 'public.notes': column 'path' is null in row 0",
+    "(NULL, 'a.py', 1, NULL, [], [])": "gate 'public.notes': column 'note_id' is null in row 0",
+    "(7, 'a.py', 1, NULL, ['x', NULL], [])": "gate 'public.notes': column 'tags[]' is null in row 0",
+    "(7, 'a.py', 1, NULL, [], []), (8, 'a.py', 1, NULL, [], [{line: 1}, {line: 0}])": (
+        "gate 'public.notes': check 'line' fails in row 1: line >= 1"
+    ),
+    "(7, 'a.py', 1, 256, [], [])": (
+        "Optimizer rule 'simplify_expressions' failed\n"
+        "caused by\nArrow error: Cast error: Can't cast value 256 to type UInt8"
+    ),
+}
+
+
+@pytest.mark.parametrize("values", REFUSED_ROWS)
+def test_insert_is_proved(values: str, program: Program, store: Path) -> None:
+    """B11: a key that is there, a check that fails, a null: the statement is refused with its reason, and nothing is
+    committed. DataFusion took duplicates of a primary key for unique."""
+    insert = f"INSERT INTO notes (note_id, path, weight, stars, tags, lines) VALUES {values}"
+    answer = sql(program, store, THREE, insert)
+    assert answer.code in (1, 3)
+    assert answer.err == f"codeanatomy: {REFUSED_ROWS[values]}\n"
+    assert notes(store).version() == 0
+    assert notes(store).to_pyarrow_dataset().count_rows() == 3
+
+
+def test_insert_into_a_written_dataset(program: Program, store: Path) -> None:
+    """The key is held against all rows that are there, those of a build too."""
+    answer = sql(program, store, "INSERT INTO cpg_nodes SELECT * FROM cpg_nodes")
+    assert answer.code == 1
+    assert re.fullmatch(
+        r"codeanatomy: gate 'public.cpg_nodes': the primary key \(node_id\) = \(-?\d+\) is there already\n", answer.err
+    ), answer.err
+    entry = stored.entries(store)["public.cpg_nodes"]
+    assert DeltaTable(str(store / entry["location"])).version() == entry["data_version"]
+
+
+def test_insert_overwrite(program: Program, store: Path) -> None:
+    """What is replaced does not count against the key."""
+    again = "INSERT OVERWRITE notes (note_id, path) VALUES (1, 'a.py')"
+    assert rows(program, store, THREE, again, ALL) == [{"note_id": 1, "path": "a.py", "weight": 1, "stars": None}]
+
+
+def test_no_store_takes_no_rows(program: Program, built: Path, tmp_path: Path) -> None:
+    answer = program.run(
+        "sql", "--datasets", built / "own", "--write", "-q", "-c",
+        "INSERT INTO notes (note_id, path) VALUES (1, 'a.py')", cwd=tmp_path,
+    )  # fmt: skip
+    assert (answer.code, answer.err) == (3, "codeanatomy: INSERT is refused on table 'public.notes'\n")
+
+
+def test_key_of_an_external_table(program: Program, store: Path, tmp_path: Path) -> None:
+    """A key that DDL declares is proved too."""
+    made = f"CREATE EXTERNAL TABLE t (a INT, b INT, PRIMARY KEY (a, b)) STORED AS DELTATABLE LOCATION '{tmp_path}/t'"
+    answer = sql(program, store, made, "INSERT INTO t VALUES (1, 1), (1, 2)", "INSERT INTO t VALUES (2, 1), (1, 2)")
+    assert answer.err == "codeanatomy: gate 't': the primary key (a, b) = (1, 2) is there already\n"
+    assert DeltaTable(f"{tmp_path}/t").to_pyarrow_dataset().count_rows() == 2
+
+
+# ---- DELETE --------------------------------------------------------------------------------------------------------
+
+LEFT = {
+    "note_id = 2": [1, 3],
+    "note_id IN (1, 3) OR path LIKE 'z%'": [2],
+    "stars = 6": [1, 3],
+    "stars > 5.5": [1, 3],
+    "stars IS NULL AND weight = 3": [1, 2],
+    "NOT stars = 6": [2, 3],
+    "1 = 0": [1, 2, 3],
+    "note_id IS NULL": [1, 2, 3],
+    "path IS NULL OR weight > 1000": [1, 2, 3],
+    "true": [],
+    "stars IS NULL OR stars IS NOT NULL": [],
+    "upper(path) = 'B.PY'": [1, 3],
+    "path = 'b.py' AND CAST(weight AS VARCHAR) = '2'": [1, 3],
+    "weight * 2 BETWEEN 3 AND 5": [1, 3],
+    "CASE WHEN stars IS NULL THEN weight = 3 ELSE false END": [1, 2],
+}
+
+
+@pytest.mark.parametrize("condition", LEFT)
+def test_delete(condition: str, program: Program, store: Path) -> None:
+    """Engine notes 0.12: DataFusion's hook would get the optimized condition, empty where it was folded away, and every
+    row would go. Rows for which it is not true stay."""
+    found = rows(program, store, THREE, f"DELETE FROM notes WHERE {condition}", ALL)
+    assert [row["note_id"] for row in found] == LEFT[condition]
+
+
+def test_count_of_changed_rows(program: Program, store: Path) -> None:
+    answer = sql(
+        program, store, THREE, "DELETE FROM notes WHERE note_id < 3", "UPDATE notes SET weight = 5", "DELETE FROM notes"
+    )
+    assert [row["count"] for row in answer.rows()] == [3, 2, 1, 1]
+    answer = sql(program, store, "DELETE FROM notes", "UPDATE notes SET weight = 5")
+    assert [row["count"] for row in answer.rows()] == [0, 0]
+
+
+# ---- UPDATE --------------------------------------------------------------------------------------------------------
+
+UPDATED = {
+    "weight = 7, path = upper(path) WHERE note_id > 1": [(1, "a.py", 1, 5), (2, "B.PY", 7, 6), (3, "C.PY", 7, None)],
+    "weight = 9": [(1, "a.py", 9, 5), (2, "b.py", 9, 6), (3, "c.py", 9, None)],
+    "stars = stars + 249 WHERE stars = 6": [(1, "a.py", 1, 5), (2, "b.py", 2, 255), (3, "c.py", 3, None)],
+    "stars = NULL, path = 'it''s'  WHERE note_id = 1": [(1, "it's", 1, None), (2, "b.py", 2, 6), (3, "c.py", 3, None)],
+    "note_id = note_id + 1": [(2, "a.py", 1, 5), (3, "b.py", 2, 6), (4, "c.py", 3, None)],
+    "note_id = note_id": [(1, "a.py", 1, 5), (2, "b.py", 2, 6), (3, "c.py", 3, None)],
+    "weight = note_id, note_id = weight + 3 WHERE 1 = 1": [(4, "a.py", 1, 5), (5, "b.py", 2, 6), (6, "c.py", 3, None)],
+    "weight = 50 WHERE note_id IS NULL": [(1, "a.py", 1, 5), (2, "b.py", 2, 6), (3, "c.py", 3, None)],
+    "tags = ['n'], weight = '8' WHERE path = 'a.py'": [(1, "a.py", 8, 5), (2, "b.py", 2, 6), (3, "c.py", 3, None)],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("change", UPDATED)
+def test_update(change: str, program: Program, store: Path) -> None:
+    found = rows(program, store, THREE, f"UPDATE notes SET {change}", ALL)
+    assert [(r["note_id"], r["path"], r["weight"], r.get("stars")) for r in found] == UPDATED[change]
+
+
+def test_update_under_another_name(program: Program, store: Path) -> None:
+    change = "UPDATE notes AS n SET weight = n.weight * 3 WHERE n.note_id = 3"
+    found = rows(program, store, THREE, change, "SELECT weight FROM notes ORDER BY note_id")
+    assert [row["weight"] for row in found] == [1, 2, 9]
+
+
+REFUSED_CHANGES = {
+    "UPDATE notes SET weight = 100 WHERE stars = 6": "gate 'public.notes': check 'heavy' fails in row 0: weight < 100",
+    "UPDATE notes SET path = NULL": "gate 'public.notes': column 'path' is null in row 0",
+    "UPDATE notes SET note_id = 1 WHERE note_id = 2": (
+        "gate 'public.notes': the primary key (note_id) = (1) is there already"
+    ),
+    "UPDATE notes SET note_id = 7": "gate 'public.notes': the primary key (note_id) = (7) repeats in row 1",
+    "UPDATE notes SET lines = [{line: 0}]": "gate 'public.notes': check 'line' fails in row 0: line >= 1",
+    "UPDATE notes SET weight = 1, weight = 2": "UPDATE sets column 'weight' twice",
+    "UPDATE notes SET notes.weight = 1": "UPDATE sets whole columns of its table, named alone: not 'notes.weight'",
+    "UPDATE notes SET weight = (SELECT max(weight) FROM notes)": (
+        "UPDATE is refused on table 'public.notes': its condition has a subquery"
+    ),
+    "UPDATE notes SET weight = CAST(random() * 10 AS INT)": (
+        "UPDATE is refused on table 'public.notes': its condition or value is another each time"
+    ),
+    "UPDATE notes SET weight = 2 FROM classes WHERE notes.path = classes.path": (
+        "This feature is not implemented: UPDATE ... FROM is not supported"
+    ),
+    "UPDATE notes SET weight = 2 WHERE tags = ['x']": (
+        "UPDATE is refused on table 'public.notes': column 'tags' is nested, and the storage library reads it otherwise"
+    ),
+    "DELETE FROM notes WHERE note_id IN (SELECT note_id FROM notes)": (
+        "DELETE is refused on table 'public.notes': its condition has a subquery"
+    ),
+    "DELETE FROM notes WHERE EXISTS (SELECT 1)": (
+        "DELETE is refused on table 'public.notes': its condition has a subquery"
+    ),
+    "DELETE FROM notes WHERE note_id > 0 LIMIT 1": (
+        "DELETE is refused on table 'public.notes': LIMIT does not say which rows"
+    ),
+    "DELETE FROM notes WHERE random() < 2": (
+        "DELETE is refused on table 'public.notes': its condition or value is another each time"
+    ),
+    "DELETE FROM notes WHERE array_length(tags) = 1": (
+        "DELETE is refused on table 'public.notes': column 'tags' is nested, and the storage library reads it otherwise"
+    ),
+    "DELETE FROM note_lines": "DELETE is refused on table 'note_lines': it is neither a dataset nor a Delta table",
+}
+
+
+@pytest.mark.parametrize("statement", REFUSED_CHANGES)
+def test_change_is_refused(statement: str, program: Program, store: Path) -> None:
+    """E1: what would break the contract, and what the storage library cannot be told exactly, changes nothing."""
+    answer = sql(program, store, THREE, statement)
+    assert answer.code in (1, 3)
+    assert answer.err == f"codeanatomy: {REFUSED_CHANGES[statement]}\n"
+    assert notes(store).version() == 0
+    assert notes(store).to_pyarrow_dataset().count_rows() == 3
+
+
+def test_tables_in_memory_are_not_changed(program: Program, store: Path) -> None:
+    """Engine notes 0.12: a table in memory has DataFusion's hooks, and every row went."""
+    made = "CREATE TABLE m AS SELECT * FROM (VALUES (1), (2)) v (a)"
+    answer = sql(program, store, made, "DELETE FROM m WHERE a IN (SELECT 2)")
+    assert answer.err == "codeanatomy: DELETE is refused on table 'm': it is neither a dataset nor a Delta table\n"
