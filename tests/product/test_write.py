@@ -50,6 +50,30 @@ storage:
   properties: {delta.logRetentionDuration: "interval 9 days"}
 evolution: {default: refuse}
 """
+PARTED = """\
+dataset: parted
+version: 1
+kind: table
+doc: Rows in parts.
+columns:
+  - {name: k, type: int64, nullable: false, doc: "number"}
+  - {name: p, type: utf8, nullable: false, doc: "part"}
+  - {name: n, type: int32, nullable: true, doc: "part in the part"}
+  - {name: v, type: float64, nullable: true, doc: "value"}
+  - {name: t, type: timestamp_us_utc, nullable: true, doc: "time"}
+  - {name: m, type: decimal128, precision: 10, scale: 2, nullable: true, doc: "money"}
+keys: {primary: [k, p]}
+order: [k]
+partition_by: [p, n]
+storage: {format: delta, statistics_columns: [k, v], target_file_bytes: 1000000}
+evolution: {default: refuse}
+"""
+TWENTY = (
+    "INSERT INTO parted SELECT value, CASE WHEN value % 2 = 0 THEN 'even' ELSE 'odd' END, "
+    "CASE WHEN value % 3 = 0 THEN NULL ELSE CAST(value % 3 AS INT) END, "
+    "CASE WHEN value % 5 = 0 THEN NULL ELSE value * 1.5 END, "
+    "to_timestamp_micros(1704067200000000 + value * 86400000000), CAST(value + 0 AS DECIMAL(10, 2)) FROM generate_series(1, 20)"
+)
 THREE = (
     "INSERT INTO notes (note_id, path, weight, stars, tags) VALUES "
     "(1, 'a.py', 1, 5, ['x']), (2, 'b.py', 2, 6, ['y', 'z']), (3, 'c.py', 3, NULL, ['x'])"
@@ -62,6 +86,7 @@ def built(program: Program, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("write")
     (folder / "own" / "relate").mkdir(parents=True)
     (folder / "own" / "relate" / "notes.yaml").write_text(NOTES)
+    (folder / "own" / "relate" / "parted.yaml").write_text(PARTED)
     program.build(SHOP, folder / "store", "--datasets", str(folder / "own"))
     return folder
 
@@ -225,6 +250,75 @@ def test_delete(condition: str, program: Program, store: Path) -> None:
     row would go. Rows for which it is not true stay."""
     found = rows(program, store, THREE, f"DELETE FROM notes WHERE {condition}", ALL)
     assert [row["note_id"] for row in found] == LEFT[condition]
+
+
+CONDITIONS = [
+    "p = 'odd'",
+    "p <> 'odd' AND n IS NOT NULL",
+    "n IS NULL",
+    "n = 1 AND k > 10",
+    "p = 'none'",
+    "NOT (v > 3)",
+    "v IS NULL OR p ~ '^o'",
+    "coalesce(n, 0) + k = 5",
+    "k::text LIKE '1%' AND p IN ('odd', 'even')",
+    "t < TIMESTAMP '2024-01-09' AND m >= 2.5",
+    "t > now()",
+    "m / 3 > 4 AND n <> 2",
+    "CASE WHEN n IS NULL THEN v > 9 ELSE k % 4 = 0 END",
+]
+
+
+def test_changes_are_what_a_query_says(program: Program, store: Path) -> None:
+    """E1: with partitions too, a DELETE leaves what SELECT finds for its condition not being true, and an UPDATE
+    changes what SELECT finds for it."""
+    everything = "SELECT k, p, n, v, t, m FROM parted ORDER BY k"
+    for condition in CONDITIONS:
+        before = rows(
+            program, store, TWENTY, f"SELECT * FROM ({everything}) WHERE ({condition}) IS NOT TRUE ORDER BY k"
+        )
+        assert rows(program, store, TWENTY, f"DELETE FROM parted WHERE {condition}", everything) == before, condition
+        changed = f"CASE WHEN {condition}"
+        wanted = rows(
+            program,
+            store,
+            TWENTY,
+            f"SELECT k, {changed} THEN upper(p) ELSE p END AS p, {changed} THEN n + 7 ELSE n END AS n, "
+            f"{changed} THEN NULL ELSE v END AS v FROM parted ORDER BY k",
+        )
+        update = f"UPDATE parted SET p = upper(p), n = n + 7, v = NULL WHERE {condition}"
+        assert rows(program, store, TWENTY, update, "SELECT k, p, n, v FROM parted ORDER BY k") == wanted, condition
+
+
+def test_storage_options(program: Program, store: Path, built: Path) -> None:
+    """E1, B3: how a table is stored is in the registry, in the DDL and in the table that is made from either."""
+    assert sql(program, store, TWENTY).code == 0
+    [place] = (store / "tables" / "public" / "parted").iterdir()
+    made = DeltaTable(str(place)).metadata()
+    assert made.configuration == {"delta.dataSkippingStatsColumns": "k,v"}
+    assert made.partition_columns == ["p", "n"]
+    assert program.sql(
+        store, "SELECT name, value FROM registry.options WHERE dataset_name = 'parted' AND section = 'storage'"
+    ) == [
+        {"name": "format", "value": "delta"},
+        {"name": "statistics_columns", "value": "k, v"},
+        {"name": "target_file_bytes", "value": "1000000"},
+    ]
+    answer = program.run("ddl", "notes", "--datasets", built / "own", "-q", cwd=built)
+    assert answer.out.endswith(
+        "OPTIONS ('storage.compression' 'snappy', 'storage.properties' "
+        "'{\"delta.logRetentionDuration\": \"interval 9 days\"}', 'storage.row_group_bytes' '1048576');\n"
+    ), answer.out
+    copy = answer.out.replace("codeintel.public.notes", "copy").replace("public/notes", str(store / "copy"))
+    assert sql(program, store, copy, "INSERT INTO copy SELECT * FROM notes").code == 0
+    configuration = DeltaTable(str(store / "copy")).metadata().configuration
+    assert configuration == {"delta.logRetentionDuration": "interval 9 days"}
+
+
+def test_build_is_not_warned_of(program: Program, tmp_path: Path) -> None:
+    """E1: columns of bytes have no statistics, and the storage library complained of each."""
+    answer = program.run("build", SHOP, "--store", tmp_path / "store", "--log-level", "warn")
+    assert answer.code == 0 and "warn:" not in answer.err, answer.err
 
 
 def test_count_of_changed_rows(program: Program, store: Path) -> None:
