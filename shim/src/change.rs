@@ -33,6 +33,7 @@ use crate::query::Started;
 use crate::schema::{relax, stored};
 use crate::session::Core;
 use crate::table::ContractTable;
+use crate::write::Onto;
 
 /// What a statement does to the rows of its table.
 struct Change {
@@ -142,10 +143,13 @@ impl Change {
         let Some((base, mut options)) = self.table.change() else { return Ok(0) };
         stand_on(base, &mut options).await?;
         // What was proved is what is changed, or nothing is.
-        options.on_version = match options.on_version.or(self.table.read_version()) {
-            Some(version) => Some(version),
-            None => Some(delta::version(&options.location).await?),
-        };
+        if options.onto == Onto::Anything {
+            let read = self.table.read_version();
+            options.onto = Onto::Version(match read {
+                Some(version) => version,
+                None => delta::version(&options.location).await?,
+            });
+        }
         let predicate = self.predicate.clone().map(|p| self.over_stored(p)).transpose()?.map(Said::Plan);
         let version = if is_delete {
             delta::delete(core, &options, predicate).await

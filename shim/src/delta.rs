@@ -28,7 +28,6 @@ use parquet::file::metadata::ParquetMetaDataReader;
 use url::Url;
 
 use crate::error::{Failure, Outcome, Status};
-use crate::insert::moved_on;
 use crate::schema::{drift, has_bundles, stored};
 use crate::session::Core;
 use crate::write::WriteOptions;
@@ -331,10 +330,8 @@ pub async fn count(state: &SessionState, location: &str, version: Version) -> Ou
 /// The table that a change is made to.
 async fn changing(options: &WriteOptions) -> Outcome<DeltaTable> {
     let table = load(&options.location, None).await?;
-    match (table.version(), options.on_version) {
-        (Some(found), Some(expected)) if found != expected => Err(moved_on(options, found, expected)),
-        _ => Ok(table),
-    }
+    options.onto.check(options, table.version())?;
+    Ok(table)
 }
 
 /// A condition or value over the stored columns.

@@ -12,10 +12,10 @@ use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan};
 
 use crate::catalog::Committed;
 use crate::delta;
-use crate::error::{Failure, Outcome, Status};
+use crate::error::{Failure, Outcome};
 use crate::proof::{Kept, Proof, proved};
 use crate::schema::relax;
-use crate::write::{Rows, WriteOptions, write};
+use crate::write::{Onto, Rows, WriteOptions, write};
 
 /// The state of a table that a statement changes.
 #[derive(Debug, Clone, Copy)]
@@ -71,16 +71,15 @@ pub async fn stand_on(base: Base, options: &mut WriteOptions) -> Outcome<()> {
     let location = &options.location;
     match base {
         Base::Newest => {}
-        Base::Nothing => {
-            if delta::exists(location).await? {
-                options.overwrite = true;
-                options.on_version = Some(delta::version(location).await?);
-            }
+        Base::Nothing if delta::exists(location).await? => {
+            options.overwrite = true;
+            options.onto = Onto::Version(delta::version(location).await?);
         }
+        Base::Nothing => options.onto = Onto::Nothing,
         Base::At(version) => {
             let newest = delta::version(location).await?;
-            options.on_version =
-                Some(if newest == version { version } else { delta::restore(location, version).await? });
+            let stands = if newest == version { version } else { delta::restore(location, version).await? };
+            options.onto = Onto::Version(stands);
         }
     }
     Ok(())
@@ -108,13 +107,4 @@ impl DataSink for InsertSink {
         }
         Ok(written.n_rows)
     }
-}
-
-/// Another writer was there between this statement's reading and its commit.
-pub fn moved_on(options: &WriteOptions, found: u64, expected: u64) -> Failure {
-    let text = format!(
-        "write '{}': another writer made version {found} of '{}' over version {expected}",
-        options.dataset, options.location
-    );
-    Failure::new(Status::Conflict, text)
 }

@@ -44,7 +44,6 @@ use crate::check::Checks;
 use crate::delta;
 use crate::error::{Failure, Outcome, Status};
 use crate::gate::{Gate, SharedTally, Tally};
-use crate::insert::moved_on;
 use crate::rules::Check;
 use crate::schema::{drift, index_by_name, stored};
 use crate::session::Core;
@@ -74,8 +73,41 @@ pub struct WriteOptions {
     pub statistics_columns: Vec<String>,
     pub checks: Vec<Check>,
     pub key: Vec<String>,
-    /// The version that the commit follows at once, or not at all; None: behind whatever is there.
-    pub on_version: Option<Version>,
+    /// What the commit follows at once, or there is none.
+    pub onto: Onto,
+}
+
+/// The state of a table that a commit relies on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Onto {
+    #[default]
+    Anything,
+    /// There is no table.
+    Nothing,
+    Version(Version),
+}
+
+impl Onto {
+    /// An error when another writer was there.
+    pub fn check(self, options: &WriteOptions, found: Option<Version>) -> Outcome<()> {
+        let expected = match self {
+            Onto::Anything => return Ok(()),
+            Onto::Nothing => None,
+            Onto::Version(version) => Some(version),
+        };
+        if found == expected {
+            return Ok(());
+        }
+        let said = |version: Option<Version>| version.map_or("none".to_owned(), |v| v.to_string());
+        let text = format!(
+            "write '{}': another writer was at '{}': its newest version is {}, not {}",
+            options.dataset,
+            options.location,
+            said(found),
+            said(expected)
+        );
+        Err(Failure::new(Status::Conflict, text))
+    }
 }
 
 impl Default for WriteOptions {
@@ -95,7 +127,7 @@ impl Default for WriteOptions {
             statistics_columns: Vec::new(),
             checks: Vec::new(),
             key: Vec::new(),
-            on_version: None,
+            onto: Onto::Anything,
         }
     }
 }
@@ -111,7 +143,7 @@ impl WriteOptions {
             properties =
                 properties.with_application_transaction(Transaction::new(app_id, *version)).with_max_retries(0);
         }
-        if self.on_version.is_some() {
+        if self.onto != Onto::Anything {
             properties = properties.with_max_retries(0);
         }
         properties
@@ -214,11 +246,7 @@ async fn write_through(
         }
     }
 
-    if let (Some(snapshot), Some(expected)) = (&snapshot, options.on_version)
-        && snapshot.version() != expected
-    {
-        return Err(moved_on(options, snapshot.version(), expected));
-    }
+    options.onto.check(options, snapshot.as_ref().map(|s| s.version()))?;
 
     let out = match &snapshot {
         Some(snapshot) => existing_form(options, &snapshot.arrow_schema())?,

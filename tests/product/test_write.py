@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,8 @@ TWENTY = (
     "INSERT INTO parted SELECT value, CASE WHEN value % 2 = 0 THEN 'even' ELSE 'odd' END, "
     "CASE WHEN value % 3 = 0 THEN NULL ELSE CAST(value % 3 AS INT) END, "
     "CASE WHEN value % 5 = 0 THEN NULL ELSE value * 1.5 END, "
-    "to_timestamp_micros(1704067200000000 + value * 86400000000), CAST(value + 0 AS DECIMAL(10, 2)) FROM generate_series(1, 20)"
+    "to_timestamp_micros(1704067200000000 + value * 86400000000), CAST(value + 0 AS DECIMAL(10, 2)) "
+    "FROM generate_series(1, 20)"
 )
 THREE = (
     "INSERT INTO notes (note_id, path, weight, stars, tags) VALUES "
@@ -153,6 +155,24 @@ def test_rows_are_the_session_s(program: Program, store: Path) -> None:
     assert program.sql(store, "SELECT count(*) AS n FROM classes") == [{"n": 3}]
     program.build(SHOP, store)
     assert program.sql(store, "SELECT count(*) AS n FROM classes") == [{"n": 3}]
+
+
+def test_writers_at_once(program: Program, store: Path) -> None:
+    """E1: of writers that meet, each sees its own row alone or is told of a conflict; one that came between looking and
+    making the table was appended to."""
+    base = [str(program.path), "sql", "--store", str(store), "-q", "--write", "--format", "ndjson"]
+    for _ in range(4):
+        place = store / "tables" / "public" / "notes"
+        shutil.rmtree(place, ignore_errors=True)
+        running = []
+        for note in range(4):
+            insert = f"INSERT INTO notes (note_id, path) VALUES ({note}, 'a.py')"
+            command = [*base, "-c", insert, "-c", "SELECT note_id FROM notes"]
+            running.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+        ended = [(process.communicate(), process.returncode) for process in running]
+        assert any(code == 0 for _, code in ended)
+        for note, ((out, err), code) in enumerate(ended):
+            assert (code, out) == (0, f'{{"count":1}}\n{{"note_id":{note}}}\n') or (code == 5 and err), (code, out, err)
 
 
 REFUSED_ROWS = {
