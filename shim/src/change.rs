@@ -181,7 +181,7 @@ impl Change {
             return self.count(state, self.predicate.clone()).await;
         }
         let declared = Arc::clone(&self.table.declared);
-        let gate = Gate { dataset: self.table.name.clone(), schema: Arc::clone(&declared), stored: declared };
+        let gate = Gate::new(self.table.name.clone(), Arc::clone(&declared), declared);
         let mut proof = Proof::new(state, &self.table.name, &self.table.declared, self.table.rules())?;
         let changed = self.table.declared.fields().iter().map(|field| {
             let set = self.assignments.iter().find(|(name, _)| name == field.name());

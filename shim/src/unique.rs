@@ -31,7 +31,7 @@ impl KeyHashes {
             }
             columns.push(*index);
         }
-        Ok((!columns.is_empty()).then(|| KeyHashesHashes { columns, hashes: Mutex::new(Vec::new()) }))
+        Ok((!columns.is_empty()).then(|| KeyHashes { columns, hashes: Mutex::new(Vec::new()) }))
     }
 
     pub fn pass(&self, batch: &RecordBatch) -> Outcome<()> {
