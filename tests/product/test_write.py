@@ -189,7 +189,7 @@ REFUSED_ROWS = {
     "(NULL, 'a.py', 1, NULL, [], [])": "gate 'public.notes': column 'note_id' is null in row 0",
     "(7, 'a.py', 1, NULL, ['x', NULL], [])": "gate 'public.notes': column 'tags[]' is null in row 0",
     "(7, 'a.py', 1, NULL, [], []), (8, 'a.py', 1, NULL, [], [{line: 1}, {line: 0}])": (
-        "gate 'public.notes': check 'line' fails in row 1: line >= 1"
+        "gate 'public.notes': check 'line' fails in row 1, item 1 of 'lines': line >= 1"
     ),
     "(7, 'a.py', 1, 256, [], [])": (
         "Optimizer rule 'simplify_expressions' failed\n"
@@ -384,7 +384,9 @@ REFUSED_CHANGES = {
         "gate 'public.notes': the primary key (note_id) = (1) is there already"
     ),
     "UPDATE notes SET note_id = 7": "gate 'public.notes': the primary key (note_id) = (7) repeats in row 1",
-    "UPDATE notes SET lines = [{line: 0}]": "gate 'public.notes': check 'line' fails in row 0: line >= 1",
+    "UPDATE notes SET lines = [{line: 0}]": (
+        "gate 'public.notes': check 'line' fails in row 0, item 0 of 'lines': line >= 1"
+    ),
     "UPDATE notes SET weight = 1, weight = 2": "UPDATE sets column 'weight' twice",
     "UPDATE notes SET notes.weight = 1": "UPDATE sets whole columns of its table, named alone: not 'notes.weight'",
     "UPDATE notes SET weight = (SELECT max(weight) FROM notes)": (
