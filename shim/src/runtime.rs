@@ -12,8 +12,9 @@ use crate::error::{Failure, Outcome, Status, panic_text};
 
 /// Enough for a view over fifty views, each planned inside the other.
 const STACK_BYTES: usize = 16 << 20;
-/// How long closing waits for callbacks that are still inside the host.
-const CLOSE_WAIT: Duration = Duration::from_secs(10);
+/// How long closing waits for callbacks that are still inside the host. They answer from memory; what else still runs is a query
+/// that was canceled, and nobody waits for it.
+const CLOSE_WAIT: Duration = Duration::from_secs(2);
 
 pub struct Engine {
     runtime: Option<Runtime>,

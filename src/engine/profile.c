@@ -75,14 +75,14 @@ static void profile_set_all(struct engine_profile *p, const struct setting *sett
         profile_set(p, settings[i].key, settings[i].value);
 }
 
-/* A thirty-second part of the machine's memory, at least 256 MiB, at most 2 GiB: the engine shares it with the parsers
+/* An eighth of the machine's memory, at least 512 MiB, at most 16 GiB: the engine shares it with the parsers
  * and the interpreters of a build. */
 static uint64_t auto_memory_bytes(void)
 {
     long n_pages = sysconf(_SC_PHYS_PAGES);
     long page_bytes = sysconf(_SC_PAGESIZE);
     uint64_t total = n_pages > 0 && page_bytes > 0 ? (uint64_t)n_pages * (uint64_t)page_bytes : 0;
-    return CLAMP(total / 32, (uint64_t)256 * MIB, (uint64_t)2048 * MIB);
+    return CLAMP(total / 8, (uint64_t)512 * MIB, (uint64_t)16384 * MIB);
 }
 
 static int profile_resources(struct engine_profile *p, const char *name, struct ca_error *err)

@@ -110,7 +110,7 @@ static void test_profiles(void **state)
         if (profiles[i].memory_limit_bytes)
             assert_int_equal(limit, profiles[i].memory_limit_bytes);
         else
-            assert_in_range(limit, (int64_t)256 << 20, (int64_t)2 << 30);
+            assert_in_range(limit, (int64_t)512 << 20, (int64_t)16 << 30);
         assert_int_equal(json_integer_value(json_object_get(said, "spill_limit_bytes")), 64 * limit);
         const json_t *all = json_object_get(said, "settings");
         assert_string_equal(json_string_value(json_object_get(all, "datafusion.execution.coalesce_batches")), "false");
