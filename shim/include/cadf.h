@@ -270,8 +270,8 @@ enum cadf_write_mode { CADF_WRITE_APPEND = 0, CADF_WRITE_OVERWRITE = 1 };
  * app_id, app_version  application transaction: an app_version that is not newer than the app_id's last is
  *                    CADF_ERR_CONFLICT, nothing written; so is meeting any other commit (look again). app_id NULL: none
  * metadata_*         commit metadata
- * row_group_bytes    0: the library's default; target_file_bytes likewise; compression "zstd(3)", "snappy", ... NULL:
- * zstd(1)
+ * row_group_bytes    0: the library's default; target_file_bytes likewise
+ * compression        "zstd(3)", "snappy", ...; NULL: zstd(1)
  * checks             each row must not make one false (null is not false), or CADF_ERR_GATE, nothing written
  * key                columns that should tell rows apart; see is_key_unique
  */

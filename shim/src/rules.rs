@@ -1,4 +1,4 @@
-//! rules.rs — what a contract demands of the rows that SQL writes, as the host says it.
+//! rules.rs — what a contract demands of the rows that are written, as the host says it.
 use std::ffi::c_char;
 
 use crate::CWrite;

@@ -19,7 +19,7 @@
 #include "rows/rows.h"
 #include "stage/stage.h"
 
-/* Everything one run owns. `base_rows`: rows written before the stage that reports now. */
+/* Everything one run owns. `stage` is what progress speaks of. */
 struct build {
     const struct build_options *options;
     gint64 started_us;

@@ -30,14 +30,19 @@
 
 struct catalog;
 
-/* snapshot_json   an applied snapshot (store's catalog.json), taken whole: built-in contracts are not looked at. NULL:
- * built in datasets_dir    contracts and models of the user's own, added to the built-in ones; NULL: none engine
- * profile, preset, settings, spill_dir, is_read_only; its catalog is filled in here functions       scalar functions to
- * register diag            collects registrations, view registrations, DDL fingerprints; NULL: nobody wants them.
- * Borrowed until close place           where SQL makes the table of a stored dataset that has none, g_free; called from
- * any thread, must not call the catalog; NULL: nowhere, such a dataset takes no rows */
+/* Where SQL makes the table of a stored dataset that has none; *ret is g_free'd. Called from any thread, must not call
+ * the catalog. */
 typedef int (*catalog_place_fn)(void *data, const struct contract *contract, char **ret, struct ca_error *err);
 
+/* snapshot_json   an applied snapshot (the store's catalog.json), taken whole: built-in contracts are not looked at.
+ *                 NULL: those built in
+ * datasets_dir    contracts and models of the user's own, added to the built-in ones; NULL: none
+ * engine          profile, preset, settings, spill_dir, is_read_only; its catalog is filled in here
+ * functions       scalar functions to register
+ * diag            collects registrations, view registrations, DDL fingerprints; NULL: nobody wants them. Borrowed until
+ *                 close
+ * place           NULL: nowhere, a dataset without a table takes no rows from SQL
+ */
 struct catalog_options {
     const char *snapshot_json;
     const char *datasets_dir;
@@ -128,8 +133,9 @@ struct catalog_write {
 
 /* What was committed, and the handshake before it: schema fingerprints of the contract and of what was offered; they
  * differ where the offer was compatible only (the engine does not know that a column of a query is never null; the gate
- * checks the rows). The caller records it; a refused one is recorded here. source    "sql" or "stream" verdict "equal"
- * or "compatible" */
+ * checks the rows). The caller records it; a refused one is recorded here.
+ *   source    "sql" or "stream"
+ *   verdict   "equal" or "compatible" */
 struct catalog_written {
     struct engine_written commit;
     char expected[FINGERPRINT_HEX_SIZE];
