@@ -35,7 +35,7 @@ class Answer:
     err: str
 
     def rows(self) -> list[dict[str, Any]]:
-        """The rows of `--format ndjson`; columns that are null are left out by the writer."""
+        """The rows of `--format ndjson`."""
         return [json.loads(line) for line in self.out.splitlines()]
 
 

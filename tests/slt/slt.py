@@ -1,15 +1,18 @@
-"""The sqllogictest format, as much of it as our files use, run through the program.
+"""The sqllogictest format, as much of it as our files use, run through an engine: the program, or the C API.
 
+    session write                              first in a file: its statements may change something
     statement ok | statement error REGEX       followed by SQL, then an empty line
     query TYPES [rowsort]                      SQL, `----`, one line a row, cells separated by one blank;
                                                NULL is NULL, an empty text (empty), blanks inside a text are _
 
-TYPES is one letter a column, T I R B, checked against the number of columns alone. Answers come with --format json, so
-that a NULL and an empty text differ.
+TYPES is one letter a column, T I R B, checked against the number of columns alone. `$__TEST_DIR__` is a folder of the
+file's own. The records of a file are one session.
 """
 
 from __future__ import annotations
 
+import datetime
+import decimal
 import json
 import re
 from dataclasses import dataclass, field
@@ -17,8 +20,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 
-class Runner(Protocol):
-    def __call__(self, sql: str) -> tuple[int, str, str]: ...
+@dataclass
+class Answer:
+    """What a statement gave: its rows, or the message with which it failed."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    failure: str | None = None
 
 
 @dataclass
@@ -32,13 +39,32 @@ class Record:
     is_sorted: bool = False
 
 
-def parse(path: Path) -> list[Record]:
+class Engine(Protocol):
+    def run(self, records: list[Record]) -> list[Answer]:
+        """The records in their order, in one session."""
+        ...
+
+
+@dataclass
+class File:
+    name: str
+    is_writable: bool
+    records: list[Record]
+
+
+def parse(path: Path, folder: Path) -> File:
+    """`folder` is what `$__TEST_DIR__` stands for."""
     records: list[Record] = []
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = path.read_text(encoding="utf-8").replace("$__TEST_DIR__", str(folder)).splitlines()
+    is_writable = False
     i = 0
     while i < len(lines):
         line = lines[i]
         if not line.strip() or line.startswith("#"):
+            i += 1
+            continue
+        if line == "session write" and not records:
+            is_writable = True
             i += 1
             continue
         words = line.split(maxsplit=2)
@@ -62,7 +88,23 @@ def parse(path: Path) -> list[Record]:
                 record.expected.append(lines[i])
                 i += 1
         records.append(record)
-    return records
+    return File(path.name, is_writable, records)
+
+
+def json_rows(text: str) -> list[dict[str, Any]]:
+    """Numbers keep their digits."""
+    return json.loads(text, parse_float=decimal.Decimal)
+
+
+def plain(value: Any) -> Any:
+    """A value of Arrow as JSON has it."""
+    if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items()}
+    return [plain(inner) for inner in value] if isinstance(value, list) else value
 
 
 def cell(value: Any) -> str:
@@ -76,24 +118,23 @@ def cell(value: Any) -> str:
     return re.sub(r"\s", "_", text) if text else "(empty)"
 
 
-def check(path: Path, record: Record, run: Runner) -> None:
-    where = f"{path.name}:{record.line}"
-    code, out, err = run(record.sql)
-    if record.kind == "statement":
-        if record.error:
-            assert code != 0, f"{where}: succeeded, but should fail with {record.error}"
-            assert re.search(record.error, err), f"{where}: {err}"
-        else:
-            assert code == 0, f"{where}: {err}"
+def check(file: File, engine: Engine) -> None:
+    answers = engine.run(file.records)
+    for record, answer in zip(file.records, answers, strict=True):
+        check_answer(f"{file.name}:{record.line}", record, answer)
+
+
+def check_answer(where: str, record: Record, answer: Answer) -> None:
+    if record.error:
+        assert answer.failure is not None, f"{where}: succeeded, but should fail with {record.error}"
+        assert re.search(record.error, answer.failure), f"{where}: {answer.failure}"
         return
-    assert code == 0, f"{where}: {err}"
-    rows = json.loads(out or "[]")
-    names: list[str] = []
-    for row in rows:
-        names += [name for name in row if name not in names]
-    actual = [" ".join(cell(row.get(name)) for name in names) for row in rows]
-    if rows:
-        assert len(names) == record.n_columns, f"{where}: {len(names)} columns {names}"
+    assert answer.failure is None, f"{where}: {answer.failure}"
+    if record.kind == "statement":
+        return
+    for row in answer.rows:
+        assert len(row) == record.n_columns, f"{where}: {len(row)} columns {list(row)}"
+    actual = [" ".join(cell(plain(value)) for value in row.values()) for row in answer.rows]
     expected = list(record.expected)
     if record.is_sorted:
         actual.sort()

@@ -1,31 +1,107 @@
-"""Every *.slt beside this file, against the store of tests/corpus/shop."""
+"""G3, A5: every *.slt beside this file, against the store of tests/corpus/shop, through the program and through the
+public C API alike."""
 
-import sys
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
+import capi
+import pyarrow as pa
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
 import slt
+from conftest import ROOT, Answer, Program
 
 FOLDER = Path(__file__).resolve().parent
 FILES = sorted(FOLDER.glob("*.slt"))
 
 
+class ThroughProgram:
+    """`codeanatomy sql`. A process is a session and ends at its first failure: all that should succeed runs in one; what
+    should fail has one of its own, after the statements that come before it in the file."""
+
+    def __init__(self, program: Program, store: Path, is_writable: bool, folder: Path) -> None:
+        self.program = program
+        self.store = store
+        self.is_writable = is_writable
+        self.folder = folder
+
+    def process(self, statements: list[str]) -> Answer:
+        store = self.store
+        if self.is_writable:
+            # What another process wrote is not there.
+            store = self.folder.parent / "copy"
+            shutil.rmtree(store, ignore_errors=True)
+            shutil.copytree(self.store, store)
+            shutil.rmtree(self.folder)
+            self.folder.mkdir()
+        commands = [word for statement in statements for word in ("-c", statement)]
+        writes = ["--write"] if self.is_writable else []
+        return self.program.run("sql", "--store", store, "-q", "--format", "json", *writes, *commands)
+
+    def run(self, records: list[slt.Record]) -> list[slt.Answer]:
+        good = [record for record in records if not record.error]
+        all_good = self.process([record.sql for record in good])
+        assert all_good.code == 0, all_good.err
+        answers = dict(zip((r.line for r in good), map(slt.json_rows, all_good.out.splitlines()), strict=True))
+        found: list[slt.Answer] = []
+        before: list[str] = []
+        for record in records:
+            if record.error:
+                failed = self.process([*before, record.sql])
+                found.append(slt.Answer(failure=failed.err if failed.code != 0 else None))
+            else:
+                found.append(slt.Answer(answers[record.line]))
+                before += [record.sql] if record.kind == "statement" else []
+        return found
+
+
+class ThroughCApi:
+    """One `ca_session` for all records."""
+
+    def __init__(self, session: capi.Session) -> None:
+        self.session = session
+
+    def answer(self, sql: str) -> slt.Answer:
+        try:
+            return slt.Answer(self.session.rows(sql))
+        except (capi.Refused, pa.ArrowException, OSError) as failure:
+            return slt.Answer(failure=str(failure))
+
+    def run(self, records: list[slt.Record]) -> list[slt.Answer]:
+        return [self.answer(record.sql) for record in records]
+
+
 @pytest.fixture(scope="module")
-def store(program, tmp_path_factory):
+def store(program: Program, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("slt") / "store"
-    program.build(FOLDER.parent / "corpus" / "shop", folder)
+    program.build(ROOT / "tests" / "corpus" / "shop", folder)
     return folder
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
-def test_slt(path, program, store):
-    def run(sql):
-        answer = program.run("sql", "--store", store, "--format", "json", "-c", sql)
-        return answer.code, answer.out, answer.err
+OpenEngine = Callable[[bool], slt.Engine]
 
-    records = slt.parse(path)
-    assert records
-    for record in records:
-        slt.check(path, record, run)
+
+@pytest.fixture(params=["program", "c_api"])
+def engine(request: pytest.FixtureRequest, program: Program, store: Path, tmp_path: Path) -> Iterator[OpenEngine]:
+    """Opens a session over the store; one that writes has a copy of it. The file's own folder is tmp_path/files."""
+    (tmp_path / "files").mkdir()
+    with ExitStack() as opened:
+
+        def through_c_api(is_writable: bool) -> slt.Engine:
+            place = shutil.copytree(store, tmp_path / "copy") if is_writable else store
+            return ThroughCApi(opened.enter_context(capi.Session(place, writable=is_writable)))
+
+        def through_program(is_writable: bool) -> slt.Engine:
+            return ThroughProgram(program, store, is_writable, tmp_path / "files")
+
+        yield through_program if request.param == "program" else through_c_api
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
+def test_slt(path: Path, engine: OpenEngine, tmp_path: Path) -> None:
+    file = slt.parse(path, tmp_path / "files")
+    assert file.records
+    slt.check(file, engine(file.is_writable))

@@ -1,0 +1,142 @@
+"""The public C API, called from Python: cffi reads the declarations of include/, pyarrow imports the streams.
+
+Nothing but the headers and the shared library is used, as by any other host of the library.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import cffi
+import pyarrow as pa
+
+ROOT = Path(__file__).resolve().parent.parent
+HEADERS = ("arrow.h", "error.h", "codeanatomy.h")
+
+
+def declarations(header: str) -> str:
+    """A public header without what the preprocessor is for: guards, includes, and the C++ linkage."""
+    text = (ROOT / "include" / "codeanatomy" / header).read_text(encoding="utf-8")
+    text = re.sub(r"^#ifdef __cplusplus\n.*?^#endif\n", "", text, flags=re.MULTILINE | re.DOTALL)
+    return re.sub(r"^#.*\n", "", text, flags=re.MULTILINE)
+
+
+ffi: Any = cffi.FFI()
+for each in HEADERS:
+    ffi.cdef(declarations(each))
+
+
+def load() -> Any:
+    build = Path(os.environ.get("CA_BUILD_DIR", ROOT / "build"))
+    return ffi.dlopen(str(build / "lib" / "libcodeanatomy.so"))
+
+
+lib = load()
+
+
+class Refused(Exception):
+    """A call that failed: the name of its status, and the message."""
+
+    def __init__(self, error: Any) -> None:
+        self.status: str = ffi.string(lib.ca_status_name(error.code)).decode()
+        self.message: str = ffi.string(error.message).decode()
+        super().__init__(f"{self.status}: {self.message}")
+
+
+def address(pointer: Any) -> int:
+    return int(ffi.cast("uintptr_t", pointer))
+
+
+class Session:
+    """`ca_session`, one thread at a time; ends with the `with` that holds it."""
+
+    def __init__(
+        self,
+        store: Path | None = None,
+        *,
+        datasets: Path | None = None,
+        writable: bool = False,
+        profile: str | None = None,
+        settings: tuple[str, ...] = (),
+    ) -> None:
+        options = ffi.new("struct ca_session_options *")
+        options.size = ffi.sizeof("struct ca_session_options")
+        # What the options point to has to live as long as the call.
+        texts = [ffi.new("char[]", text.encode()) for text in settings]
+        named = {"store": store, "datasets": datasets, "profile": profile}
+        kept = {name: ffi.new("char[]", str(value).encode()) for name, value in named.items() if value is not None}
+        for name, text in kept.items():
+            setattr(options, name, text)
+        array = ffi.new("char *[]", texts)
+        options.settings = ffi.cast("const char *const *", array)
+        options.n_settings = len(texts)
+        options.read_only = not writable
+        handle = ffi.new("ca_session **")
+        self._check(lambda error: lib.ca_session_open(options, handle, error))
+        self._session = handle[0]
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        lib.ca_session_close(self._session)
+        self._session = ffi.NULL
+
+    @staticmethod
+    def _check(call: Any) -> None:
+        error = ffi.new("struct ca_error *")
+        if call(error) != lib.CA_OK:
+            raise Refused(error)
+
+    def _stream(self, call: Any) -> pa.RecordBatchReader:
+        stream = ffi.new("struct ArrowArrayStream *")
+        self._check(lambda error: call(stream, error))
+        return pa.RecordBatchReader._import_from_c(address(stream))
+
+    def _text(self, call: Any) -> str:
+        parts: list[bytes] = []
+
+        @ffi.callback("void(void *, const char *, size_t)")
+        def take(_: Any, text: Any, n_bytes: int) -> None:
+            parts.append(ffi.buffer(text, n_bytes)[:])
+
+        self._check(lambda error: call(take, error))
+        return b"".join(parts).decode()
+
+    def stream(self, sql: str) -> pa.RecordBatchReader:
+        """Batches as the engine makes them; the import owns the stream."""
+        return self._stream(
+            lambda stream, error: lib.ca_query(self._session, sql.encode(), ffi.NULL, ffi.NULL, stream, error)
+        )
+
+    def query(self, sql: str) -> pa.Table:
+        return self.stream(sql).read_all()
+
+    def rows(self, sql: str) -> list[dict[str, Any]]:
+        return self.query(sql).to_pylist()
+
+    def resolve(self, name_or_query: str) -> pa.Schema:
+        schema = ffi.new("struct ArrowSchema *")
+        self._check(lambda error: lib.ca_resolve_schema(self._session, name_or_query.encode(), schema, error))
+        return pa.Schema._import_from_c(address(schema))
+
+    def describe(self, name_or_query: str) -> pa.Table:
+        return self._stream(
+            lambda stream, error: lib.ca_describe(self._session, name_or_query.encode(), stream, error)
+        ).read_all()
+
+    def columns(self, dataset: str | None = None) -> pa.Table:
+        name = ffi.NULL if dataset is None else ffi.new("char[]", dataset.encode())
+        return self._stream(lambda stream, error: lib.ca_columns(self._session, name, stream, error)).read_all()
+
+    def listing(self, what: str) -> pa.Table:
+        """`tables`, `views`, `routines` or `settings`."""
+        call = getattr(lib, f"ca_{what}")
+        return self._stream(lambda stream, error: call(self._session, stream, error)).read_all()
+
+    def ddl(self, name: str | None = None) -> str:
+        of = ffi.NULL if name is None else ffi.new("char[]", name.encode())
+        return self._text(lambda sink, error: lib.ca_ddl(self._session, of, sink, ffi.NULL, error))
