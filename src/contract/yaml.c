@@ -14,6 +14,7 @@ struct frame {
 
 struct reader {
     const char *source;
+    const char *text;
     struct frame frames[YAML_MAX_DEPTH];
     size_t depth;
     struct yaml_node *root;
@@ -128,12 +129,64 @@ static void close_collection(struct reader *r)
     yaml_node_free(top->key);
 }
 
+/* What stands between single quotes: two quotes are one, a line break is a space, each further empty line a line break,
+ * and blanks around breaks do not count. libfyaml 0.7.12 reads four quotes in a row as three, and loses as many bytes
+ * at the end of the text. */
+static GString *single_quoted_text(const char *raw, size_t n_bytes)
+{
+    GString *text = g_string_sized_new(n_bytes);
+    size_t n_breaks = 0;
+    for (const char *p = raw, *end = raw + n_bytes; p <= end; p++) {
+        const bool is_end = p == end;
+        if (!is_end && (*p == '\n' || *p == '\r')) {
+            while (n_breaks == 0 && text->len > 0 && strchr(" \t", text->str[text->len - 1]) != NULL)
+                g_string_truncate(text, text->len - 1);
+            p += p[0] == '\r' && p + 1 < end && p[1] == '\n' ? 1 : 0;
+            n_breaks++;
+            continue;
+        }
+        if (n_breaks > 0 && !is_end && (*p == ' ' || *p == '\t'))
+            continue;
+        if (n_breaks == 1)
+            g_string_append_c(text, ' ');
+        for (; n_breaks > 1; n_breaks--)
+            g_string_append_c(text, '\n');
+        n_breaks = 0;
+        if (is_end)
+            break;
+        g_string_append_c(text, *p);
+        p += p[0] == '\'' ? 1 : 0;
+    }
+    return text;
+}
+
+/* The text of a scalar. In chunks, since fy_token_get_text() of libfyaml 0.7.12 loses memory when there are many
+ * escapes. */
+static GString *scalar_text(const struct reader *r, struct fy_token *token)
+{
+    if (token == NULL)
+        return g_string_new(NULL);
+    const struct fy_mark *start = fy_token_start_mark(token);
+    const struct fy_mark *end = fy_token_end_mark(token);
+    if (fy_token_scalar_style(token) == FYSS_SINGLE_QUOTED && start != NULL && end != NULL)
+        return single_quoted_text(r->text + start->input_pos, end->input_pos - start->input_pos);
+    GString *text = g_string_new(NULL);
+    struct fy_token_iter *iter = fy_token_iter_create(token);
+    const struct fy_iter_chunk *chunk = NULL;
+    int is_failed = 0;
+    while (iter != NULL && (chunk = fy_token_iter_chunk_next(iter, chunk, &is_failed)) != NULL)
+        g_string_append_len(text, chunk->str, (gssize)chunk->len);
+    fy_token_iter_destroy(iter);
+    return text;
+}
+
 static int read_scalar(struct reader *r, struct fy_event *event, struct yaml_node **ret)
 {
-    size_t n = 0;
-    const char *text = fy_token_get_text(event->scalar.value, &n);
+    GString *text = scalar_text(r, event->scalar.value);
+    /* "\0" in a double-quoted scalar: texts are C strings from here on. */
+    const bool has_nul = strlen(text->str) != text->len;
     struct yaml_node *node = node_new(YAML_SCALAR, fy_event_start_mark(event));
-    node->text = g_strndup(text == NULL ? "" : text, n);
+    node->text = g_string_free(text, FALSE);
     const enum fy_scalar_style style =
         event->scalar.value == NULL ? FYSS_PLAIN : fy_token_scalar_style(event->scalar.value);
     node->is_plain = style == FYSS_PLAIN;
@@ -141,8 +194,7 @@ static int read_scalar(struct reader *r, struct fy_event *event, struct yaml_nod
     if ((style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED) && node->column > 1)
         node->column--;
     int rc = CA_OK;
-    /* "\0" in a double-quoted scalar: texts are C strings from here on. */
-    if (text != NULL && memchr(text, '\0', n) != NULL)
+    if (has_nul)
         rc = refuse(r, node, "a text may not contain NUL");
     else if (event->scalar.tag != NULL)
         rc = refuse_token(r, event->scalar.tag, true);
@@ -233,7 +285,7 @@ int yaml_parse(const char *text, size_t n_bytes, const char *source, struct yaml
     struct fy_parse_cfg cfg = {.flags = FYPCF_QUIET | FYPCF_COLLECT_DIAG | FYPCF_DEFAULT_VERSION_1_2 | FYPCF_JSON_NONE,
                                .diag = diag};
     struct fy_parser *parser = fy_parser_create(&cfg);
-    struct reader r = {.source = source, .err = err};
+    struct reader r = {.source = source, .text = text, .err = err};
     int rc = CA_OK;
     if (parser == NULL || fy_parser_set_string(parser, text, n_bytes) != 0)
         rc = ca_fail(err, CA_ERR_RESOURCES, "%s: no memory to parse", source);

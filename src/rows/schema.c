@@ -224,23 +224,34 @@ static void add(struct comparison *k, const char *code, char *path, char *expect
     g_array_append_val(k->findings, finding);
 }
 
-static int64_t child_named(const struct ArrowSchema *schema, const char *name)
-{
-    for (int64_t i = 0; i < schema->n_children; i++) {
-        if (schema->children[i]->name != NULL && strcmp(schema->children[i]->name, name) == 0)
-            return i;
-    }
-    return -1;
-}
-
 static const char *name_of(const struct ArrowSchema *schema)
 {
     return schema->name == NULL ? "" : schema->name;
 }
 
+/* The child of `schema` that answers to child `i` of `other`: of the same name and, where several have that name, as
+ * many of them before it. -1: none. */
+static int64_t child_like(const struct ArrowSchema *schema, const struct ArrowSchema *other, int64_t i)
+{
+    const char *name = name_of(other->children[i]);
+    int64_t n_before = 0;
+    for (int64_t j = 0; j < i; j++)
+        n_before += strcmp(name_of(other->children[j]), name) == 0 ? 1 : 0;
+    for (int64_t j = 0; j < schema->n_children; j++) {
+        if (strcmp(name_of(schema->children[j]), name) == 0 && n_before-- == 0)
+            return j;
+    }
+    return -1;
+}
+
 static char *join(const char *path, const char *name)
 {
     return path[0] == '\0' ? g_strdup(name) : g_strconcat(path, ".", name, NULL);
+}
+
+static int by_text(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
 /* Field metadata as "key=value" in order of key. */
@@ -255,7 +266,7 @@ static char *metadata_text(const struct ArrowSchema *schema)
             g_ptr_array_add(
                 lines, g_strdup_printf("%.*s=%.*s", (int)key.size_bytes, key.data, (int)value.size_bytes, value.data));
     }
-    g_ptr_array_sort(lines, (GCompareFunc)(void (*)(void))g_strcmp0);
+    g_ptr_array_sort(lines, by_text);
     g_ptr_array_add(lines, NULL);
     return g_strjoinv(", ", (char **)lines->pdata);
 }
@@ -272,7 +283,7 @@ static void compare_children(struct comparison *k, const struct ArrowSchema *exp
     for (int64_t i = 0; i < expected->n_children; i++) {
         const struct ArrowSchema *child = expected->children[i];
         g_autofree char *child_path = join(path, name_of(child));
-        int64_t at = child_named(found, name_of(child));
+        int64_t at = child_like(found, expected, i);
         if (at < 0) {
             add(k, is_top ? "column_missing" : "field_missing", g_strdup(child_path), rows_type_text(child),
                 g_strdup(""));
@@ -288,9 +299,28 @@ static void compare_children(struct comparison *k, const struct ArrowSchema *exp
     }
     for (int64_t i = 0; i < found->n_children; i++) {
         const struct ArrowSchema *child = found->children[i];
-        if (child_named(expected, name_of(child)) < 0)
+        if (child_like(expected, found, i) < 0)
             add(k, is_top ? "column_unexpected" : "field_unexpected", join(path, name_of(child)), g_strdup(""),
                 rows_type_text(child));
+    }
+}
+
+static bool has_entries(const struct ArrowSchema *map)
+{
+    return map->n_children == 1 && map->children[0]->n_children == 2;
+}
+
+static const char *const list_parts[] = {"[]"};
+static const char *const map_parts[] = {"{key}", "{value}"};
+
+/* Children that their place tells apart; `suffixes` NULL: a union's and the like, which have names too. */
+static void compare_parts(struct comparison *k, const struct ArrowSchema *expected, const struct ArrowSchema *found,
+                          const char *path, const char *const *suffixes, int depth)
+{
+    for (int64_t i = 0; i < expected->n_children; i++) {
+        g_autofree char *part =
+            suffixes == NULL ? join(path, name_of(expected->children[i])) : g_strconcat(path, suffixes[i], NULL);
+        compare_field(k, expected->children[i], found->children[i], part, depth + 1);
     }
 }
 
@@ -322,19 +352,14 @@ static void compare_field(struct comparison *k, const struct ArrowSchema *expect
     }
     if (expected->dictionary != NULL && found->dictionary != NULL && !o->modulo_storage)
         compare_field(k, expected->dictionary, found->dictionary, path, depth + 1);
-    if (is_struct(x)) {
+    if (is_struct(x))
         compare_children(k, expected, found, path, depth);
-    } else if (is_list(x) && expected->n_children == 1 && found->n_children == 1) {
-        g_autofree char *item = g_strconcat(path, "[]", NULL);
-        compare_field(k, expected->children[0], found->children[0], item, depth + 1);
-    } else if (is_map(x) && expected->n_children == 1 && found->n_children == 1) {
-        static const char *const suffixes[] = {"{key}", "{value}"};
-        for (int64_t i = 0; i < 2 && expected->children[0]->n_children == 2 && found->children[0]->n_children == 2;
-             i++) {
-            g_autofree char *part = g_strconcat(path, suffixes[i], NULL);
-            compare_field(k, expected->children[0]->children[i], found->children[0]->children[i], part, depth + 1);
-        }
-    }
+    else if (expected->n_children != found->n_children)
+        add(k, "type_differs", g_strdup(path), rows_type_text(expected), rows_type_text(found));
+    else if (is_map(x) && has_entries(expected) && has_entries(found))
+        compare_parts(k, expected->children[0], found->children[0], path, map_parts, depth);
+    else
+        compare_parts(k, expected, found, path, is_list(x) && expected->n_children == 1 ? list_parts : NULL, depth);
 }
 
 void rows_findings_done(struct rows_findings *f)

@@ -278,6 +278,11 @@ static void test_compare(void **state)
         {"a:u,b:I,c:tsu:,d:+l(item:z)", "a:vu,b:i,c:tsn:,d:+L(item:Z)", &storage, "", ""},
         {"a:u", "a:vu", NULL, "type_differs ", "'a' is utf8_view, expected utf8"},
         {"a:d:10;2", "a:d:11;2", NULL, "type_differs ", "'a' is decimal(11,2), expected decimal(10,2)"},
+        /* Two columns of one name were one to the comparison, and what is inside a union nothing (fuzz_schema). */
+        {"a:i", "a:i,a:u", NULL, "column_unexpected ", "'a' (utf8) is not declared"},
+        {"a:i,a:u", "a:i", NULL, "column_missing ", "'a' (utf8) is missing"},
+        {"a:i,a:u", "a:i,a:l", NULL, "type_differs ", "'a' is int64, expected utf8"},
+        {"a:+us:0;1(x:i,y:u)", "a:+us:0;1(x:i,y:l)", NULL, "type_differs ", "'a.y' is int64, expected utf8"},
     };
     struct ca_error err = {0};
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -300,6 +305,30 @@ static void test_compare(void **state)
         ArrowSchemaRelease(&expected);
         ArrowSchemaRelease(&found);
     }
+}
+
+/* The order of field metadata means nothing; it was compared in the order of addresses (fuzz_schema). */
+static void test_compare_metadata(void **state)
+{
+    (void)state;
+    static const char *const keys[][3] = {{"b", "a", "c"}, {"c", "b", "a"}, {"a", "b", "d"}};
+    struct ArrowSchema schemas[3];
+    for (size_t i = 0; i < G_N_ELEMENTS(schemas); i++) {
+        struct ArrowBuffer metadata;
+        assert_int_equal(ArrowMetadataBuilderInit(&metadata, NULL), 0);
+        for (size_t k = 0; k < 3; k++)
+            assert_int_equal(ArrowMetadataBuilderAppend(&metadata, ArrowCharView(keys[i][k]), ArrowCharView("1")), 0);
+        schemas[i] = schema_of("x:i");
+        assert_int_equal(ArrowSchemaSetMetadata(schemas[i].children[0], (const char *)metadata.data), 0);
+        ArrowBufferReset(&metadata);
+    }
+    static const struct rows_compare_options with_metadata = {.with_metadata = true};
+    struct ca_error err = {0};
+    assert_int_equal(rows_schema_check(&schemas[0], &schemas[1], &with_metadata, &err), CA_OK);
+    assert_int_equal(rows_schema_check(&schemas[0], &schemas[2], &with_metadata, &err), CA_ERR_DRIFT);
+    assert_string_equal(err.message, "'x' has metadata {a=1, b=1, d=1}, expected {a=1, b=1, c=1}");
+    for (size_t i = 0; i < G_N_ELEMENTS(schemas); i++)
+        ArrowSchemaRelease(&schemas[i]);
 }
 
 static void test_schema_fingerprint(void **state)
@@ -812,6 +841,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_compare),
+        cmocka_unit_test(test_compare_metadata),
         cmocka_unit_test(test_schema_fingerprint),
         cmocka_unit_test(test_deep_schema_is_refused),
         cmocka_unit_test(test_align),
