@@ -1,7 +1,7 @@
 """Every *.transcript beside this file, step by step.
 
 To write down what the program says now, for reading and not for trusting:
-    python tests/cli/test_cli.py --complete NAME.transcript ...
+    PYTHONPATH=tests python tests/cli/test_cli.py --complete NAME.transcript ...
 """
 
 import sys

@@ -19,8 +19,8 @@ FILES = sorted(FOLDER.glob("*.slt"))
 
 
 class ThroughProgram:
-    """`codeanatomy sql`. A process is a session and ends at its first failure: all that should succeed runs in one; what
-    should fail has one of its own, after the statements that come before it in the file."""
+    """`codeanatomy sql`. A process is a session and ends at its first failure: all that should succeed runs in one;
+    what should fail has one of its own, after the statements that come before it in the file."""
 
     def __init__(self, program: Program, store: Path, is_writable: bool, folder: Path) -> None:
         self.program = program
