@@ -399,7 +399,8 @@ static int build_publish(struct build *b, struct ca_error *err)
     b->stage = "publish";
     build_report(b, 0, 0);
     CA_TRY(build_diagnostics(b, err));
-    const char *snapshot = catalog_snapshot_json(b->catalog);
+    size_t n_snapshot_bytes = 0;
+    const void *snapshot = g_bytes_get_data(catalog_snapshot(b->catalog), &n_snapshot_bytes);
     g_autofree char *snapshot_path = store_snapshot_path(b->store, catalog_fingerprint(b->catalog));
     struct manifest m = {0};
     int rc = build_manifest(b, &m, err);
@@ -408,7 +409,7 @@ static int build_publish(struct build *b, struct ca_error *err)
         g_autofree char *previous = NULL;
         rc = store_published(b->store, &previous, err);
         if (rc == CA_OK)
-            rc = file_write_atomic(snapshot_path, snapshot, strlen(snapshot), err);
+            rc = file_write_atomic(snapshot_path, snapshot, n_snapshot_bytes, err);
         if (rc == CA_OK)
             rc = store_publish(b->store, b->run_id, json, err);
         if (rc == CA_OK) {

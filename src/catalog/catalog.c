@@ -10,69 +10,58 @@
 
 struct catalog_name *catalog_name_find(const struct catalog *c, const char *schema, const char *name)
 {
-    g_autofree char *key = g_strconcat(schema, ".", name, NULL);
-    return g_hash_table_lookup(c->by_key, key);
+    int64_t at = contract_bundle_find_name(c->bundle, schema, name);
+    return at < 0 ? NULL : c->names->pdata[at];
+}
+
+/* Of these kinds, in this storage, rows are in the store. */
+static bool is_stored(enum contract_kind kind, const char *storage)
+{
+    bool is_kept = kind == CONTRACT_BUNDLE || kind == CONTRACT_TABLE || kind == CONTRACT_DIAGNOSTICS;
+    return is_kept && g_strcmp0(storage, "delta") == 0;
 }
 
 bool catalog_is_stored(const struct contract *contract)
 {
-    bool is_kept =
-        contract->kind == CONTRACT_BUNDLE || contract->kind == CONTRACT_TABLE || contract->kind == CONTRACT_DIAGNOSTICS;
-    return is_kept && g_strcmp0(contract->storage.format, "delta") == 0;
+    return is_stored(contract->kind, contract->storage.format);
 }
 
 /* ---- opening ---------------------------------------------------------------------------------------------------- */
 
-static void dataset_free(struct catalog_dataset *d)
+static void dataset_done(struct catalog_dataset *d)
 {
     g_free(d->location);
     g_free(d->failure);
     rows_shared_unref(d->rows);
     catalog_rules_free(d->rules);
-    g_free(d);
 }
 
-static void name_free(struct catalog_name *n)
+/* Datasets and names are made in one piece each: there may be ten thousand of them, of which one is wanted. */
+static void catalog_index(struct catalog *c)
 {
-    g_free(n->key);
-    free(n->sql);
-    g_free(n);
-}
-
-static int add_name(struct catalog *c, struct catalog_dataset *d, const char *name, bool is_nested,
-                    struct ca_error *err)
-{
-    struct catalog_name *n = g_new0(struct catalog_name, 1);
-    n->schema = d->entry->schema;
-    n->name = name;
-    n->key = g_strconcat(n->schema, ".", name, NULL);
-    n->dataset = d;
-    n->is_nested = is_nested;
-    g_ptr_array_add(c->names, n);
-    if (!g_hash_table_insert(c->by_key, n->key, n))
-        return ca_fail(err, CA_ERR_CONTRACT, "the name '%s' is declared twice", n->key);
-    return CA_OK;
-}
-
-static int by_key(gconstpointer a, gconstpointer b)
-{
-    return strcmp((*(struct catalog_name *const *)a)->key, (*(struct catalog_name *const *)b)->key);
-}
-
-static int catalog_index(struct catalog *c, struct ca_error *err)
-{
-    for (size_t i = 0; i < contract_bundle_n(c->bundle); i++) {
-        struct catalog_dataset *d = g_new0(struct catalog_dataset, 1);
+    size_t n_datasets = contract_bundle_n(c->bundle);
+    size_t n_names = contract_bundle_n_names(c->bundle);
+    c->all_datasets = g_new0(struct catalog_dataset, n_datasets);
+    c->all_names = g_new0(struct catalog_name, n_names);
+    for (size_t i = 0; i < n_datasets; i++) {
+        struct catalog_dataset *d = &c->all_datasets[i];
         d->index = i;
         d->entry = contract_bundle_entry(c->bundle, i);
         d->n_rows = -1;
         g_ptr_array_add(c->datasets, d);
-        CA_TRY(add_name(c, d, d->entry->name, /* is_nested= */ false, err));
-        for (size_t j = 0; j < d->entry->n_views; j++)
-            CA_TRY(add_name(c, d, d->entry->views[j], /* is_nested= */ true, err));
     }
-    g_ptr_array_sort(c->names, by_key);
-    return CA_OK;
+    for (size_t i = 0; i < n_names; i++) {
+        const struct contract_bundle_name known = contract_bundle_name(c->bundle, i);
+        struct catalog_dataset *d = &c->all_datasets[known.dataset];
+        c->all_names[i] = (struct catalog_name){
+            .key = known.key,
+            .schema = d->entry->schema,
+            .name = known.name,
+            .dataset = d,
+            .is_nested = known.is_view,
+        };
+        g_ptr_array_add(c->names, &c->all_names[i]);
+    }
 }
 
 /* Whether the first bundle, an applied snapshot, holds the very dataset `e`. Another one of its name is drift. */
@@ -111,45 +100,57 @@ static int merge_bundles(struct contract_bundle *const bundles[2], bool is_snaps
                 return ca_fail(err, CA_ERR_CONTRACT, "'%s.%s' is built in: give yours another name", e->schema,
                                e->name);
             struct contract_bundle_source *source = &sources[n_sources++];
-            source->yaml = e->yaml;
             source->sql = e->sql;
+            CA_TRY(contract_bundle_yaml(bundles[b], i, &source->yaml, err));
             CA_TRY(contract_bundle_contract(bundles[b], i, &source->contract, err));
         }
     }
     return contract_bundle_render(sources, n_sources, ret, ret_n_bytes, err);
 }
 
+/* The catalog's document is `bytes` from now on. Takes them. */
+static int take_snapshot(struct catalog *c, GBytes *bytes, const char *fingerprint, struct ca_error *err)
+{
+    size_t n_bytes = 0;
+    const void *document = g_bytes_get_data(bytes, &n_bytes);
+    struct contract_bundle *bundle = NULL;
+    int rc = contract_bundle_open(document, n_bytes, fingerprint, &bundle, err);
+    if (rc != CA_OK) {
+        g_bytes_unref(bytes);
+        return rc;
+    }
+    contract_bundle_free(c->bundle);
+    g_clear_pointer(&c->snapshot, g_bytes_unref);
+    c->bundle = bundle;
+    c->snapshot = bytes;
+    return CA_OK;
+}
+
 static int add_user_datasets(struct catalog *c, const char *dir, bool is_snapshot, struct ca_error *err)
 {
-    CA_AUTOFREE char *user_json = NULL;
+    CA_AUTOFREE char *user_document = NULL;
     size_t n_user_bytes = 0;
-    CA_TRY(contract_bundle_render_dir(dir, &user_json, &n_user_bytes, err));
+    CA_TRY(contract_bundle_render_dir(dir, &user_document, &n_user_bytes, err));
     CA_AUTOPTR(contract_bundle) user = NULL;
-    CA_TRY(contract_bundle_parse(user_json, n_user_bytes, &user, err));
+    CA_TRY(contract_bundle_open(user_document, n_user_bytes, NULL, &user, err));
     char *merged = NULL;
     size_t n_bytes = 0;
     struct contract_bundle *const both[2] = {c->bundle, user};
     CA_TRY(merge_bundles(both, is_snapshot, &merged, &n_bytes, err));
-    free(c->snapshot);
-    c->snapshot = merged;
-    contract_bundle_free(CA_STEAL(c->bundle));
-    return contract_bundle_parse(merged, n_bytes, &c->bundle, err);
+    return take_snapshot(c, g_bytes_new_with_free_func(merged, n_bytes, free, merged), NULL, err);
 }
 
 static int catalog_load(struct catalog *c, const struct catalog_options *o, struct ca_error *err)
 {
-    const char *json = o->snapshot_json ? o->snapshot_json : (const char *)contract_builtin_bundle;
-    size_t n_bytes = o->snapshot_json ? strlen(o->snapshot_json) : contract_builtin_bundle_size;
-    c->snapshot = strndup(json, n_bytes);
-    if (!c->snapshot)
-        return ca_fail(err, CA_ERR_RESOURCES, "no memory for the contracts");
-    CA_TRY_CTX(contract_bundle_parse(json, n_bytes, &c->bundle, err), err, "read the %s",
-               o->snapshot_json ? "applied snapshot" : "built-in contracts");
+    GBytes *bytes = o->snapshot ? g_bytes_ref(o->snapshot)
+                                : g_bytes_new_static(contract_builtin_bundle, contract_builtin_bundle_size);
+    CA_TRY_CTX(take_snapshot(c, bytes, o->snapshot_fingerprint, err), err, "read '%s'",
+               o->snapshot ? o->snapshot_path : "the built-in contracts");
     if (o->datasets_dir)
-        CA_TRY_CTX(add_user_datasets(c, o->datasets_dir, o->snapshot_json != NULL, err), err,
-                   "load the datasets of '%s'", o->datasets_dir);
-    fingerprint_of(c->snapshot, strlen(c->snapshot), c->fingerprint);
-    return catalog_index(c, err);
+        CA_TRY_CTX(add_user_datasets(c, o->datasets_dir, o->snapshot != NULL, err), err, "load the datasets of '%s'",
+                   o->datasets_dir);
+    catalog_index(c);
+    return CA_OK;
 }
 
 static int catalog_open_engine(struct catalog *c, const struct catalog_options *o, struct ca_error *err)
@@ -169,9 +170,8 @@ int catalog_open(const struct catalog_options *options, struct catalog **ret, st
     struct catalog *c = g_new0(struct catalog, 1);
     g_atomic_ref_count_init(&c->n_refs);
     g_mutex_init(&c->lock);
-    c->datasets = g_ptr_array_new_with_free_func((GDestroyNotify)dataset_free);
-    c->names = g_ptr_array_new_with_free_func((GDestroyNotify)name_free);
-    c->by_key = g_hash_table_new(g_str_hash, g_str_equal);
+    c->datasets = g_ptr_array_new();
+    c->names = g_ptr_array_new();
     c->diag = options->diag;
     c->place = options->place;
     c->place_data = options->place_data;
@@ -197,11 +197,16 @@ void catalog_unref(struct catalog *c)
 {
     if (!g_atomic_ref_count_dec(&c->n_refs))
         return;
-    g_hash_table_unref(c->by_key);
+    for (guint i = 0; i < c->names->len; i++)
+        free(((struct catalog_name *)c->names->pdata[i])->sql);
+    for (guint i = 0; i < c->datasets->len; i++)
+        dataset_done(c->datasets->pdata[i]);
     g_ptr_array_unref(c->names);
     g_ptr_array_unref(c->datasets);
+    g_free(c->all_names);
+    g_free(c->all_datasets);
     contract_bundle_free(c->bundle);
-    free(c->snapshot);
+    g_clear_pointer(&c->snapshot, g_bytes_unref);
     g_mutex_clear(&c->lock);
     g_free(c);
 }
@@ -220,14 +225,14 @@ struct engine *catalog_engine(const struct catalog *c)
     return c->engine;
 }
 
-const char *catalog_snapshot_json(const struct catalog *c)
+GBytes *catalog_snapshot(const struct catalog *c)
 {
     return c->snapshot;
 }
 
 const char *catalog_fingerprint(const struct catalog *c)
 {
-    return c->fingerprint;
+    return contract_bundle_fingerprint(c->bundle);
 }
 
 /* ---- names ------------------------------------------------------------------------------------------------------ */
@@ -364,14 +369,13 @@ static void next_epoch(struct catalog *c)
     g_atomic_int_inc(&c->epoch);
 }
 
+/* The index alone says what is stored: a session pins every dataset of its run when it opens. */
 int catalog_pin(struct catalog *c, const char *schema, const char *name, const struct catalog_pin *pin,
                 struct ca_error *err)
 {
     struct catalog_name *n = NULL;
-    const struct contract *contract = NULL;
     CA_TRY(name_required(c, schema, name, &n, err));
-    CA_TRY(catalog_dataset_contract(c, n->dataset, &contract, err));
-    if (n->is_nested || !catalog_is_stored(contract))
+    if (n->is_nested || !is_stored(n->dataset->entry->kind, n->dataset->entry->storage))
         return ca_fail(err, CA_ERR_CONTRACT, "'%s' is not a stored dataset", n->key);
     g_mutex_lock(&c->lock);
     g_free(n->dataset->location);

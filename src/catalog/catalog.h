@@ -17,6 +17,7 @@
 #ifndef CA_CATALOG_CATALOG_H
 #define CA_CATALOG_CATALOG_H
 
+#include <glib.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -34,8 +35,10 @@ struct catalog;
  * the catalog. */
 typedef int (*catalog_place_fn)(void *data, const struct contract *contract, char **ret, struct ca_error *err);
 
-/* snapshot_json   an applied snapshot (the store's catalog.json), taken whole: built-in contracts are not looked at.
- *                 NULL: those built in
+/* snapshot        an applied snapshot (contract/bundle.h), taken whole: built-in contracts are not looked at. NULL:
+ *                 those built in
+ * snapshot_path   where it comes from, for messages
+ * snapshot_fingerprint   what it must have, NULL: nobody knows
  * datasets_dir    contracts and models of the user's own, added to the built-in ones; NULL: none
  * engine          profile, preset, settings, spill_dir, is_read_only; its catalog is filled in here
  * functions       scalar functions to register
@@ -44,7 +47,9 @@ typedef int (*catalog_place_fn)(void *data, const struct contract *contract, cha
  * place           NULL: nowhere, a dataset without a table takes no rows from SQL
  */
 struct catalog_options {
-    const char *snapshot_json;
+    GBytes *snapshot;
+    const char *snapshot_path;
+    const char *snapshot_fingerprint;
     const char *datasets_dir;
     struct engine_options engine;
     const struct rows_function *functions;
@@ -92,8 +97,8 @@ int catalog_sql(struct catalog *c, const char *schema, const char *name, const c
 int catalog_declared_schema(struct catalog *c, const char *schema, const char *name, struct ArrowSchema *ret,
                             struct ca_error *err) CA_MUST_CHECK;
 
-/* The bundle as JSON, what a store keeps as its applied snapshot, and its fingerprint. Borrowed. */
-const char *catalog_snapshot_json(const struct catalog *c);
+/* The bundle, what a store keeps as its applied snapshot, and its fingerprint. Borrowed. */
+GBytes *catalog_snapshot(const struct catalog *c);
 const char *catalog_fingerprint(const struct catalog *c);
 
 /* ---- data ------------------------------------------------------------------------------------------------------- */

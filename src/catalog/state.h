@@ -27,9 +27,9 @@ struct catalog_dataset {
 };
 
 /* One name of the engine's catalog: a dataset (view NULL), or the view `name` of its contract (`sql` generated when
- * needed). key   "schema.name" */
+ * needed). key   "schema.name", borrowed from the bundle like the other names */
 struct catalog_name {
-    char *key;
+    const char *key;
     const char *schema;
     const char *name;
     struct catalog_dataset *dataset;
@@ -39,17 +39,19 @@ struct catalog_name {
 
 /* n_refs   one is the owner's, one each source of rows that the engine still reads: a stream may outlive catalog_close
  * lock     guards everything that changes after open: parsed contracts, pins, rows, generated SQL
- * names    struct catalog_name *, by schema and name; by_key finds them
+ * snapshot the bundle's bytes
+ * datasets, names   struct catalog_dataset * and struct catalog_name *, in the bundle's order of entries and of names,
+ *          into all_datasets and all_names
  * epoch    read without the lock */
 struct catalog {
     gatomicrefcount n_refs;
     GMutex lock;
     struct contract_bundle *bundle;
-    char *snapshot;
-    char fingerprint[FINGERPRINT_HEX_SIZE];
+    GBytes *snapshot;
+    struct catalog_dataset *all_datasets;
+    struct catalog_name *all_names;
     GPtrArray *datasets;
     GPtrArray *names;
-    GHashTable *by_key;
     gint epoch;
     struct engine *engine;
     struct diag *diag;

@@ -86,29 +86,33 @@ static bool is_version(const json_t *value)
     return json_is_integer(value) && json_integer_value(value) >= 0;
 }
 
+bool manifest_dataset_of(const json_t *entry, struct manifest_dataset *ret)
+{
+    *ret = (struct manifest_dataset){
+        .schema = text_of(entry, "schema"),
+        .name = text_of(entry, "name"),
+        .contract_version = (int)int_of(entry, "contract_version"),
+        .contract_fingerprint = text_of(entry, "contract_fingerprint"),
+        .schema_fingerprint = text_of(entry, "schema_fingerprint"),
+        .ddl_fingerprint = text_of(entry, "ddl_fingerprint"),
+        .plan_fingerprint = text_of(entry, "plan_fingerprint"),
+        .location = text_of(entry, "location"),
+        .data_version = int_of(entry, "data_version"),
+        .n_rows = int_of(entry, "n_rows"),
+        .n_files = int_of(entry, "n_files"),
+        .n_bytes = int_of(entry, "n_bytes"),
+    };
+    return ret->schema && ret->name && ret->location && is_version(json_object_get(entry, "data_version"));
+}
+
 bool manifest_dataset(const struct manifest *m, const char *schema, const char *name, struct manifest_dataset *ret)
 {
     size_t i;
     json_t *entry;
     json_array_foreach(json_object_get(m->root, "datasets"), i, entry)
     {
-        if (g_strcmp0(text_of(entry, "schema"), schema) != 0 || g_strcmp0(text_of(entry, "name"), name) != 0)
-            continue;
-        *ret = (struct manifest_dataset){
-            .schema = text_of(entry, "schema"),
-            .name = text_of(entry, "name"),
-            .contract_version = (int)int_of(entry, "contract_version"),
-            .contract_fingerprint = text_of(entry, "contract_fingerprint"),
-            .schema_fingerprint = text_of(entry, "schema_fingerprint"),
-            .ddl_fingerprint = text_of(entry, "ddl_fingerprint"),
-            .plan_fingerprint = text_of(entry, "plan_fingerprint"),
-            .location = text_of(entry, "location"),
-            .data_version = int_of(entry, "data_version"),
-            .n_rows = int_of(entry, "n_rows"),
-            .n_files = int_of(entry, "n_files"),
-            .n_bytes = int_of(entry, "n_bytes"),
-        };
-        return ret->location != NULL && is_version(json_object_get(entry, "data_version"));
+        if (g_strcmp0(text_of(entry, "schema"), schema) == 0 && g_strcmp0(text_of(entry, "name"), name) == 0)
+            return manifest_dataset_of(entry, ret);
     }
     return false;
 }

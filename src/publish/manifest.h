@@ -51,6 +51,9 @@ int manifest_add_dataset(struct manifest *m, const struct manifest_dataset *d, s
  * from the manifest. */
 bool manifest_dataset(const struct manifest *m, const char *schema, const char *name, struct manifest_dataset *ret);
 
+/* The same of one entry of "datasets". */
+bool manifest_dataset_of(const json_t *entry, struct manifest_dataset *ret);
+
 const char *manifest_run_id(const struct manifest *m);
 
 /* Deterministic text: sorted keys, two-space indentation. g_free. */

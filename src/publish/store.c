@@ -73,7 +73,7 @@ char *store_tmp_path(const struct store *s)
 
 char *store_snapshot_path(const struct store *s, const char *fingerprint)
 {
-    g_autofree char *name = g_strconcat(fingerprint, ".json", NULL);
+    g_autofree char *name = g_strconcat(fingerprint, ".bundle", NULL);
     return g_build_filename(s->path, "catalog", name, NULL);
 }
 

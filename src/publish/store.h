@@ -1,8 +1,8 @@
 /* publish/store.h — where a repository's tables live, who may write them, and which run is visible.
  *
- *     STORE/FORMAT                              "codeanatomy store 1"
+ *     STORE/FORMAT                              "codeanatomy store 2"
  *     STORE/lock                                held (flock) by the one writer; holds its process id
- *     STORE/catalog/<fp>.json                   applied snapshot: every contract and model that a run was built from
+ *     STORE/catalog/<fp>.bundle                 applied snapshot: every contract and model that a run was built from
  *     STORE/tables/<schema>/<dataset>/<fp>/     a Delta table; fp: first 16 hex digits of the contract's schema
  * fingerprint STORE/runs/<run_id>.json                  manifest of a run: docs/manifest.schema.json STORE/published id
  * of the visible run, replaced by rename STORE/tmp/                                spill files of the writer
@@ -22,7 +22,7 @@
 
 #include "base/error.h"
 
-enum { STORE_FORMAT = 1 };
+enum { STORE_FORMAT = 2 };
 
 struct store;
 

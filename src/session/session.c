@@ -1,11 +1,12 @@
 /* session/session.c — a session over one published run. Building is in session/build.c. */
 #include "codeanatomy/codeanatomy.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <glib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "base/file.h"
-#include "base/fingerprint.h"
 #include "base/log.h"
 #include "catalog/catalog.h"
 #include "engine/engine.h"
@@ -13,8 +14,6 @@
 #include "publish/manifest.h"
 #include "publish/store.h"
 #include "session/options.h"
-
-enum { SNAPSHOT_MAX_BYTES = 64 << 20 };
 
 /* catalog   the schema authority of the session
  * store     NULL: built-in contracts alone
@@ -42,20 +41,18 @@ static int session_pin(ca_session *s, struct ca_error *err)
     json_array_foreach(json_object_get(s->manifest.root, "datasets"), i, entry)
     {
         struct manifest_dataset d;
-        const char *schema = json_string_value(json_object_get(entry, "schema"));
-        const char *name = json_string_value(json_object_get(entry, "name"));
         struct catalog_entry known;
-        if (!schema || !name || !manifest_dataset(&s->manifest, schema, name, &d))
+        if (!manifest_dataset_of(entry, &d))
             return ca_fail(err, CA_ERR_DRIFT, "entry %zu of the manifest of run '%s' is incomplete", i,
                            manifest_run_id(&s->manifest));
-        if (!catalog_find(s->catalog, schema, name, &known) ||
+        if (!catalog_find(s->catalog, d.schema, d.name, &known) ||
             g_strcmp0(known.fingerprint, d.contract_fingerprint) != 0)
             return ca_fail(err, CA_ERR_DRIFT,
                            "run '%s' holds '%s.%s' under another contract than its snapshot: build again",
-                           manifest_run_id(&s->manifest), schema, name);
+                           manifest_run_id(&s->manifest), d.schema, d.name);
         g_autofree char *location = g_build_filename(store_path(s->store), d.location, NULL);
         struct catalog_pin pin = {.location = location, .version = d.data_version, .n_rows = d.n_rows};
-        CA_TRY(catalog_pin(s->catalog, schema, name, &pin, err));
+        CA_TRY(catalog_pin(s->catalog, d.schema, d.name, &pin, err));
     }
     return CA_OK;
 }
@@ -79,16 +76,19 @@ static int session_read_manifest(ca_session *s, const char *run, struct ca_error
     return CA_OK;
 }
 
-/* The contracts that the run was built from. They decide what every column means, so their digest has to be right. */
-static int session_read_snapshot(const ca_session *s, const char *fingerprint, char **ret, struct ca_error *err)
+/* The contracts that the run was built from, mapped: each is read, and its digest compared, when it is wanted. */
+static int session_map_snapshot(const char *file, GBytes **ret, struct ca_error *err)
 {
-    g_autofree char *file = store_snapshot_path(s->store, fingerprint);
-    size_t n_bytes = 0;
-    CA_TRY(file_read_bounded(file, SNAPSHOT_MAX_BYTES, ret, &n_bytes, err));
-    char found[FINGERPRINT_HEX_SIZE];
-    fingerprint_of(*ret, n_bytes, found);
-    if (strcmp(found, fingerprint) != 0)
-        return ca_fail(err, CA_ERR_DRIFT, "'%s' was changed after it was written: build again", file);
+    int fd = open(file, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return ca_fail_errno(err, errno == ENOENT ? CA_ERR_NOT_FOUND : CA_ERR_IO, errno, "cannot open '%s'", file);
+    g_autoptr(GError) why = NULL;
+    GMappedFile *mapped = g_mapped_file_new_from_fd(fd, /* writable= */ FALSE, &why);
+    close(fd);
+    if (!mapped)
+        return ca_fail(err, CA_ERR_IO, "cannot map '%s': %s", file, why->message);
+    *ret = g_mapped_file_get_bytes(mapped);
+    g_mapped_file_unref(mapped);
     return CA_OK;
 }
 
@@ -103,7 +103,8 @@ static int session_place(void *data, const struct contract *contract, char **ret
 
 static int session_open_run(ca_session *s, const char *run, struct ca_error *err)
 {
-    g_autofree char *snapshot = NULL;
+    g_autoptr(GBytes) snapshot = NULL;
+    g_autofree char *snapshot_path = NULL;
     if (s->store)
         CA_TRY(session_read_manifest(s, run, err));
     const char *fingerprint = json_string_value(json_object_get(s->manifest.root, "catalog_fingerprint"));
@@ -111,12 +112,16 @@ static int session_open_run(ca_session *s, const char *run, struct ca_error *err
         return ca_fail(err, CA_ERR_DRIFT,
                        "the manifest of run '%s' does not say what contracts it was built from: build again",
                        manifest_run_id(&s->manifest));
-    if (fingerprint)
-        CA_TRY_CTX(session_read_snapshot(s, fingerprint, &snapshot, err), err, "read the contracts of run '%s'",
+    if (fingerprint) {
+        snapshot_path = store_snapshot_path(s->store, fingerprint);
+        CA_TRY_CTX(session_map_snapshot(snapshot_path, &snapshot, err), err, "read the contracts of run '%s'",
                    manifest_run_id(&s->manifest));
+    }
     size_t n_functions = 0;
     struct catalog_options c = {
-        .snapshot_json = snapshot,
+        .snapshot = snapshot,
+        .snapshot_path = snapshot_path,
+        .snapshot_fingerprint = fingerprint,
         .datasets_dir = s->datasets_dir,
         .engine =
             {

@@ -73,11 +73,11 @@ static void try_contract(const char *text, size_t n_bytes, enum contract_stage s
     contract_free(c);
 }
 
-static void try_bundle(const char *json, size_t n_bytes)
+static void try_bundle(const char *bytes, size_t n_bytes)
 {
     struct contract_bundle *b = NULL;
     struct ca_error err = {0};
-    if (contract_bundle_parse(json, n_bytes, &b, &err) != CA_OK)
+    if (contract_bundle_open(bytes, n_bytes, NULL, &b, &err) != CA_OK)
         return;
     for (size_t i = 0; i < contract_bundle_n(b); i++) {
         const struct contract *c = NULL;

@@ -439,8 +439,9 @@ def test_manifest_keeps_its_schema(store: Path) -> None:
     """G1: the manifest validates; its fingerprints are those of the texts."""
     run = stored.manifest(store)
     jsonschema.validate(run, json.loads((ROOT / "docs" / "manifest.schema.json").read_text(encoding="utf-8")))
-    snapshot = (store / "catalog" / f"{run['catalog_fingerprint']}.json").read_bytes()
-    assert xxhash.xxh3_128_hexdigest(snapshot) == run["catalog_fingerprint"]
+    snapshot = (store / "catalog" / f"{run['catalog_fingerprint']}.bundle").read_bytes()
+    n_index_bytes = int.from_bytes(snapshot[32:40], "little")
+    assert xxhash.xxh3_128_hexdigest(snapshot[:n_index_bytes]) == run["catalog_fingerprint"]
     assert sorted(f"{view['schema']}.{view['name']}" for view in run["views"]) == VIEWS
     kinds = {f"{c.schema}.{c.name}": c.kind for c in CONTRACTS}
     assert sorted(stored.entries(store)) == sorted(name for name, kind in kinds.items() if kind in STORED)

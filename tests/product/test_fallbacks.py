@@ -202,6 +202,13 @@ def snapshot_path(store: Path) -> Path:
     return path
 
 
+def change_snapshot(store: Path, old: bytes, new: bytes) -> None:
+    path = snapshot_path(store)
+    whole = path.read_bytes()
+    assert old in whole
+    path.write_bytes(whole.replace(old, new, 1))
+
+
 def drop_fingerprint(run: dict) -> None:
     del run["catalog_fingerprint"]
 
@@ -261,9 +268,19 @@ DAMAGED: dict[str, tuple[Callable[[Path], object], int, str]] = {
         "read the contracts of run '{run}': cannot open '{snapshot}': No such file or directory",
     ),
     "snapshot was changed": (
-        lambda s: snapshot_path(s).write_text(snapshot_path(s).read_text().replace("BIGINT", "INT", 1)),
+        lambda s: change_snapshot(s, b"public.modules", b"public.Modules"),
         4,
-        "read the contracts of run '{run}': '{snapshot}' was changed after it was written: build again",
+        "read '{snapshot}': contract bundle: it was changed after it was written: build again",
+    ),
+    "snapshot is cut": (
+        lambda s: snapshot_path(s).write_bytes(snapshot_path(s).read_bytes()[:5000]),
+        3,
+        "read '{snapshot}': contract bundle: 5000 bytes of {n_bytes}: build again",
+    ),
+    "snapshot is empty": (
+        lambda s: snapshot_path(s).write_bytes(b""),
+        3,
+        "read '{snapshot}': contract bundle: 0 bytes are none",
     ),
     "pointer to nowhere": (
         lambda s: (s / "published").write_text("nowhere\n"),
@@ -283,7 +300,8 @@ def test_damaged_run(what: str, program: Program, store: Path) -> None:
     """The built-in contracts, an older run or an empty catalog do not stand in for a run that cannot be read; a
     build mends it."""
     damage, code, words = DAMAGED[what]
-    named = {"run": run_id(store), "store": store, "snapshot": snapshot_path(store)}
+    snapshot = snapshot_path(store)
+    named = {"run": run_id(store), "store": store, "snapshot": snapshot, "n_bytes": snapshot.stat().st_size}
     damage(store)
     refused(sql(program, store, "SELECT 1"), code, re.escape(words.format(**named)))
     if what != "pointer is no run":

@@ -189,7 +189,7 @@ static void test_open(void **state)
     }
     assert_false(is_there(root, "a/b/store/published"));
     g_autofree char *format = scratch_read(root, "a/b/store/FORMAT");
-    assert_string_equal(format, "codeanatomy store 1\n");
+    assert_string_equal(format, "codeanatomy store 2\n");
     assert_string_equal(store_path(s), path);
     g_autofree char *location = store_table_location(s, "public", "t", "0123456789abcdef0123456789abcdef");
     g_autofree char *expected = g_build_filename(path, "tables/public/t/0123456789abcdef", NULL);
@@ -229,9 +229,9 @@ static void test_refused(void **state)
         {"FORMAT", "codeanatomy store 99999999999999999999", CA_ERR_DRIFT, CA_ERR_DRIFT,
          "'%s/FORMAT' is not the format file of a codeanatomy store",
          "'%s/FORMAT' is not the format file of a codeanatomy store"},
-        {"FORMAT", "codeanatomy store 2\n", CA_ERR_DRIFT, CA_ERR_DRIFT,
-         "store '%s' has format 2, this program reads 1: use the program that wrote it, or another --store",
-         "store '%s' has format 2, this program reads 1: use the program that wrote it, or another --store"},
+        {"FORMAT", "codeanatomy store 3\n", CA_ERR_DRIFT, CA_ERR_DRIFT,
+         "store '%s' has format 3, this program reads 2: use the program that wrote it, or another --store",
+         "store '%s' has format 3, this program reads 2: use the program that wrote it, or another --store"},
     };
     const char *root = *state;
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -357,7 +357,7 @@ static void test_prune(void **state)
 {
     static const char *const files[] = {
         "store/tables/public/t/old/part", "store/tables/public/t/kept/part", "store/tables/public/u/old/part",
-        "store/catalog/f1.json",          "store/catalog/f2.json",           "outside/part",
+        "store/catalog/f1.bundle",        "store/catalog/f2.bundle",         "outside/part",
     };
     const char *root = *state;
     g_autofree char *path = scratch_path(root, "store");
@@ -387,8 +387,8 @@ static void test_prune(void **state)
     assert_int_equal(store_prune(s, one, &err), CA_OK);
     assert_false(is_there(root, "store/tables/public/t/old"));
     assert_true(is_there(root, "store/tables/public/t/kept/part"));
-    assert_false(is_there(root, "store/catalog/f1.json"));
-    assert_true(is_there(root, "store/catalog/f2.json"));
+    assert_false(is_there(root, "store/catalog/f1.bundle"));
+    assert_true(is_there(root, "store/catalog/f2.bundle"));
     assert_false(is_there(root, "store/runs/run-1.json"));
     assert_true(is_there(root, "store/runs/run-2.json"));
 

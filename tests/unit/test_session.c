@@ -399,20 +399,26 @@ static void test_drift(void **state)
     json_t *parsed = json_loads(manifest, 0, NULL);
     g_autofree char *fingerprint = g_strdup(json_string_value(json_object_get(parsed, "catalog_fingerprint")));
     json_decref(parsed);
-    g_autofree char *snapshot_path = g_strdup_printf("store/catalog/%s.json", fingerprint);
-    g_autofree char *snapshot = scratch_read(root, snapshot_path);
+    g_autofree char *snapshot_path = g_strdup_printf("store/catalog/%s.bundle", fingerprint);
+    g_autofree char *snapshot_file = scratch_path(root, snapshot_path);
+    g_autofree char *snapshot = NULL;
+    gsize n_snapshot_bytes = 0;
+    assert_true(g_file_get_contents(snapshot_file, &snapshot, &n_snapshot_bytes, NULL));
     const struct ca_session_options options = {.size = sizeof options, .store = store, .profile = "small"};
     ca_session *s = NULL;
     struct ca_error err = {0};
 
-    g_autofree char *changed = g_strconcat(snapshot, " ", NULL);
-    scratch_write(root, snapshot_path, changed);
+    char *name = memmem(snapshot, n_snapshot_bytes, "repo_files_v1", strlen("repo_files_v1"));
+    assert_non_null(name);
+    name[0] = 'R';
+    assert_true(g_file_set_contents(snapshot_file, snapshot, (gssize)n_snapshot_bytes, NULL));
     assert_int_equal(ca_session_open(&options, &s, &err), CA_ERR_DRIFT);
     g_autofree char *expected = g_strdup_printf(
-        "read the contracts of run '%s': '%s/catalog/%s.json' was changed after it was written: build again", run,
-        store, fingerprint);
+        "read '%s/catalog/%s.bundle': contract bundle: it was changed after it was written: build again", store,
+        fingerprint);
     assert_string_equal(err.message, expected);
-    scratch_write(root, snapshot_path, snapshot);
+    name[0] = 'r';
+    assert_true(g_file_set_contents(snapshot_file, snapshot, (gssize)n_snapshot_bytes, NULL));
 
     static const struct {
         const char *from;
