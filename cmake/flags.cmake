@@ -17,6 +17,11 @@ file(READ ${CMAKE_SOURCE_DIR}/tools/third_party/Cargo.lock ca_lock)
 string(REGEX MATCH "name = \"tree-sitter-python\"\nversion = \"([^\"]+)\"" ca_match "${ca_lock}")
 set(CA_GRAMMAR_VERSION "tree-sitter-python ${CMAKE_MATCH_1}")
 
+# The engine's version is in the shim's: a contract may say which one it needs.
+file(READ ${CMAKE_SOURCE_DIR}/shim/Cargo.lock ca_lock)
+string(REGEX MATCH "name = \"datafusion\"\nversion = \"([^\"]+)\"" ca_match "${ca_lock}")
+set(CA_ENGINE_VERSION "${CMAKE_MATCH_1}")
+
 # What every file of ours is compiled with, sanitizers apart. The build's own folder does not get into the objects.
 add_library(ca_plain INTERFACE)
 target_compile_features(ca_plain INTERFACE c_std_17)
@@ -25,6 +30,7 @@ target_compile_options(ca_plain INTERFACE
     -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
 target_compile_definitions(ca_plain INTERFACE
     _GNU_SOURCE= CA_VERSION="${PROJECT_VERSION}" CA_GRAMMAR_VERSION="${CA_GRAMMAR_VERSION}"
+    CA_ENGINE_VERSION="${CA_ENGINE_VERSION}"
     $<$<CONFIG:RelWithDebInfo>:_FORTIFY_SOURCE=2>)
 target_link_libraries(ca_plain INTERFACE ca_warnings)
 

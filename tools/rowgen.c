@@ -15,6 +15,7 @@
 #include "contract/bundle.h"
 #include "contract/contract.h"
 
+/* The scalars that a builder takes. */
 static const char *const c_types[] = {
     [CONTRACT_BOOL] = "bool",
     [CONTRACT_INT8] = "int8_t",
@@ -31,19 +32,19 @@ static const char *const c_types[] = {
     [CONTRACT_BINARY] = "struct rows_str",
     [CONTRACT_DATE32] = "int32_t",
     [CONTRACT_TIMESTAMP_US] = "int64_t",
-    [CONTRACT_TIMESTAMP_US_UTC] = "int64_t",
+    [CONTRACT_N_TYPES] = NULL,
 };
 
 static const int widths[] = {
     [CONTRACT_BOOL] = 0,    [CONTRACT_INT8] = 1,    [CONTRACT_INT16] = 2,        [CONTRACT_INT32] = 4,
     [CONTRACT_INT64] = 8,   [CONTRACT_UINT8] = 1,   [CONTRACT_UINT16] = 2,       [CONTRACT_UINT32] = 4,
     [CONTRACT_UINT64] = 8,  [CONTRACT_FLOAT32] = 4, [CONTRACT_FLOAT64] = 8,      [CONTRACT_UTF8] = -1,
-    [CONTRACT_BINARY] = -1, [CONTRACT_DATE32] = 4,  [CONTRACT_TIMESTAMP_US] = 8, [CONTRACT_TIMESTAMP_US_UTC] = 8,
+    [CONTRACT_BINARY] = -1, [CONTRACT_DATE32] = 4,  [CONTRACT_TIMESTAMP_US] = 8,
 };
 
 static bool is_scalar(const struct contract_field *f)
 {
-    return f->type < CONTRACT_DECIMAL128;
+    return c_types[f->type] != NULL;
 }
 
 static bool is_text(const struct contract_field *f)

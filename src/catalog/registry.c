@@ -91,33 +91,25 @@ struct column_walk {
     bool is_proved;
 };
 
-static const char *type_text(const struct contract_field *f, char buffer[64])
-{
-    if (f->type != CONTRACT_DECIMAL128)
-        return contract_type_name(f->type);
-    g_snprintf(buffer, 64, "decimal128(%d, %d)", f->precision, f->scale);
-    return buffer;
-}
-
 static int walk_column(struct column_walk *w, const struct contract_field *f, const char *path, int32_t depth)
 {
-    char buffer[64];
+    g_autofree char *type = contract_type_text(f);
+    const enum contract_shape shape = contract_type_shape(f->type);
     struct columns_row row = {
         .schema_name = rows_str_of(w->name->schema),
         .dataset_name = rows_str_of(w->name->name),
         .path = rows_str_of(path),
         .position = w->position++,
         .depth = depth,
-        .type = rows_str_of(type_text(f, buffer)),
+        .type = rows_str_of(type),
         .is_nullable = f->is_nullable,
         .is_proved = w->is_proved && !f->is_nullable,
         .default_value = rows_str_of(f->default_sql),
         .doc = rows_str_of(f->doc ? f->doc : ""),
     };
     int rc = columns_finish_row(w->rows, &row);
-    for (size_t i = 0; i < f->n_children && rc == 0; i++) {
-        g_autofree char *child = f->type == CONTRACT_LIST ? g_strconcat(path, "[]", NULL)
-                                                          : g_strconcat(path, ".", f->children[i].name, NULL);
+    for (size_t i = 0; (shape & CONTRACT_SHAPES_NESTED) != 0 && i < f->n_children && rc == 0; i++) {
+        g_autofree char *child = contract_child_path(path, f, i);
         rc = walk_column(w, &f->children[i], child, depth + 1);
     }
     return rc;
@@ -150,31 +142,35 @@ static int each_columns(struct catalog *c, struct catalog_name *n, const struct 
 
 /* ---- keys ------------------------------------------------------------------------------------------------------- */
 
+static int add_key(struct keys *rows, const struct catalog_name *n, const char *kind, int32_t number,
+                   const struct contract_names *names, struct ca_error *err)
+{
+    for (size_t i = 0; i < names->n; i++) {
+        struct keys_row row = {
+            .schema_name = rows_str_of(n->schema),
+            .dataset_name = rows_str_of(n->name),
+            .kind = rows_str_of(kind),
+            .number = number,
+            .position = (int32_t)i,
+            .column_name = rows_str_of(names->items[i]),
+        };
+        CA_TRY(rows_failed(keys_finish_row(rows, &row), err));
+    }
+    return CA_OK;
+}
+
 static int each_keys(struct catalog *c, struct catalog_name *n, const struct contract *contract, void *rows,
                      struct ca_error *err)
 {
-    const struct {
-        const char *kind;
-        const struct contract_names *names;
-    } lists[] = {
-        {"join", &contract->join},
-        {"order", &contract->order},
-        {"partition", &contract->partition_by},
-        {"primary", &contract->primary},
-    };
     (void)c;
-    for (size_t k = 0; !n->is_nested && k < G_N_ELEMENTS(lists); k++) {
-        for (size_t i = 0; i < lists[k].names->n; i++) {
-            struct keys_row row = {
-                .schema_name = rows_str_of(n->schema),
-                .dataset_name = rows_str_of(n->name),
-                .kind = rows_str_of(lists[k].kind),
-                .position = (int32_t)i,
-                .column_name = rows_str_of(lists[k].names->items[i]),
-            };
-            CA_TRY(rows_failed(keys_finish_row(rows, &row), err));
-        }
-    }
+    if (n->is_nested)
+        return CA_OK;
+    CA_TRY(add_key(rows, n, "join", 0, &contract->join, err));
+    CA_TRY(add_key(rows, n, "order", 0, &contract->order, err));
+    CA_TRY(add_key(rows, n, "partition", 0, &contract->partition_by, err));
+    CA_TRY(add_key(rows, n, "primary", 0, &contract->primary, err));
+    for (size_t i = 0; i < contract->n_unique; i++)
+        CA_TRY(add_key(rows, n, "unique", (int32_t)i, &contract->unique[i], err));
     return CA_OK;
 }
 
@@ -297,15 +293,34 @@ static int each_options(struct catalog *c, struct catalog_name *n, const struct 
 
 /* ---- evolution -------------------------------------------------------------------------------------------------- */
 
-static int add_rule(struct evolution *rows, const struct catalog_name *n, const char *change, bool is_allowed)
+static int add_rule(struct evolution *rows, const struct catalog_name *n, const char *path, const char *change,
+                    bool is_allowed)
 {
     struct evolution_row row = {
         .schema_name = rows_str_of(n->schema),
         .dataset_name = rows_str_of(n->name),
+        .path = rows_str_of(path),
         .change = rows_str_of(change),
         .verdict = rows_str_of(is_allowed ? "allow" : "refuse"),
     };
     return evolution_finish_row(rows, &row);
+}
+
+/* What fields say for themselves; recursion is bounded by CONTRACT_MAX_DEPTH. */
+static int add_field_rules(struct evolution *rows, const struct catalog_name *n, const char *path,
+                           const struct contract_field *f)
+{
+    int rc = 0;
+    for (int change = 0; change < CONTRACT_N_CHANGES && rc == 0; change++) {
+        if (f->rules[change] != CONTRACT_INHERIT)
+            rc = add_rule(rows, n, path, contract_change_name((enum contract_change)change),
+                          f->rules[change] == CONTRACT_ALLOW);
+    }
+    for (size_t i = 0; i < f->n_children && rc == 0; i++) {
+        g_autofree char *child = contract_child_path(path, f, i);
+        rc = add_field_rules(rows, n, child, &f->children[i]);
+    }
+    return rc;
 }
 
 static int each_evolution(struct catalog *c, struct catalog_name *n, const struct contract *contract, void *rows,
@@ -314,9 +329,12 @@ static int each_evolution(struct catalog *c, struct catalog_name *n, const struc
     (void)c;
     if (n->is_nested)
         return CA_OK;
-    int rc = add_rule(rows, n, "default", contract->evolution_default);
+    int rc = add_rule(rows, n, "", "default", contract->evolution_default);
     for (int change = 0; change < CONTRACT_N_CHANGES && rc == 0; change++)
-        rc = add_rule(rows, n, contract_change_name((enum contract_change)change), contract->evolution_allows[change]);
+        rc = add_rule(rows, n, "", contract_change_name((enum contract_change)change),
+                      contract->evolution_allows[change]);
+    for (size_t i = 0; i < contract->n_columns && rc == 0; i++)
+        rc = add_field_rules(rows, n, contract->columns[i].name, &contract->columns[i]);
     return rows_failed(rc, err);
 }
 

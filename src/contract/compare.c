@@ -29,10 +29,26 @@ static void add(struct comparison *k, const char *path, const char *what, const 
     g_array_append_val(k->found, d);
 }
 
-/* Below the top level a change needs the rule `nested` beside its own. */
-static bool allows(const struct comparison *k, enum contract_change change, bool is_nested)
+/* What the old contract lets happen at one place: the dataset's rules, with those of the fields on the way over them.
+ */
+struct rules {
+    bool allows[CONTRACT_N_CHANGES];
+};
+
+static struct rules rules_at(const struct rules *around, const struct contract_field *field)
 {
-    return k->before->evolution_allows[change] && (!is_nested || k->before->evolution_allows[CONTRACT_NESTED]);
+    struct rules r = *around;
+    for (int i = 0; i < CONTRACT_N_CHANGES; i++) {
+        if (field->rules[i] != CONTRACT_INHERIT)
+            r.allows[i] = field->rules[i] == CONTRACT_ALLOW;
+    }
+    return r;
+}
+
+/* Below the top level a change needs the rule `nested` beside its own. */
+static bool allows(const struct rules *r, enum contract_change change, bool is_nested)
+{
+    return r->allows[change] && (!is_nested || r->allows[CONTRACT_NESTED]);
 }
 
 static bool same_text(const char *a, const char *b)
@@ -40,54 +56,12 @@ static bool same_text(const char *a, const char *b)
     return g_strcmp0(a, b) == 0;
 }
 
-/* ---- types ------------------------------------------------------------------------------------------------------ */
-
-/* Type without what is inside it. */
-static char *type_text(const struct contract_field *f)
-{
-    if (f->type == CONTRACT_DECIMAL128)
-        return g_strdup_printf("decimal128(%d, %d)", f->precision, f->scale);
-    return g_strdup(contract_type_name(f->type));
-}
-
-static bool is_signed(enum contract_type t)
-{
-    return t >= CONTRACT_INT8 && t <= CONTRACT_INT64;
-}
-
-static bool is_unsigned(enum contract_type t)
-{
-    return t >= CONTRACT_UINT8 && t <= CONTRACT_UINT64;
-}
-
-/* log2 of the bytes */
-static int width(enum contract_type t)
-{
-    return is_signed(t) ? (int)(t - CONTRACT_INT8) : (int)(t - CONTRACT_UINT8);
-}
-
-/* Whether `b` holds every value of `a`. */
-static bool is_wider(const struct contract_field *a, const struct contract_field *b)
-{
-    const enum contract_type x = a->type;
-    const enum contract_type y = b->type;
-    if (x == CONTRACT_DECIMAL128 && y == CONTRACT_DECIMAL128)
-        return b->scale >= a->scale && b->precision - b->scale >= a->precision - a->scale;
-    if ((is_signed(x) && is_signed(y)) || (is_unsigned(x) && is_unsigned(y)))
-        return width(y) > width(x);
-    if (is_unsigned(x) && is_signed(y))
-        return width(y) > width(x);
-    /* 24 bits of mantissa hold 16-bit integers, 53 bits hold 32-bit ones. */
-    if ((is_signed(x) || is_unsigned(x)) && (y == CONTRACT_FLOAT32 || y == CONTRACT_FLOAT64))
-        return width(x) <= (y == CONTRACT_FLOAT32 ? 1 : 2);
-    return x == CONTRACT_FLOAT32 && y == CONTRACT_FLOAT64;
-}
+/* ---- fields ----------------------------------------------------------------------------------------------------- */
 
 /* Whether two fields hold the same, names apart; recursion is bounded by CONTRACT_MAX_DEPTH. */
 static bool same_shape(const struct contract_field *a, const struct contract_field *b)
 {
-    if (a->type != b->type || a->is_nullable != b->is_nullable || a->n_children != b->n_children ||
-        a->precision != b->precision || a->scale != b->scale)
+    if (!contract_type_equal(a, b) || a->is_nullable != b->is_nullable || a->n_children != b->n_children)
         return false;
     for (size_t i = 0; i < a->n_children; i++) {
         if (!same_text(a->children[i].name, b->children[i].name) || !same_shape(&a->children[i], &b->children[i]))
@@ -96,10 +70,9 @@ static bool same_shape(const struct contract_field *a, const struct contract_fie
     return true;
 }
 
-/* ---- fields ----------------------------------------------------------------------------------------------------- */
-
 static void compare_fields(struct comparison *k, const struct contract_field *a, size_t n_a,
-                           const struct contract_field *b, size_t n_b, const char *path, bool is_nested);
+                           const struct contract_field *b, size_t n_b, const char *path, bool is_nested,
+                           const struct rules *around);
 
 static int by_text(gconstpointer a, gconstpointer b)
 {
@@ -121,20 +94,50 @@ static char *pairs_text(const struct contract_pairs *pairs)
     return g_strjoinv("", (char **)lines->pdata);
 }
 
-static void compare_field(struct comparison *k, const struct contract_field *a, const struct contract_field *b,
-                          const char *path, bool is_nested)
+static const char *rule_text(enum contract_rule rule)
 {
-    static const char *const suffixes[] = {"{key}", "{value}"};
-    if (a->type != b->type || a->precision != b->precision || a->scale != b->scale) {
-        g_autofree char *before = type_text(a);
-        g_autofree char *after = type_text(b);
-        if (is_wider(a, b))
-            add(k, path, "type_widened", before, after, CONTRACT_ADDITIVE, allows(k, CONTRACT_WIDEN, is_nested));
+    return rule == CONTRACT_ALLOW ? "allow" : rule == CONTRACT_REFUSE ? "refuse" : "";
+}
+
+static char *names_text(const struct contract_names *names)
+{
+    g_autofree char **items = g_new0(char *, names->n + 1);
+    for (size_t i = 0; i < names->n; i++)
+        items[i] = names->items[i];
+    return g_strjoinv(", ", items);
+}
+
+/* What a field says of its own changes and casts. */
+static void compare_field_rules(struct comparison *k, const struct contract_field *a, const struct contract_field *b,
+                                const char *path)
+{
+    for (int i = 0; i < CONTRACT_N_CHANGES; i++) {
+        if (a->rules[i] == b->rules[i])
+            continue;
+        g_autofree char *rule = g_strconcat(path, ".evolution.", contract_change_name((enum contract_change)i), NULL);
+        add(k, rule, "changed", rule_text(a->rules[i]), rule_text(b->rules[i]), CONTRACT_COSMETIC, true);
+    }
+    g_autofree char *lossy = g_strconcat(path, ".lossy_from", NULL);
+    g_autofree char *before = names_text(&a->lossy_from);
+    g_autofree char *after = names_text(&b->lossy_from);
+    if (strcmp(before, after) != 0)
+        add(k, lossy, "changed", before, after, CONTRACT_COSMETIC, true);
+}
+
+static void compare_field(struct comparison *k, const struct contract_field *a, const struct contract_field *b,
+                          const char *path, bool is_nested, const struct rules *around)
+{
+    const struct rules r = rules_at(around, a);
+    if (!contract_type_equal(a, b)) {
+        g_autofree char *before = contract_type_text(a);
+        g_autofree char *after = contract_type_text(b);
+        if (contract_type_is_wider(a, b))
+            add(k, path, "type_widened", before, after, CONTRACT_ADDITIVE, allows(&r, CONTRACT_WIDEN, is_nested));
         else
             add(k, path, "type_changed", before, after, CONTRACT_BREAKING, false);
     }
     if (!a->is_nullable && b->is_nullable)
-        add(k, path, "null_relaxed", "not null", "null", CONTRACT_ADDITIVE, allows(k, CONTRACT_RELAX_NULL, is_nested));
+        add(k, path, "null_relaxed", "not null", "null", CONTRACT_ADDITIVE, allows(&r, CONTRACT_RELAX_NULL, is_nested));
     if (a->is_nullable && !b->is_nullable)
         add(k, path, "null_tightened", "null", "not null", CONTRACT_BREAKING, false);
     if (!same_text(a->default_sql, b->default_sql))
@@ -146,17 +149,14 @@ static void compare_field(struct comparison *k, const struct contract_field *a, 
     g_autofree char *metadata_after = pairs_text(&b->metadata);
     if (!same_text(metadata_before, metadata_after))
         add(k, path, "metadata_changed", metadata_before, metadata_after, CONTRACT_COSMETIC, true);
-    if (a->type != b->type)
-        return;
-    if (a->type == CONTRACT_STRUCT) {
-        compare_fields(k, a->children, a->n_children, b->children, b->n_children, path, true);
-    } else if (a->type == CONTRACT_LIST) {
-        g_autofree char *item = g_strconcat(path, "[]", NULL);
-        compare_field(k, &a->children[0], &b->children[0], item, true);
-    } else if (a->type == CONTRACT_MAP) {
-        for (size_t i = 0; i < 2; i++) {
-            g_autofree char *part = g_strconcat(path, suffixes[i], NULL);
-            compare_field(k, &a->children[i], &b->children[i], part, true);
+    compare_field_rules(k, a, b, path);
+    const int both = (int)(contract_type_shape(a->type) | contract_type_shape(b->type));
+    if (both == CONTRACT_SHAPE_STRUCT) {
+        compare_fields(k, a->children, a->n_children, b->children, b->n_children, path, true, &r);
+    } else if ((both & ~CONTRACT_SHAPES_LIST) == 0 || both == CONTRACT_SHAPE_MAP) {
+        for (size_t i = 0; i < a->n_children; i++) {
+            g_autofree char *part = contract_child_path(path, a, i);
+            compare_field(k, &a->children[i], &b->children[i], part, true, &r);
         }
     }
 }
@@ -183,28 +183,30 @@ static bool is_moved(const struct contract_field *a, const struct contract_field
 }
 
 static void compare_fields(struct comparison *k, const struct contract_field *a, size_t n_a,
-                           const struct contract_field *b, size_t n_b, const char *path, bool is_nested)
+                           const struct contract_field *b, size_t n_b, const char *path, bool is_nested,
+                           const struct rules *around)
 {
     for (size_t i = 0; i < n_a; i++) {
+        const struct rules r = rules_at(around, &a[i]);
         g_autofree char *child = g_strconcat(path, ".", a[i].name, NULL);
         const struct contract_field *other = field_named(b, n_b, a[i].name);
         if (other != NULL) {
             if (is_moved(a, b, n_b, i)) {
                 g_autofree char *from = g_strdup_printf("%zu", i + 1);
                 g_autofree char *to = g_strdup_printf("%zu", (size_t)(other - b) + 1);
-                add(k, child, "column_moved", from, to, CONTRACT_ADDITIVE, allows(k, CONTRACT_REORDER, is_nested));
+                add(k, child, "column_moved", from, to, CONTRACT_ADDITIVE, allows(&r, CONTRACT_REORDER, is_nested));
             }
-            compare_field(k, &a[i], other, child, is_nested);
+            compare_field(k, &a[i], other, child, is_nested, around);
             continue;
         }
         /* A field of another name in the same place that holds the same: renamed, as far as two files can tell. */
         const bool is_renamed = i < n_b && field_named(a, n_a, b[i].name) == NULL && same_shape(&a[i], &b[i]);
         if (is_renamed) {
             add(k, child, "column_renamed", a[i].name, b[i].name, CONTRACT_BREAKING,
-                allows(k, CONTRACT_RENAME, is_nested));
+                allows(&r, CONTRACT_RENAME, is_nested));
         } else {
-            g_autofree char *type = type_text(&a[i]);
-            add(k, child, "column_dropped", type, "", CONTRACT_BREAKING, allows(k, CONTRACT_DROP, is_nested));
+            g_autofree char *type = contract_type_text(&a[i]);
+            add(k, child, "column_dropped", type, "", CONTRACT_BREAKING, allows(&r, CONTRACT_DROP, is_nested));
         }
     }
     for (size_t i = 0; i < n_b; i++) {
@@ -213,11 +215,13 @@ static void compare_fields(struct comparison *k, const struct contract_field *a,
         if (i < n_a && field_named(b, n_b, a[i].name) == NULL && same_shape(&a[i], &b[i]))
             continue;
         g_autofree char *child = g_strconcat(path, ".", b[i].name, NULL);
-        g_autofree char *type = type_text(&b[i]);
+        g_autofree char *type = contract_type_text(&b[i]);
         if (b[i].is_nullable)
-            add(k, child, "column_added", "", type, CONTRACT_ADDITIVE, allows(k, CONTRACT_ADD_NULLABLE, is_nested));
+            add(k, child, "column_added", "", type, CONTRACT_ADDITIVE,
+                allows(around, CONTRACT_ADD_NULLABLE, is_nested));
         else if (b[i].default_sql != NULL)
-            add(k, child, "column_added", "", type, CONTRACT_ADDITIVE, allows(k, CONTRACT_ADD_REQUIRED, is_nested));
+            add(k, child, "column_added", "", type, CONTRACT_ADDITIVE,
+                allows(around, CONTRACT_ADD_REQUIRED, is_nested));
         else
             /* Nothing completes the old rows. */
             add(k, child, "column_added", "", type, CONTRACT_BREAKING, false);
@@ -229,14 +233,8 @@ static void compare_fields(struct comparison *k, const struct contract_field *a,
 static void compare_names(struct comparison *k, const char *path, const struct contract_names *a,
                           const struct contract_names *b, enum contract_verdict verdict)
 {
-    g_autofree char **x = g_new0(char *, a->n + 1);
-    g_autofree char **y = g_new0(char *, b->n + 1);
-    for (size_t i = 0; i < a->n; i++)
-        x[i] = a->items[i];
-    for (size_t i = 0; i < b->n; i++)
-        y[i] = b->items[i];
-    g_autofree char *before = g_strjoinv(", ", x);
-    g_autofree char *after = g_strjoinv(", ", y);
+    g_autofree char *before = names_text(a);
+    g_autofree char *after = names_text(b);
     if (strcmp(before, after) != 0)
         add(k, path, "changed", before, after, verdict, k->before->evolution_default);
 }
@@ -292,6 +290,16 @@ static void compare_views(struct comparison *k, const struct contract *a, const 
     }
 }
 
+static char *unique_text(const struct contract *c)
+{
+    GString *out = g_string_new(NULL);
+    for (size_t i = 0; i < c->n_unique; i++) {
+        g_autofree char *key = names_text(&c->unique[i]);
+        g_string_append_printf(out, "%s(%s)", i == 0 ? "" : ", ", key);
+    }
+    return g_string_free(out, FALSE);
+}
+
 static void compare_storage(struct comparison *k, const struct contract_storage *a, const struct contract_storage *b)
 {
     compare_texts(k, "storage.format", a->format, b->format, CONTRACT_BREAKING);
@@ -324,8 +332,13 @@ void contract_compare(const struct contract *before, const struct contract *afte
     compare_texts(&k, "kind", contract_kind_name(before->kind), contract_kind_name(after->kind), CONTRACT_BREAKING);
     if (!same_text(before->doc, after->doc))
         add(&k, "doc", "doc_changed", before->doc, after->doc, CONTRACT_COSMETIC, true);
-    compare_fields(&k, before->columns, before->n_columns, after->columns, after->n_columns, "columns", false);
+    struct rules rules;
+    memcpy(rules.allows, before->evolution_allows, sizeof rules.allows);
+    compare_fields(&k, before->columns, before->n_columns, after->columns, after->n_columns, "columns", false, &rules);
     compare_names(&k, "keys.primary", &before->primary, &after->primary, CONTRACT_BREAKING);
+    g_autofree char *unique_before = unique_text(before);
+    g_autofree char *unique_after = unique_text(after);
+    compare_texts(&k, "keys.unique", unique_before, unique_after, CONTRACT_BREAKING);
     compare_names(&k, "keys.join", &before->join, &after->join, CONTRACT_COSMETIC);
     compare_names(&k, "order", &before->order, &after->order, CONTRACT_ADDITIVE);
     compare_names(&k, "partition_by", &before->partition_by, &after->partition_by, CONTRACT_BREAKING);
@@ -334,6 +347,8 @@ void contract_compare(const struct contract *before, const struct contract *afte
     compare_pairs(&k, "scan", &before->scan, &after->scan, CONTRACT_COSMETIC, true);
     compare_rules(&k, before, after);
     compare_views(&k, before, after);
+    if (!same_text(before->engine, after->engine))
+        add(&k, "engine", "changed", before->engine, after->engine, CONTRACT_ADDITIVE, true);
     compare_pairs(&k, "metadata", &before->metadata, &after->metadata, CONTRACT_COSMETIC, true);
     ret->n = k.found->len;
     ret->items = (struct contract_difference *)(void *)g_array_free(k.found, FALSE);

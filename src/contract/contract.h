@@ -56,7 +56,10 @@ enum contract_stage {
     CONTRACT_STAGE_PARAMS,
 };
 
+/* Every type that the engine can hold but unions and run-end encoding, which no table of ours may have. What each is
+ * called, how Arrow writes it and which keys it takes is one line in type.c. */
 enum contract_type {
+    CONTRACT_NULL,
     CONTRACT_BOOL,
     CONTRACT_INT8,
     CONTRACT_INT16,
@@ -66,18 +69,65 @@ enum contract_type {
     CONTRACT_UINT16,
     CONTRACT_UINT32,
     CONTRACT_UINT64,
+    CONTRACT_FLOAT16,
     CONTRACT_FLOAT32,
     CONTRACT_FLOAT64,
     CONTRACT_UTF8,
+    CONTRACT_LARGE_UTF8,
+    CONTRACT_UTF8_VIEW,
     CONTRACT_BINARY,
+    CONTRACT_LARGE_BINARY,
+    CONTRACT_BINARY_VIEW,
+    CONTRACT_FIXED_SIZE_BINARY,
     CONTRACT_DATE32,
+    CONTRACT_DATE64,
+    CONTRACT_TIME32_S,
+    CONTRACT_TIME32_MS,
+    CONTRACT_TIME64_US,
+    CONTRACT_TIME64_NS,
+    CONTRACT_TIMESTAMP_S,
+    CONTRACT_TIMESTAMP_MS,
     CONTRACT_TIMESTAMP_US,
-    CONTRACT_TIMESTAMP_US_UTC,
+    CONTRACT_TIMESTAMP_NS,
+    CONTRACT_DURATION_S,
+    CONTRACT_DURATION_MS,
+    CONTRACT_DURATION_US,
+    CONTRACT_DURATION_NS,
+    CONTRACT_INTERVAL_YEAR_MONTH,
+    CONTRACT_INTERVAL_DAY_TIME,
+    CONTRACT_INTERVAL_MONTH_DAY_NANO,
+    CONTRACT_DECIMAL32,
+    CONTRACT_DECIMAL64,
     CONTRACT_DECIMAL128,
+    CONTRACT_DECIMAL256,
     CONTRACT_LIST,
+    CONTRACT_LARGE_LIST,
+    CONTRACT_LIST_VIEW,
+    CONTRACT_LARGE_LIST_VIEW,
+    CONTRACT_FIXED_SIZE_LIST,
     CONTRACT_STRUCT,
     CONTRACT_MAP,
+    CONTRACT_DICTIONARY,
+    CONTRACT_N_TYPES,
 };
+
+/* What a type has beside its name; bits, so that a key can say which of them it belongs to. */
+enum contract_shape {
+    CONTRACT_SHAPE_PLAIN = 1 << 0,
+    CONTRACT_SHAPE_BYTES = 1 << 1,      /* size */
+    CONTRACT_SHAPE_TIMESTAMP = 1 << 2,  /* zone */
+    CONTRACT_SHAPE_DECIMAL = 1 << 3,    /* precision, scale */
+    CONTRACT_SHAPE_LIST = 1 << 4,       /* item */
+    CONTRACT_SHAPE_SIZED_LIST = 1 << 5, /* item, size */
+    CONTRACT_SHAPE_STRUCT = 1 << 6,     /* fields */
+    CONTRACT_SHAPE_MAP = 1 << 7,        /* key, value */
+    CONTRACT_SHAPE_DICTIONARY = 1 << 8, /* index, value */
+};
+
+#define CONTRACT_SHAPES_LIST (CONTRACT_SHAPE_LIST | CONTRACT_SHAPE_SIZED_LIST)
+
+/* Types with columns of their own inside: the child of a dictionary is no such column. */
+#define CONTRACT_SHAPES_NESTED (CONTRACT_SHAPES_LIST | CONTRACT_SHAPE_STRUCT | CONTRACT_SHAPE_MAP)
 
 enum contract_change {
     CONTRACT_ADD_NULLABLE, /* a new column that may be null */
@@ -89,6 +139,13 @@ enum contract_change {
     CONTRACT_RELAX_NULL, /* NOT NULL to nullable */
     CONTRACT_NESTED,     /* any of these inside a list, struct or map */
     CONTRACT_N_CHANGES,
+};
+
+/* What a rule says of a change; a field that says nothing follows what it stands in, and that the dataset. */
+enum contract_rule {
+    CONTRACT_INHERIT,
+    CONTRACT_ALLOW,
+    CONTRACT_REFUSE,
 };
 
 /* line, column   where the value was declared, from 1 */
@@ -110,11 +167,17 @@ struct contract_names {
     size_t n;
 };
 
-/* A column, a field of a struct, the item of a list ("item") or the key and value of a map ("key", "value").
+/* A column, a field of a struct, the item of a list ("item"), the key and value of a map ("key", "value") or what a
+ * dictionary's index stands for ("value").
  *
  * default_sql  an SQL literal, NULL when none was declared
- * precision, scale   of decimal128 alone
- * children     list: 1, struct: its fields, map: 2; else none
+ * precision, scale   of decimals; the scale may be negative
+ * size         bytes of fixed_size_binary, items of fixed_size_list
+ * zone         of timestamps: a name of the IANA time zone database or an offset like +01:00; NULL: none
+ * index        of a dictionary, an integer type
+ * rules        of evolution, for the field and what is inside
+ * lossy_from   types whose values may be cast to this one with some loss of precision, never of range
+ * children     list: 1, struct: its fields, map: 2, dictionary: 1; else none
  * line, column where it was declared, from 1
  */
 struct contract_field {
@@ -122,10 +185,15 @@ struct contract_field {
     enum contract_type type;
     int32_t precision;
     int32_t scale;
+    int32_t size;
+    char *zone;
+    enum contract_type index;
     bool is_nullable;
     char *default_sql;
     char *doc;
     struct contract_pairs metadata;
+    enum contract_rule rules[CONTRACT_N_CHANGES];
+    struct contract_names lossy_from;
     struct contract_field *children;
     size_t n_children;
     int line;
@@ -173,6 +241,8 @@ struct contract_extract {
 };
 
 /* dataset          its name in the catalog; catalog schema: contract_schema_name()
+ * primary, unique  the first is the row's identity and NOT NULL; the others may hold nulls, which are no duplicates
+ * engine           the oldest DataFusion that can serve it, "55" or "55.2"; NULL: any
  * extract          NULL when rows do not come from an extractor
  * evolution        one answer a change, the file's `default` filled in
  * has_storage...   whether the file says the key at all
@@ -187,6 +257,8 @@ struct contract {
     struct contract_field *columns;
     size_t n_columns;
     struct contract_names primary;
+    struct contract_names *unique;
+    size_t n_unique;
     struct contract_names join;
     struct contract_names order;
     struct contract_names partition_by;
@@ -200,6 +272,7 @@ struct contract {
     struct contract_view *views;
     size_t n_views;
     bool is_file_local;
+    char *engine;
     struct contract_pairs metadata;
 };
 
@@ -222,11 +295,13 @@ CA_DEFINE_AUTOPTR(contract, contract_free)
 
 const char *contract_kind_name(enum contract_kind kind);
 const char *contract_stage_name(enum contract_stage stage);
-const char *contract_type_name(enum contract_type type);
 const char *contract_change_name(enum contract_change change);
 
 /* false when there is no stage of that name. */
 bool contract_stage_from_name(const char *name, enum contract_stage *ret);
+
+/* The DataFusion that this program has, "55.2.0". */
+const char *contract_engine_version(void);
 
 /* The catalog schema: public, registry, params or diagnostics. */
 const char *contract_schema_name(const struct contract *c);
@@ -238,6 +313,38 @@ const struct contract_view *contract_view_named(const struct contract *c, const 
 /* Whether `name` is [a-z][a-z0-9_]*, up to 128 bytes. */
 bool contract_name_is_valid(const char *name);
 
+/* ---- types (type.c) --------------------------------------------------------------------------------------------- */
+
+const char *contract_type_name(enum contract_type type);
+enum contract_shape contract_type_shape(enum contract_type type);
+
+/* false when there is no type of that name. */
+bool contract_type_from_name(const char *name, enum contract_type *ret);
+
+/* A type with what it takes, its columns left out: "decimal128(10, 2)", "timestamp_us(UTC)", "fixed_size_list(3)",
+ * "dictionary(int32, utf8)", "struct". malloc'ed. */
+char *contract_type_text(const struct contract_field *field);
+
+/* Whether all that a type takes is equal; what is inside lists, structs and maps is not looked at. */
+bool contract_type_equal(const struct contract_field *a, const struct contract_field *b);
+
+/* Where the type of column `path`'s child i stands: "nodes[]", "s.x", "attrs{key}". malloc'ed. */
+char *contract_child_path(const char *path, const struct contract_field *field, size_t i);
+
+/* Whether values of `from` can become values of `to` with some loss of precision: numbers, decimals, times of one
+ * family. */
+bool contract_type_can_lose(enum contract_type from, enum contract_type to);
+
+/* Whether `b` holds every value of `a`, the same type and what is inside apart. */
+bool contract_type_is_wider(const struct contract_field *a, const struct contract_field *b);
+
+/* The largest precision of a decimal type, 0 for another. */
+int32_t contract_type_max_precision(enum contract_type type);
+
+/* NULL when a Delta table can hold the type, what is inside apart; else what to use, as a phrase: "int64, in
+ * microseconds since midnight". The mapping is in docs/contracts.md and, for the engine, in the shim's `stored`. */
+const char *contract_type_not_in_delta(const struct contract_field *field);
+
 /* ---- Arrow (schema.c) ------------------------------------------------------------------------------------------- */
 
 /* The schema of the dataset: nested nullability, `metadata` as field metadata. On success *ret is the caller's to
@@ -248,8 +355,10 @@ CA_MUST_CHECK int contract_schema(const struct contract *c, struct ArrowSchema *
 CA_MUST_CHECK int contract_view_schema(const struct contract *c, const struct contract_view *view,
                                        struct ArrowSchema *ret, struct ca_error *err);
 
-/* The Arrow format string of a type: "i", "u", "tsu:UTC", "d:10,2", "+l"; into `ret`, always NUL-terminated. */
-#define CONTRACT_FORMAT_SIZE 32
+/* The Arrow format string of a type: "i", "u", "tsu:UTC", "d:10,2", "+l"; of a dictionary that of its index. Into
+ * `ret`, always NUL-terminated. */
+#define CONTRACT_MAX_ZONE 64
+#define CONTRACT_FORMAT_SIZE (CONTRACT_MAX_ZONE + 8)
 void contract_arrow_format(const struct contract_field *field, char ret[CONTRACT_FORMAT_SIZE]);
 
 /* ---- fingerprints (fingerprint.c) ------------------------------------------------------------------------------- */
@@ -266,7 +375,8 @@ CA_MUST_CHECK int contract_schema_fingerprint(const struct contract *c, char ret
 /* ---- SQL (ddl.c, view_sql.c) ------------------------------------------------------------------------------------ */
 
 /* CREATE EXTERNAL TABLE, or for a view CREATE VIEW ... AS `sql`. `sql` is the text of NAME.sql, NULL when there is
- * none. `location` is written where the contract has none of its own; NULL: SCHEMA/NAME. malloc'ed, ends in ";\n". */
+ * none. `location` is written where the contract has none of its own; NULL: SCHEMA/NAME. What the engine's DDL has no
+ * words for stands behind the statement, a comment a thing (contract/ddl_type.h). malloc'ed, ends in "\n". */
 CA_MUST_CHECK int contract_ddl(const struct contract *c, const char *sql, const char *location, char **ret,
                                struct ca_error *err);
 

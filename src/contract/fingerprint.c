@@ -30,6 +30,34 @@ static json_t *text_json(const char *text)
     return text == NULL ? json_null() : json_string(text);
 }
 
+/* Only what a field says itself. */
+static json_t *rules_json(const enum contract_rule rules[CONTRACT_N_CHANGES])
+{
+    json_t *object = json_object();
+    for (int i = 0; i < CONTRACT_N_CHANGES; i++) {
+        if (rules[i] != CONTRACT_INHERIT)
+            json_object_set_new(object, contract_change_name((enum contract_change)i),
+                                json_string(rules[i] == CONTRACT_ALLOW ? "allow" : "refuse"));
+    }
+    return object;
+}
+
+/* What a type takes beside its name, where it takes it. */
+static void type_json(json_t *object, const struct contract_field *field)
+{
+    const enum contract_shape shape = contract_type_shape(field->type);
+    if (shape == CONTRACT_SHAPE_DECIMAL) {
+        json_object_set_new(object, "precision", json_integer(field->precision));
+        json_object_set_new(object, "scale", json_integer(field->scale));
+    } else if (shape == CONTRACT_SHAPE_TIMESTAMP) {
+        json_object_set_new(object, "zone", text_json(field->zone));
+    } else if (shape == CONTRACT_SHAPE_BYTES || shape == CONTRACT_SHAPE_SIZED_LIST) {
+        json_object_set_new(object, "size", json_integer(field->size));
+    } else if (shape == CONTRACT_SHAPE_DICTIONARY) {
+        json_object_set_new(object, "index", json_string(contract_type_name(field->index)));
+    }
+}
+
 /* Recursion is bounded by CONTRACT_MAX_DEPTH. */
 static json_t *field_json(const struct contract_field *field)
 {
@@ -42,10 +70,9 @@ static json_t *field_json(const struct contract_field *field)
                         field->default_sql == NULL && field->is_nullable ? json_string("NULL")
                                                                          : text_json(field->default_sql));
     json_object_set_new(object, "metadata", pairs_json(&field->metadata));
-    if (field->type == CONTRACT_DECIMAL128) {
-        json_object_set_new(object, "precision", json_integer(field->precision));
-        json_object_set_new(object, "scale", json_integer(field->scale));
-    }
+    type_json(object, field);
+    json_object_set_new(object, "evolution", rules_json(field->rules));
+    json_object_set_new(object, "lossy_from", names_json(&field->lossy_from));
     if (field->n_children > 0) {
         json_t *children = json_array();
         for (size_t i = 0; i < field->n_children; i++)
@@ -117,6 +144,10 @@ char *contract_canonical_json(const struct contract *c)
     json_object_set_new(root, "stage", json_string(contract_stage_name(c->stage)));
     json_object_set_new(root, "columns", columns);
     json_object_set_new(root, "primary", names_json(&c->primary));
+    json_t *unique = json_array();
+    for (size_t i = 0; i < c->n_unique; i++)
+        json_array_append_new(unique, names_json(&c->unique[i]));
+    json_object_set_new(root, "unique", unique);
     json_object_set_new(root, "join", names_json(&c->join));
     json_object_set_new(root, "order", names_json(&c->order));
     json_object_set_new(root, "partition_by", names_json(&c->partition_by));
@@ -126,6 +157,7 @@ char *contract_canonical_json(const struct contract *c)
     json_object_set_new(root, "extract", extract_json(c->extract));
     json_object_set_new(root, "evolution", evolution);
     json_object_set_new(root, "views", views_json(c));
+    json_object_set_new(root, "engine", text_json(c->engine));
     json_object_set_new(root, "file_local", json_boolean(c->is_file_local));
     json_object_set_new(root, "metadata", pairs_json(&c->metadata));
     char *text = json_dumps(root, JSON_SORT_KEYS | JSON_COMPACT);

@@ -57,6 +57,38 @@ static void lint_storage(GString *out, const struct contract *c)
     }
 }
 
+static bool same_names(const struct contract_names *a, const struct contract_names *b)
+{
+    if (a->n != b->n)
+        return false;
+    for (size_t i = 0; i < a->n; i++) {
+        bool is_there = false;
+        for (size_t j = 0; j < b->n && !is_there; j++)
+            is_there = strcmp(a->items[i], b->items[j]) == 0;
+        if (!is_there)
+            return false;
+    }
+    return true;
+}
+
+/* A key that says what another one says already. */
+static void lint_keys(GString *out, const struct contract *c)
+{
+    for (size_t i = 0; i < c->n_unique; i++) {
+        g_auto(GStrv) items = g_new0(char *, c->unique[i].n + 1);
+        for (size_t j = 0; j < c->unique[i].n; j++)
+            items[j] = g_strdup(c->unique[i].items[j]);
+        g_autofree char *text = g_strjoinv(", ", items);
+        bool is_twice = same_names(&c->unique[i], &c->primary);
+        for (size_t j = 0; j < i && !is_twice; j++)
+            is_twice = same_names(&c->unique[i], &c->unique[j]);
+        if (is_twice)
+            finding(out, c, "unique key (%s) is a key already", text);
+    }
+    if (c->kind == CONTRACT_VIEW && c->n_unique > 0)
+        finding(out, c, "keys.unique means nothing for a view: nothing proves it");
+}
+
 /* Every list of structs has a view, so that nothing is stored that SQL cannot see row by row. */
 static void lint_views(GString *out, const struct contract *c)
 {
@@ -88,6 +120,7 @@ char *contract_lint(const struct contract *c)
         finding(out, c, "a bundle says under 'extract' where its rows come from");
     if (c->extract != NULL && c->extract->join_keys.n == 0)
         finding(out, c, "no extract.join_keys: nothing says how its rows meet those of other layers");
+    lint_keys(out, c);
     lint_storage(out, c);
     lint_views(out, c);
     return g_string_free(out, FALSE);

@@ -136,13 +136,29 @@ static void read_positive(struct loader *l, const struct yaml_node *node, void *
         *(int64_t *)target = value;
 }
 
-static void read_int32(struct loader *l, const struct yaml_node *node, void *target)
+static void read_int32(struct loader *l, const struct yaml_node *node, int32_t from, int32_t to, int32_t *ret)
 {
     int64_t value = 0;
-    if (!parse_int(node, &value) || value < 0 || value > 38)
-        bad(l, node, "key '%s': expected an integer from 0 to 38", l->key);
+    if (!parse_int(node, &value) || value < from || value > to)
+        bad(l, node, "key '%s': expected an integer from %d to %d", l->key, from, to);
     else
-        *(int32_t *)target = (int32_t)value;
+        *ret = (int32_t)value;
+}
+
+static void read_precision(struct loader *l, const struct yaml_node *node, void *target)
+{
+    read_int32(l, node, 1, contract_type_max_precision(CONTRACT_DECIMAL256), target);
+}
+
+static void read_scale(struct loader *l, const struct yaml_node *node, void *target)
+{
+    const int32_t most = contract_type_max_precision(CONTRACT_DECIMAL256);
+    read_int32(l, node, -most, most, target);
+}
+
+static void read_size(struct loader *l, const struct yaml_node *node, void *target)
+{
+    read_int32(l, node, 1, INT32_MAX, target);
 }
 
 /* An SQL literal: `0`, `true` and `''` are all fine, so any scalar but null. */
@@ -317,12 +333,82 @@ static void read_fields(struct loader *l, const struct yaml_node *node, struct c
 
 static void read_type(struct loader *l, const struct yaml_node *node, void *target)
 {
-    const char *names[CONTRACT_MAP + 1];
-    for (int i = 0; i <= CONTRACT_MAP; i++)
+    const char *names[CONTRACT_N_TYPES];
+    for (int i = 0; i < CONTRACT_N_TYPES; i++)
         names[i] = contract_type_name((enum contract_type)i);
     size_t found = 0;
-    if (read_word(l, node, names, G_N_ELEMENTS(names), &found))
+    if (is_null(node))
+        bad(l, node, "key '%s': expected a type; the one without values is written \"null\", in quotes", l->key);
+    else if (read_word(l, node, names, G_N_ELEMENTS(names), &found))
         *(enum contract_type *)target = (enum contract_type)found;
+}
+
+#define CHANGES "add_nullable, add_required, widen, rename, drop, reorder, relax_null, nested"
+
+static void read_index(struct loader *l, const struct yaml_node *node, void *target)
+{
+    const char *names[CONTRACT_UINT64 - CONTRACT_INT8 + 1];
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
+        names[i] = contract_type_name((enum contract_type)(CONTRACT_INT8 + i));
+    size_t found = 0;
+    if (read_word(l, node, names, G_N_ELEMENTS(names), &found))
+        *(enum contract_type *)target = (enum contract_type)(CONTRACT_INT8 + found);
+}
+
+static void read_zone(struct loader *l, const struct yaml_node *node, void *target)
+{
+    char **ret = target;
+    read_text(l, node, ret);
+    if (*ret == NULL)
+        return;
+    const size_t n = strlen(*ret);
+    if (n > CONTRACT_MAX_ZONE ||
+        strspn(*ret, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-:/") != n)
+        bad(l, node, "key '%s': '%s' is no time zone; write UTC, Europe/Paris or +01:00", l->key, *ret);
+}
+
+/* Names of types, with what the types take left out. */
+static void read_type_name(struct loader *l, const struct yaml_node *node, void *target)
+{
+    enum contract_type type = CONTRACT_NULL;
+    read_type(l, node, &type);
+    if (node->kind == YAML_SCALAR && strcmp(contract_type_name(type), node->text) == 0)
+        *(char **)target = g_strdup(node->text);
+}
+
+static void read_lossy_from(struct loader *l, const struct yaml_node *node, void *target)
+{
+    read_list_of(l, node, target, read_type_name);
+}
+
+static const char *const rule_words[] = {"refuse", "allow"};
+
+static bool change_from_name(const char *name, int *ret)
+{
+    for (*ret = 0; *ret < CONTRACT_N_CHANGES; (*ret)++) {
+        if (strcmp(name, contract_change_name((enum contract_change) * ret)) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The rules of one field. */
+static void read_rules(struct loader *l, const struct yaml_node *node, void *target)
+{
+    enum contract_rule *ret = target;
+    if (node->kind != YAML_MAP) {
+        bad(l, node, "key '%s': expected a map", l->key);
+        return;
+    }
+    for (size_t i = 0; i < node->n_items; i++) {
+        int change = 0;
+        size_t word = 0;
+        if (!change_from_name(node->keys[i]->text, &change))
+            bad(l, node->keys[i], "unknown key '%s' in the evolution of a field; known are " CHANGES,
+                node->keys[i]->text);
+        else if (read_word(l, node->items[i], rule_words, G_N_ELEMENTS(rule_words), &word))
+            ret[change] = word == 1 ? CONTRACT_ALLOW : CONTRACT_REFUSE;
+    }
 }
 
 /* Where a field stands decides which keys it must have. */
@@ -332,110 +418,172 @@ enum place {
     IN_LIST,
     IN_MAP_KEY,
     IN_MAP_VALUE,
+    IN_DICTIONARY,
 };
 
-static const char *const place_names[] = {"a column", "a field", "an item", "a map's key", "a map's value"};
+static const char *const place_names[] = {"a column",    "a field",       "an item",
+                                          "a map's key", "a map's value", "a dictionary's value"};
+
+#define AT(place) (1 << (place))
+#define NAMED (AT(IN_COLUMNS) | AT(IN_STRUCT))
+#define ANYWHERE (NAMED | AT(IN_LIST) | AT(IN_MAP_KEY) | AT(IN_MAP_VALUE) | AT(IN_DICTIONARY))
+
+/* The keys of a field: where they may stand and where they must, and the types that they belong to (0: all). read
+ * NULL: what hangs on the type is read when that is known. */
+static const struct {
+    const char *name;
+    read_fn read;
+    size_t offset;
+    int places;
+    int required_in;
+    int shapes;
+    const char *belongs_to;
+} field_keys[] = {
+    {"name", read_name, offsetof(struct contract_field, name), NAMED, NAMED, 0, NULL},
+    {"type", read_type, offsetof(struct contract_field, type), ANYWHERE, ANYWHERE, 0, NULL},
+    {"nullable", read_bool, offsetof(struct contract_field, is_nullable), ANYWHERE & ~AT(IN_DICTIONARY),
+     ANYWHERE & ~AT(IN_MAP_KEY) & ~AT(IN_DICTIONARY), 0, NULL},
+    {"default", read_sql_literal, offsetof(struct contract_field, default_sql), ANYWHERE & ~AT(IN_DICTIONARY), 0, 0,
+     NULL},
+    {"doc", read_text, offsetof(struct contract_field, doc), ANYWHERE, NAMED, 0, NULL},
+    {"metadata", read_metadata, offsetof(struct contract_field, metadata), ANYWHERE & ~AT(IN_DICTIONARY), 0, 0, NULL},
+    {"evolution", read_rules, offsetof(struct contract_field, rules), ANYWHERE & ~AT(IN_DICTIONARY), 0, 0, NULL},
+    {"lossy_from", read_lossy_from, offsetof(struct contract_field, lossy_from), ANYWHERE & ~AT(IN_DICTIONARY), 0, 0,
+     NULL},
+    {"precision", read_precision, offsetof(struct contract_field, precision), ANYWHERE, 0, CONTRACT_SHAPE_DECIMAL,
+     "decimals"},
+    {"scale", read_scale, offsetof(struct contract_field, scale), ANYWHERE, 0, CONTRACT_SHAPE_DECIMAL, "decimals"},
+    {"size", read_size, offsetof(struct contract_field, size), ANYWHERE, 0,
+     CONTRACT_SHAPE_BYTES | CONTRACT_SHAPE_SIZED_LIST, "fixed_size_binary and fixed_size_list"},
+    {"zone", read_zone, offsetof(struct contract_field, zone), ANYWHERE, 0, CONTRACT_SHAPE_TIMESTAMP, "timestamps"},
+    {"item", NULL, 0, ANYWHERE, 0, CONTRACT_SHAPES_LIST, "lists"},
+    {"fields", NULL, 0, ANYWHERE, 0, CONTRACT_SHAPE_STRUCT, "type struct"},
+    {"key", NULL, 0, ANYWHERE, 0, CONTRACT_SHAPE_MAP, "type map"},
+    {"value", NULL, 0, ANYWHERE, 0, CONTRACT_SHAPE_MAP | CONTRACT_SHAPE_DICTIONARY, "map and dictionary"},
+    {"index", read_index, offsetof(struct contract_field, index), ANYWHERE, 0, CONTRACT_SHAPE_DICTIONARY,
+     "type dictionary"},
+};
 
 static void read_field(struct loader *l, const struct yaml_node *node, struct contract_field *ret, enum place place,
                        int depth);
 
-/* The child that `key` of a list or map declares. */
-static void read_child(struct loader *l, const struct yaml_node *node, const char *key, struct contract_field *ret,
-                       enum place place, int depth)
+/* The child that `key` of a list, map or dictionary declares. */
+static void read_child(struct loader *l, const struct yaml_node *node, const char *key, const char *what,
+                       struct contract_field *ret, enum place place, int depth)
 {
     const struct yaml_node *child = value_of(node, key);
     if (child == NULL)
-        bad(l, node, "missing key '%s' of a %s", key, place == IN_LIST ? "list" : "map");
+        bad(l, node, "missing key '%s' of a %s", key, what);
     else
         read_field(l, child, ret, place, depth + 1);
     g_free(ret->name);
     ret->name = g_strdup(key);
 }
 
-/* The keys that only some types have: refused where they mean nothing. */
-static void refuse_foreign_keys(struct loader *l, const struct yaml_node *node, enum contract_type type)
+/* The keys that only some types have: refused where they mean nothing, missed where they mean all. */
+static void check_type_keys(struct loader *l, const struct yaml_node *node, enum contract_type type)
 {
-    static const struct {
-        const char *key;
-        enum contract_type type;
-    } rules[] = {
-        {"item", CONTRACT_LIST}, {"fields", CONTRACT_STRUCT},    {"key", CONTRACT_MAP},
-        {"value", CONTRACT_MAP}, {"scale", CONTRACT_DECIMAL128}, {"precision", CONTRACT_DECIMAL128},
-    };
-    for (size_t i = 0; i < G_N_ELEMENTS(rules); i++) {
-        const struct yaml_node *value = value_of(node, rules[i].key);
-        if (value != NULL && rules[i].type != type)
-            bad(l, value, "key '%s' belongs to type %s, this is %s", rules[i].key, contract_type_name(rules[i].type),
+    const int shape = (int)contract_type_shape(type);
+    for (size_t i = 0; i < G_N_ELEMENTS(field_keys); i++) {
+        const struct yaml_node *value = value_of(node, field_keys[i].name);
+        if (field_keys[i].shapes == 0)
+            continue;
+        if (value != NULL && (field_keys[i].shapes & shape) == 0)
+            bad(l, value, "key '%s' belongs to %s, this is %s", field_keys[i].name, field_keys[i].belongs_to,
                 contract_type_name(type));
+        /* A zone may be left out, and what is inside says for itself that it is missing. */
+        else if (value == NULL && (field_keys[i].shapes & shape) != 0 && field_keys[i].read != NULL &&
+                 field_keys[i].read != read_zone)
+            bad(l, node, "missing key '%s' of a %s", field_keys[i].name, contract_type_name(type));
+    }
+}
+
+static void check_decimal(struct loader *l, const struct yaml_node *node, const struct contract_field *field)
+{
+    const int32_t most = contract_type_max_precision(field->type);
+    if (field->precision > most || field->scale > field->precision || field->scale < -most)
+        contradiction(l, value_of(node, "precision"),
+                      "%s(%d, %d): precision is 1 to %d, scale at most the precision, or down to -%d",
+                      contract_type_name(field->type), field->precision, field->scale, most, most);
+}
+
+/* What is inside the type. */
+static void read_inside(struct loader *l, const struct yaml_node *node, struct contract_field *ret, int depth)
+{
+    const char *type = contract_type_name(ret->type);
+    const struct yaml_node *fields = NULL;
+    switch (contract_type_shape(ret->type)) {
+    case CONTRACT_SHAPE_LIST:
+    case CONTRACT_SHAPE_SIZED_LIST:
+        ret->children = g_new0(struct contract_field, 1);
+        ret->n_children = 1;
+        read_child(l, node, "item", type, &ret->children[0], IN_LIST, depth);
+        break;
+    case CONTRACT_SHAPE_MAP:
+        ret->children = g_new0(struct contract_field, 2);
+        ret->n_children = 2;
+        read_child(l, node, "key", type, &ret->children[0], IN_MAP_KEY, depth);
+        read_child(l, node, "value", type, &ret->children[1], IN_MAP_VALUE, depth);
+        break;
+    case CONTRACT_SHAPE_DICTIONARY:
+        ret->children = g_new0(struct contract_field, 1);
+        ret->n_children = 1;
+        read_child(l, node, "value", type, &ret->children[0], IN_DICTIONARY, depth);
+        break;
+    case CONTRACT_SHAPE_STRUCT:
+        fields = value_of(node, "fields");
+        if (fields == NULL)
+            bad(l, node, "missing key 'fields' of a struct");
+        else
+            read_fields(l, fields, &ret->children, &ret->n_children, depth + 1, true);
+        break;
+    case CONTRACT_SHAPE_PLAIN:
+    case CONTRACT_SHAPE_BYTES:
+    case CONTRACT_SHAPE_TIMESTAMP:
+    case CONTRACT_SHAPE_DECIMAL:
+        break;
     }
 }
 
 static void read_field(struct loader *l, const struct yaml_node *node, struct contract_field *ret, enum place place,
                        int depth)
 {
-    const bool is_named = place == IN_COLUMNS || place == IN_STRUCT;
-    const struct key_spec specs[] = {
-        {"name", read_name, offsetof(struct contract_field, name), true},
-        {"type", read_type, offsetof(struct contract_field, type), true},
-        {"nullable", read_bool, offsetof(struct contract_field, is_nullable), place != IN_MAP_KEY},
-        {"default", read_sql_literal, offsetof(struct contract_field, default_sql), false},
-        {"doc", read_text, offsetof(struct contract_field, doc), is_named},
-        {"metadata", read_metadata, offsetof(struct contract_field, metadata), false},
-        {"precision", read_int32, offsetof(struct contract_field, precision), false},
-        {"scale", read_int32, offsetof(struct contract_field, scale), false},
-        {"item", NULL, 0, false},
-        {"fields", NULL, 0, false},
-        {"key", NULL, 0, false},
-        {"value", NULL, 0, false},
-    };
+    struct key_spec specs[G_N_ELEMENTS(field_keys)];
+    size_t n_specs = 0;
+    for (size_t i = 0; i < G_N_ELEMENTS(field_keys); i++) {
+        if ((field_keys[i].places & AT(place)) != 0)
+            specs[n_specs++] = (struct key_spec){field_keys[i].name, field_keys[i].read, field_keys[i].offset,
+                                                 (field_keys[i].required_in & AT(place)) != 0};
+    }
     ret->line = node->line;
     ret->column = node->column;
     const size_t n_before = l->n_problems;
-    size_t first = is_named ? 0 : 1;
-    read_keys(l, node, place_names[place], specs + first, G_N_ELEMENTS(specs) - first, ret);
+    read_keys(l, node, place_names[place], specs, n_specs, ret);
     if (node->kind != YAML_MAP)
         return;
     if (place == IN_MAP_KEY && ret->is_nullable)
         contradiction(l, value_of(node, "nullable"), "a map's key cannot be null");
     /* Without a type that was read there is nothing to say about what hangs on it. */
     const struct yaml_node *type = value_of(node, "type");
-    if (type == NULL || type->kind != YAML_SCALAR || strcmp(contract_type_name(ret->type), type->text) != 0)
+    if (type == NULL || type->kind != YAML_SCALAR || is_null(type) ||
+        strcmp(contract_type_name(ret->type), type->text) != 0)
         return;
-    refuse_foreign_keys(l, node, ret->type);
-    if (depth >= CONTRACT_MAX_DEPTH && ret->type >= CONTRACT_LIST) {
+    const enum contract_shape shape = contract_type_shape(ret->type);
+    check_type_keys(l, node, ret->type);
+    if (depth >= CONTRACT_MAX_DEPTH && (shape & CONTRACT_SHAPES_NESTED) != 0) {
         problem(l, CA_ERR_RESOURCES, type->line, type->column, "types nest deeper than %d levels", CONTRACT_MAX_DEPTH);
         return;
     }
-    switch (ret->type) {
-    case CONTRACT_LIST:
-        ret->children = g_new0(struct contract_field, 1);
-        ret->n_children = 1;
-        read_child(l, node, "item", &ret->children[0], IN_LIST, depth);
-        break;
-    case CONTRACT_MAP:
-        ret->children = g_new0(struct contract_field, 2);
-        ret->n_children = 2;
-        read_child(l, node, "key", &ret->children[0], IN_MAP_KEY, depth);
-        read_child(l, node, "value", &ret->children[1], IN_MAP_VALUE, depth);
-        break;
-    case CONTRACT_STRUCT: {
-        const struct yaml_node *fields = value_of(node, "fields");
-        if (fields == NULL)
-            bad(l, node, "missing key 'fields' of a struct");
-        else
-            read_fields(l, fields, &ret->children, &ret->n_children, depth + 1, true);
-        break;
+    if (place == IN_DICTIONARY &&
+        ((shape & (CONTRACT_SHAPES_NESTED | CONTRACT_SHAPE_DICTIONARY)) != 0 || ret->type == CONTRACT_NULL)) {
+        contradiction(l, type, "a dictionary holds scalars, not %s", contract_type_name(ret->type));
+        return;
     }
-    case CONTRACT_DECIMAL128:
-        if (value_of(node, "precision") == NULL || value_of(node, "scale") == NULL)
-            bad(l, node, "decimal128 needs precision and scale");
-        else if (l->n_problems == n_before && (ret->precision < 1 || ret->scale > ret->precision))
-            contradiction(l, value_of(node, "precision"),
-                          "decimal128(%d, %d): precision is 1 to 38, scale 0 to precision", ret->precision, ret->scale);
-        break;
-    default:
-        break;
-    }
+    if (ret->type == CONTRACT_NULL && !ret->is_nullable)
+        contradiction(l, type, "all values of type null are null: it must be nullable");
+    if (shape == CONTRACT_SHAPE_DECIMAL && l->n_problems == n_before)
+        check_decimal(l, node, ret);
+    read_inside(l, node, ret, depth);
 }
 
 static void read_fields(struct loader *l, const struct yaml_node *node, struct contract_field **ret, size_t *ret_n,
@@ -480,10 +628,28 @@ static void read_kind(struct loader *l, const struct yaml_node *node, void *targ
         *(enum contract_kind *)target = (enum contract_kind)found;
 }
 
+/* A list of keys, each a list of names. */
+static void read_unique(struct loader *l, const struct yaml_node *node, void *target)
+{
+    struct contract *c = target;
+    if (node->kind != YAML_LIST) {
+        bad(l, node, "key '%s': expected a list of lists of names", l->key);
+        return;
+    }
+    c->unique = g_new0(struct contract_names, node->n_items + 1);
+    for (size_t i = 0; i < node->n_items; i++) {
+        struct contract_names *key = &c->unique[c->n_unique++];
+        read_names(l, node->items[i], key);
+        if (node->items[i]->kind == YAML_LIST && node->items[i]->n_items == 0)
+            bad(l, node->items[i], "a unique key has a column");
+    }
+}
+
 static void read_key_lists(struct loader *l, const struct yaml_node *node, void *target)
 {
     static const struct key_spec specs[] = {
         {"primary", read_names, offsetof(struct contract, primary), false},
+        {"unique", read_unique, 0, false},
         {"join", read_names, offsetof(struct contract, join), false},
     };
     read_keys(l, node, "keys", specs, G_N_ELEMENTS(specs), target);
@@ -579,7 +745,6 @@ static void read_extract(struct loader *l, const struct yaml_node *node, void *t
 
 static void read_evolution(struct loader *l, const struct yaml_node *node, void *target)
 {
-    static const char *const words[] = {"refuse", "allow"};
     struct contract *c = target;
     if (node->kind != YAML_MAP) {
         bad(l, node, "expected evolution, a map");
@@ -590,7 +755,7 @@ static void read_evolution(struct loader *l, const struct yaml_node *node, void 
     if (fallback == NULL)
         bad(l, node, "missing key 'default' in evolution");
     else
-        (void)read_word(l, fallback, words, G_N_ELEMENTS(words), &word);
+        (void)read_word(l, fallback, rule_words, G_N_ELEMENTS(rule_words), &word);
     c->evolution_default = word == 1;
     for (int change = 0; change < CONTRACT_N_CHANGES; change++)
         c->evolution_allows[change] = c->evolution_default;
@@ -598,15 +763,9 @@ static void read_evolution(struct loader *l, const struct yaml_node *node, void 
         if (node->items[i] == fallback)
             continue;
         int change = 0;
-        while (change < CONTRACT_N_CHANGES &&
-               strcmp(node->keys[i]->text, contract_change_name((enum contract_change)change)) != 0)
-            change++;
-        if (change == CONTRACT_N_CHANGES)
-            bad(l, node->keys[i],
-                "unknown key '%s' in evolution; known are default, add_nullable, add_required, widen, rename, drop, "
-                "reorder, relax_null, nested",
-                node->keys[i]->text);
-        else if (read_word(l, node->items[i], words, G_N_ELEMENTS(words), &word))
+        if (!change_from_name(node->keys[i]->text, &change))
+            bad(l, node->keys[i], "unknown key '%s' in evolution; known are default, " CHANGES, node->keys[i]->text);
+        else if (read_word(l, node->items[i], rule_words, G_N_ELEMENTS(rule_words), &word))
             c->evolution_allows[change] = word == 1;
     }
 }
@@ -634,6 +793,39 @@ static void read_views(struct loader *l, const struct yaml_node *node, void *tar
     }
 }
 
+/* 55 or 55.2: the parts that are said are compared. */
+static bool is_newer(const char *version, const char *than)
+{
+    while (*version != '\0') {
+        char *version_end = NULL;
+        char *than_end = NULL;
+        const guint64 x = g_ascii_strtoull(version, &version_end, 10);
+        const guint64 y = g_ascii_strtoull(than, &than_end, 10);
+        if (x != y)
+            return x > y;
+        version = version_end + (*version_end == '.');
+        than = than_end + (*than_end == '.');
+    }
+    return false;
+}
+
+static void read_engine(struct loader *l, const struct yaml_node *node, void *target)
+{
+    char **ret = target;
+    g_auto(GStrv) parts = node->kind == YAML_SCALAR ? g_strsplit(node->text, ".", 0) : g_new0(char *, 1);
+    bool is_version = parts[0] != NULL && g_strv_length(parts) <= 3 && !node->is_plain;
+    for (size_t i = 0; is_version && parts[i] != NULL; i++)
+        is_version = parts[i][0] != '\0' && strlen(parts[i]) <= 9 && strspn(parts[i], "0123456789") == strlen(parts[i]);
+    if (!is_version) {
+        bad(l, node, "key '%s': expected a version of DataFusion as text, like \"55\" or \"55.2\"", l->key);
+        return;
+    }
+    *ret = g_strdup(node->text);
+    if (is_newer(node->text, contract_engine_version()))
+        contradiction(l, node, "the contract needs DataFusion %s, this program has %s: use a newer codeanatomy",
+                      node->text, contract_engine_version());
+}
+
 static const struct key_spec top_specs[] = {
     {"dataset", read_name, offsetof(struct contract, dataset), true},
     {"version", read_positive, offsetof(struct contract, version), true},
@@ -650,6 +842,7 @@ static const struct key_spec top_specs[] = {
     {"evolution", read_evolution, 0, true},
     {"views", read_views, 0, false},
     {"file_local", read_bool, offsetof(struct contract, is_file_local), false},
+    {"engine", read_engine, offsetof(struct contract, engine), false},
     {"metadata", read_metadata, offsetof(struct contract, metadata), false},
 };
 
@@ -663,7 +856,7 @@ static void check_names(struct loader *l, const struct contract *c, const struct
         const struct contract_field *column = contract_column(c, list->items[i]->text);
         if (column == NULL)
             contradiction(l, list->items[i], "%s names '%s', which is no column", what, list->items[i]->text);
-        else if (scalars_only && column->type >= CONTRACT_LIST)
+        else if (scalars_only && (contract_type_shape(column->type) & CONTRACT_SHAPES_NESTED) != 0)
             contradiction(l, list->items[i], "%s names '%s', a %s; it must be a scalar", what, column->name,
                           contract_type_name(column->type));
     }
@@ -732,10 +925,55 @@ static void check_views(struct loader *l, const struct contract *c, const struct
     }
 }
 
+/* What a Delta table cannot hold; recursion is bounded by CONTRACT_MAX_DEPTH. */
+static void check_delta_field(struct loader *l, const struct contract_field *field, const char *path)
+{
+    const char *instead = contract_type_not_in_delta(field);
+    if (instead != NULL) {
+        g_autofree char *type = contract_type_text(field);
+        problem(l, CA_ERR_CONTRACT, field->line, field->column,
+                "'%s' is %s, which a Delta table cannot hold: use %s, or storage of format memory, parquet or arrow",
+                path, type, instead);
+    }
+    const enum contract_shape shape = contract_type_shape(field->type);
+    for (size_t i = 0; (shape & CONTRACT_SHAPES_NESTED) != 0 && i < field->n_children; i++) {
+        g_autofree char *child = contract_child_path(path, field, i);
+        check_delta_field(l, &field->children[i], child);
+    }
+}
+
+static void check_delta(struct loader *l, const struct contract *c, const struct yaml_node *root)
+{
+    for (size_t i = 0; i < c->n_columns; i++)
+        check_delta_field(l, &c->columns[i], c->columns[i].name);
+    const struct yaml_node *scan = value_of(root, "scan");
+    const struct yaml_node *unbounded = scan == NULL ? NULL : value_of(scan, "unbounded");
+    if (unbounded != NULL && strcmp(unbounded->text, "true") == 0)
+        contradiction(l, unbounded, "a Delta table is not unbounded: its rows are all there");
+}
+
+/* Recursion is bounded by CONTRACT_MAX_DEPTH. */
+static void check_lossy(struct loader *l, const struct contract_field *field)
+{
+    const bool is_dictionary = field->type == CONTRACT_DICTIONARY;
+    const enum contract_type to = is_dictionary ? field->children[0].type : field->type;
+    for (size_t i = 0; i < field->lossy_from.n; i++) {
+        enum contract_type from = CONTRACT_NULL;
+        if (contract_type_from_name(field->lossy_from.items[i], &from) && !contract_type_can_lose(from, to))
+            problem(l, CA_ERR_CONTRACT, field->line, field->column,
+                    "lossy_from names %s: nothing is lost on the way to %s, or nothing is left",
+                    contract_type_name(from), contract_type_name(to));
+    }
+    for (size_t i = 0; i < field->n_children; i++)
+        check_lossy(l, &field->children[i]);
+}
+
 static void check_consistency(struct loader *l, const struct contract *c, const struct yaml_node *root)
 {
     check_version_suffix(l, c, root);
     check_stage(l, c, root);
+    if (g_strcmp0(c->storage.format, "delta") == 0)
+        check_delta(l, c, root);
     const struct yaml_node *keys = value_of(root, "keys");
     const struct yaml_node *primary = keys == NULL ? NULL : value_of(keys, "primary");
     check_names(l, c, primary, "keys.primary", true);
@@ -744,7 +982,12 @@ static void check_consistency(struct loader *l, const struct contract *c, const 
         if (column != NULL && column->is_nullable)
             contradiction(l, primary->items[i], "keys.primary names '%s', which may be null", column->name);
     }
+    const struct yaml_node *unique = keys == NULL ? NULL : value_of(keys, "unique");
+    for (size_t i = 0; i < c->n_unique; i++)
+        check_names(l, c, unique->items[i], "keys.unique", true);
     check_names(l, c, keys == NULL ? NULL : value_of(keys, "join"), "keys.join", true);
+    for (size_t i = 0; i < c->n_columns; i++)
+        check_lossy(l, &c->columns[i]);
     check_names(l, c, value_of(root, "order"), "order", true);
     check_names(l, c, value_of(root, "partition_by"), "partition_by", true);
     const struct yaml_node *storage = value_of(root, "storage");
@@ -796,10 +1039,10 @@ int contract_parse(const char *text, size_t n_bytes, const char *source, enum co
     c->stage = stage;
     struct loader l = {.source = source, .problems = g_string_new(NULL)};
     read_keys(&l, root, "a contract", top_specs, G_N_ELEMENTS(top_specs), c);
-    if (l.status == CA_OK)
-        check_consistency(&l, c, root);
     if (c->storage.format == NULL)
         c->storage.format = g_strdup(default_format(c->kind));
+    if (l.status == CA_OK)
+        check_consistency(&l, c, root);
     int status = l.status;
     if (status != CA_OK && l.n_problems > MAX_PROBLEMS)
         g_string_append_printf(l.problems, "\n%s: %zu more", source, l.n_problems - MAX_PROBLEMS);

@@ -7,11 +7,6 @@
 static const char *const kind_names[] = {"bundle", "table", "view", "params", "diagnostics", "registry"};
 static const char *const stage_names[] = {"extract",  "normalize",   "relate", "graph",
                                           "registry", "diagnostics", "params"};
-static const char *const type_names[] = {
-    "bool",       "int8",    "int16",   "int32", "int64",  "uint8",  "uint16",       "uint32",
-    "uint64",     "float32", "float64", "utf8",  "binary", "date32", "timestamp_us", "timestamp_us_utc",
-    "decimal128", "list",    "struct",  "map",
-};
 static const char *const change_names[] = {"add_nullable", "add_required", "widen",      "rename",
                                            "drop",         "reorder",      "relax_null", "nested"};
 
@@ -25,14 +20,14 @@ const char *contract_stage_name(enum contract_stage stage)
     return (size_t)stage < G_N_ELEMENTS(stage_names) ? stage_names[stage] : "?";
 }
 
-const char *contract_type_name(enum contract_type type)
-{
-    return (size_t)type < G_N_ELEMENTS(type_names) ? type_names[type] : "?";
-}
-
 const char *contract_change_name(enum contract_change change)
 {
     return (size_t)change < G_N_ELEMENTS(change_names) ? change_names[change] : "?";
+}
+
+const char *contract_engine_version(void)
+{
+    return CA_ENGINE_VERSION;
 }
 
 bool contract_stage_from_name(const char *name, enum contract_stage *ret)
@@ -114,6 +109,8 @@ static void field_done(struct contract_field *field)
     g_free(field->name);
     g_free(field->default_sql);
     g_free(field->doc);
+    g_free(field->zone);
+    names_done(&field->lossy_from);
     pairs_done(&field->metadata);
 }
 
@@ -148,6 +145,9 @@ void contract_free(struct contract *c)
         field_done(&c->columns[i]);
     g_free(c->columns);
     names_done(&c->primary);
+    for (size_t i = 0; i < c->n_unique; i++)
+        names_done(&c->unique[i]);
+    g_free(c->unique);
     names_done(&c->join);
     names_done(&c->order);
     names_done(&c->partition_by);
@@ -167,6 +167,7 @@ void contract_free(struct contract *c)
         pairs_done(&c->views[i].checks);
     }
     g_free(c->views);
+    g_free(c->engine);
     pairs_done(&c->metadata);
     g_free(c);
 }

@@ -4,39 +4,7 @@
 #include "contract/contract.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
-
-static const char *const formats[] = {
-    [CONTRACT_BOOL] = "b",
-    [CONTRACT_INT8] = "c",
-    [CONTRACT_INT16] = "s",
-    [CONTRACT_INT32] = "i",
-    [CONTRACT_INT64] = "l",
-    [CONTRACT_UINT8] = "C",
-    [CONTRACT_UINT16] = "S",
-    [CONTRACT_UINT32] = "I",
-    [CONTRACT_UINT64] = "L",
-    [CONTRACT_FLOAT32] = "f",
-    [CONTRACT_FLOAT64] = "g",
-    [CONTRACT_UTF8] = "u",
-    [CONTRACT_BINARY] = "z",
-    [CONTRACT_DATE32] = "tdD",
-    [CONTRACT_TIMESTAMP_US] = "tsu:",
-    [CONTRACT_TIMESTAMP_US_UTC] = "tsu:UTC",
-    [CONTRACT_DECIMAL128] = "d:",
-    [CONTRACT_LIST] = "+l",
-    [CONTRACT_STRUCT] = "+s",
-    [CONTRACT_MAP] = "+m",
-};
-
-void contract_arrow_format(const struct contract_field *field, char ret[CONTRACT_FORMAT_SIZE])
-{
-    if (field->type == CONTRACT_DECIMAL128)
-        snprintf(ret, CONTRACT_FORMAT_SIZE, "d:%d,%d", field->precision, field->scale);
-    else
-        snprintf(ret, CONTRACT_FORMAT_SIZE, "%s", formats[field->type]);
-}
 
 static int set_metadata(const struct contract_pairs *pairs, struct ArrowSchema *schema)
 {
@@ -64,6 +32,10 @@ static int fill(struct ArrowSchema *schema, const struct contract_field *field, 
     NANOARROW_RETURN_NOT_OK(ArrowSchemaSetName(schema, field->name));
     NANOARROW_RETURN_NOT_OK(set_metadata(&field->metadata, schema));
     schema->flags = field->is_nullable || force_nullable ? ARROW_FLAG_NULLABLE : 0;
+    if (field->type == CONTRACT_DICTIONARY) {
+        NANOARROW_RETURN_NOT_OK(ArrowSchemaAllocateDictionary(schema));
+        return fill(schema->dictionary, &field->children[0], true);
+    }
     if (field->type == CONTRACT_MAP) {
         NANOARROW_RETURN_NOT_OK(ArrowSchemaAllocateChildren(schema, 1));
         struct ArrowSchema *entries = schema->children[0];

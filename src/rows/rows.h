@@ -42,7 +42,8 @@ struct ArrowSchema;
 CA_MUST_CHECK int rows_schema_fingerprint(const struct ArrowSchema *schema, char ret[FINGERPRINT_HEX_SIZE],
                                           struct ca_error *err);
 
-/* A type as people read it: "int32", "list<struct<ordinal: int32 not null>>". malloc'ed. */
+/* A type in the words of the contract language, nested in full: "int32", "decimal128(10, 2)", "timestamp_us(UTC)",
+ * "dictionary(int32, utf8)", "list<struct<ordinal: int32 not null>>", "map<utf8, int32>". malloc'ed. */
 char *rows_type_text(const struct ArrowSchema *schema);
 
 /* One difference.
@@ -64,9 +65,11 @@ struct rows_findings {
     size_t n;
 };
 
-/* modulo_storage  types that Delta cannot keep apart count as equal: view and large texts, uint as int of the same
- * width, dictionaries as their values, nanoseconds as microseconds (reference: engine.md 0.17) ignore_order    columns
- * and fields are matched by name alone allow_stricter  found NOT NULL where nullable is expected is fine
+/* modulo_storage  types that a Delta table of ours does not keep apart count as equal: texts and bytes of any layout,
+ *                 unsigned numbers as signed ones of the next width (64 bits: the same), dictionaries as their values,
+ *                 lists of any kind, timestamps up to microseconds (docs/contracts.md)
+ * ignore_order    columns and fields are matched by name alone
+ * allow_stricter  found NOT NULL where nullable is expected is fine
  * ignore_nullability, with_metadata   as they say
  */
 struct rows_compare_options {

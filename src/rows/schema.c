@@ -7,6 +7,7 @@
 #include "rows/rows.h"
 
 #include <glib.h>
+#include <stdio.h>
 #include <string.h>
 
 /* ---- shapes ----------------------------------------------------------------------------------------------------- */
@@ -48,23 +49,26 @@ static const char *value_format(const struct ArrowSchema *schema, bool modulo_st
         {"vu", "u"},
         {"Z", "z"},
         {"vz", "z"},
-        {"C", "c"},
-        {"S", "s"},
-        {"I", "i"},
+        {"C", "s"},
+        {"S", "i"},
+        {"I", "l"},
         {"L", "l"},
-        {"tsn:", "tsu:"},
-        {"tsn:UTC", "tsu:UTC"},
         {"+L", "+l"},
         {"+vl", "+l"},
         {"+vL", "+l"},
-        {"tsn:+00:00", "tsu:UTC"},
+        {"tss:", "tsu:"},
+        {"tsm:", "tsu:"},
+        {"tss:UTC", "tsu:UTC"},
+        {"tsm:UTC", "tsu:UTC"},
         {"tsu:+00:00", "tsu:UTC"},
     };
     for (size_t i = 0; i < G_N_ELEMENTS(same); i++) {
         if (strcmp(format, same[i].from) == 0)
             return same[i].to;
     }
-    return format;
+    if (strncmp(format, "w:", 2) == 0)
+        return "z";
+    return strncmp(format, "+w:", 3) == 0 ? "+l" : format;
 }
 
 /* ---- types as text ---------------------------------------------------------------------------------------------- */
@@ -86,11 +90,38 @@ static void put_scalar_type(GString *out, const char *format)
         const char *format;
         const char *name;
     } names[] = {
-        {"n", "null"},     {"b", "bool"},       {"c", "int8"},         {"C", "uint8"},        {"s", "int16"},
-        {"S", "uint16"},   {"i", "int32"},      {"I", "uint32"},       {"l", "int64"},        {"L", "uint64"},
-        {"e", "float16"},  {"f", "float32"},    {"g", "float64"},      {"u", "utf8"},         {"U", "large_utf8"},
-        {"z", "binary"},   {"vu", "utf8_view"}, {"vz", "binary_view"}, {"Z", "large_binary"}, {"tdD", "date32"},
-        {"tdm", "date64"}, {"tts", "time32_s"}, {"ttm", "time32_ms"},  {"ttu", "time64_us"},  {"ttn", "time64_ns"},
+        {"n", "null"},
+        {"b", "bool"},
+        {"c", "int8"},
+        {"C", "uint8"},
+        {"s", "int16"},
+        {"S", "uint16"},
+        {"i", "int32"},
+        {"I", "uint32"},
+        {"l", "int64"},
+        {"L", "uint64"},
+        {"e", "float16"},
+        {"f", "float32"},
+        {"g", "float64"},
+        {"u", "utf8"},
+        {"U", "large_utf8"},
+        {"vu", "utf8_view"},
+        {"z", "binary"},
+        {"Z", "large_binary"},
+        {"vz", "binary_view"},
+        {"tdD", "date32"},
+        {"tdm", "date64"},
+        {"tts", "time32_s"},
+        {"ttm", "time32_ms"},
+        {"ttu", "time64_us"},
+        {"ttn", "time64_ns"},
+        {"tDs", "duration_s"},
+        {"tDm", "duration_ms"},
+        {"tDu", "duration_us"},
+        {"tDn", "duration_ns"},
+        {"tiM", "interval_year_month"},
+        {"tiD", "interval_day_time"},
+        {"tin", "interval_month_day_nano"},
     };
     static const struct {
         const char *prefix;
@@ -111,10 +142,26 @@ static void put_scalar_type(GString *out, const char *format)
             return;
         }
     }
-    if (strncmp(format, "d:", 2) == 0)
-        g_string_append_printf(out, "decimal(%s)", format + 2);
+    int precision = 0;
+    int scale = 0;
+    int bits = 128;
+    if (sscanf(format, "d:%d,%d,%d", &precision, &scale, &bits) >= 2)
+        g_string_append_printf(out, "decimal%d(%d, %d)", bits, precision, scale);
+    else if (strncmp(format, "w:", 2) == 0)
+        g_string_append_printf(out, "fixed_size_binary(%s)", format + 2);
     else
         g_string_append_printf(out, "'%s'", format);
+}
+
+static void put_list_type(GString *out, const char *format)
+{
+    if (strncmp(format, "+w:", 3) == 0)
+        g_string_append_printf(out, "fixed_size_list(%s)", format + 3);
+    else
+        g_string_append(out, strcmp(format, "+l") == 0    ? "list"
+                             : strcmp(format, "+L") == 0  ? "large_list"
+                             : strcmp(format, "+vl") == 0 ? "list_view"
+                                                          : "large_list_view");
 }
 
 static void put_type(GString *out, const struct ArrowSchema *schema, int depth)
@@ -124,11 +171,11 @@ static void put_type(GString *out, const struct ArrowSchema *schema, int depth)
         return;
     }
     if (schema->dictionary != NULL) {
-        g_string_append(out, "dictionary<");
+        g_string_append(out, "dictionary(");
         put_scalar_type(out, schema->format);
         g_string_append(out, ", ");
         put_type(out, schema->dictionary, depth + 1);
-        g_string_append_c(out, '>');
+        g_string_append_c(out, ')');
         return;
     }
     const char *format = schema->format;
@@ -141,10 +188,8 @@ static void put_type(GString *out, const struct ArrowSchema *schema, int depth)
         }
         g_string_append_c(out, '>');
     } else if (is_list(format) && schema->n_children == 1) {
-        g_string_append(out, strcmp(format, "+l") == 0   ? "list<"
-                             : strcmp(format, "+L") == 0 ? "large_list<"
-                             : format[1] == 'w'          ? "fixed_list<"
-                                                         : "list_view<");
+        put_list_type(out, format);
+        g_string_append_c(out, '<');
         put_field(out, schema->children[0], false, depth + 1);
         g_string_append_c(out, '>');
     } else if (is_map(format) && schema->n_children == 1 && schema->children[0]->n_children == 2) {

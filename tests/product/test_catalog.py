@@ -380,6 +380,9 @@ def test_ddl_says_what_the_contract_does(program: Program) -> None:
         "STORED AS DELTATABLE\n"
         "WITH ORDER (path, layer)\n"
         "LOCATION 'public/file_layers_v1';\n"
+        """-- unsaid {"check":"layer","sql":"layer IN ('repo', 'tree_sitter', 'libcst', 'ast', 'symtable')"}\n"""
+        """-- unsaid {"check":"status","sql":"status IN ('ok', 'recovered', 'failed', 'skipped')"}\n"""
+        """-- unsaid {"check":"reason","sql":"status = 'ok' OR reason IS NOT NULL"}\n"""
     )
 
 

@@ -51,9 +51,10 @@ static const char full[] =
     "columns:\n"
     "  - {name: file_id, type: int64, nullable: false, doc: id, metadata: {unit: none}}\n"
     "  - {name: order, type: utf8, nullable: false, default: \"'it''s'\", doc: a reserved word}\n"
-    "  - {name: price, type: decimal128, precision: 10, scale: 2, nullable: true, doc: p}\n"
+    "  - {name: price, type: decimal128, precision: 10, scale: 2, nullable: true, doc: p, evolution: {drop: allow}, "
+    "lossy_from: [decimal256]}\n"
     "  - {name: seen, type: timestamp_us, nullable: true, doc: s}\n"
-    "  - {name: seen_utc, type: timestamp_us_utc, nullable: true, doc: s}\n"
+    "  - {name: seen_utc, type: timestamp_us, zone: UTC, nullable: true, doc: s}\n"
     "  - name: attrs\n"
     "    type: map\n"
     "    nullable: true\n"
@@ -71,7 +72,7 @@ static const char full[] =
     "        - {name: kind, type: utf8, nullable: false, doc: k}\n"
     "        - {name: parent, type: int32, nullable: true, doc: p}\n"
     "        - {name: from, type: list, nullable: true, doc: f, item: {type: uint8, nullable: false}}\n"
-    "keys: {primary: [file_id], join: [file_id, order]}\n"
+    "keys: {primary: [file_id], unique: [[order, seen], [price]], join: [file_id, order]}\n"
     "order: [order, file_id]\n"
     "partition_by: [order]\n"
     "checks: {small: \"file_id < 10\"}\n"
@@ -85,6 +86,7 @@ static const char full[] =
     "evolution: {default: refuse, add_nullable: allow, widen: allow}\n"
     "views: {full_nodes: {unnest: nodes, with: [file_id, order], doc: v, checks: {k: \"kind <> ''\"}}}\n"
     "file_local: true\n"
+    "engine: \"55\"\n"
     "metadata: {owner: us}\n";
 
 /* ---- load ------------------------------------------------------------------------------------------------------- */
@@ -125,6 +127,14 @@ static void test_parse_reads_everything(void **state)
     assert_true(c->evolution_allows[CONTRACT_WIDEN]);
     assert_false(c->evolution_allows[CONTRACT_DROP]);
     assert_true(c->is_file_local);
+    assert_string_equal(c->engine, "55");
+    assert_int_equal(c->n_unique, 2);
+    assert_string_equal(c->unique[0].items[1], "seen");
+    assert_int_equal(c->columns[2].rules[CONTRACT_DROP], CONTRACT_ALLOW);
+    assert_int_equal(c->columns[2].rules[CONTRACT_WIDEN], CONTRACT_INHERIT);
+    assert_string_equal(c->columns[2].lossy_from.items[0], "decimal256");
+    assert_string_equal(c->columns[4].zone, "UTC");
+    assert_null(c->columns[3].zone);
     assert_string_equal(c->metadata.items[0].value, "us");
     assert_string_equal(contract_view_named(c, "full_nodes")->checks.items[0].key, "k");
     assert_null(contract_view_named(c, "x"));
@@ -191,7 +201,7 @@ static void test_bad_keys_are_refused_with_line_and_column(void **state)
     static const struct bad_case cases[] = {
         {"version: 1", "version: 1\nvesion: 2", CA_ERR_SYNTAX,
          "t.yaml:3:1: unknown key 'vesion' in a contract; known are dataset, version, kind, doc, columns, keys, order, "
-         "partition_by, checks, storage, scan, extract, evolution, views, file_local, metadata"},
+         "partition_by, checks, storage, scan, extract, evolution, views, file_local, engine, metadata"},
         {"version: 1", "version: 1\nversion: 2", CA_ERR_SYNTAX,
          "t.yaml:3:1: key 'version' occurs twice, first at line 2"},
         {"version: 1", "version: one", CA_ERR_SYNTAX, "t.yaml:2:10: key 'version': expected an integer from 1"},
@@ -211,8 +221,12 @@ static void test_bad_keys_are_refused_with_line_and_column(void **state)
         {"doc: One row a thing.", "doc: 5", CA_ERR_SYNTAX, "t.yaml:4:6: key 'doc': expected text"},
         {"doc: One row a thing.", "doc: ''", CA_ERR_SYNTAX, "t.yaml:4:6: key 'doc': the text is empty"},
         {"type: int64", "type: int63", CA_ERR_SYNTAX,
-         "t.yaml:6:22: key 'type': 'int63' is none of bool, int8, int16, int32, int64, uint8, uint16, uint32, uint64, "
-         "float32, float64, utf8, binary, date32, timestamp_us, timestamp_us_utc, decimal128, list, struct, map"},
+         "t.yaml:6:22: key 'type': 'int63' is none of null, bool, int8, int16, int32, int64, uint8, uint16, uint32, "
+         "uint64, float16, float32, float64, utf8, large_utf8, utf8_view, binary, large_binary, binary_view, "
+         "fixed_size_binary, date32, date64, time32_s, time32_ms, time64_us, time64_ns, timestamp_s, timestamp_ms, "
+         "timestamp_us, timestamp_ns, duration_s, duration_ms, duration_us, duration_ns, interval_year_month, "
+         "interval_day_time, interval_month_day_nano, decimal32, decimal64, decimal128, decimal256, list, large_list, "
+         "list_view, large_list_view, fixed_size_list, struct, map, dictionary"},
         {"nullable: false", "nullable: no", CA_ERR_SYNTAX, "t.yaml:6:39: key 'nullable': expected true or false"},
         {"nullable: false, ", "", CA_ERR_SYNTAX, "t.yaml:6:5: missing key 'nullable' in a column"},
         {", doc: \"the id\"", "", CA_ERR_SYNTAX, "t.yaml:6:5: missing key 'doc' in a column"},
@@ -223,9 +237,34 @@ static void test_bad_keys_are_refused_with_line_and_column(void **state)
         {"type: int64", "type: struct, fields: []", CA_ERR_SYNTAX, "t.yaml:6:38: expected a list of fields"},
         {"type: int64", "type: map, key: {type: utf8}", CA_ERR_SYNTAX, "t.yaml:6:5: missing key 'value' of a map"},
         {"type: int64", "type: decimal128, precision: 9", CA_ERR_SYNTAX,
-         "t.yaml:6:5: decimal128 needs precision and scale"},
-        {"type: int64", "type: decimal128, precision: 39, scale: 1", CA_ERR_SYNTAX,
-         "t.yaml:6:45: key 'precision': expected an integer from 0 to 38"},
+         "t.yaml:6:5: missing key 'scale' of a decimal128"},
+        {"type: int64", "type: fixed_size_binary", CA_ERR_SYNTAX,
+         "t.yaml:6:5: missing key 'size' of a fixed_size_binary"},
+        {"type: int64", "type: fixed_size_binary, size: 0", CA_ERR_SYNTAX,
+         "t.yaml:6:47: key 'size': expected an integer from 1 to 2147483647"},
+        {"type: int64", "type: dictionary, value: {type: utf8}", CA_ERR_SYNTAX,
+         "t.yaml:6:5: missing key 'index' of a dictionary"},
+        {"type: int64", "type: dictionary, index: utf8, value: {type: utf8}", CA_ERR_SYNTAX,
+         "t.yaml:6:41: key 'index': 'utf8' is none of int8, int16, int32, int64, uint8, uint16, uint32, uint64"},
+        {"type: int64", "type: dictionary, index: int8, value: {type: utf8, nullable: true}", CA_ERR_SYNTAX,
+         "t.yaml:6:67: unknown key 'nullable' in a dictionary's value; known are type, doc, precision, scale, size, "
+         "zone, "
+         "item, fields, key, value, index"},
+        {"type: int64", "type: date32, zone: UTC", CA_ERR_SYNTAX,
+         "t.yaml:6:36: key 'zone' belongs to timestamps, this is date32"},
+        {"type: int64", "type: timestamp_us, zone: \"a b\"", CA_ERR_SYNTAX,
+         "t.yaml:6:42: key 'zone': 'a b' is no time zone; write UTC, Europe/Paris or +01:00"},
+        {"type: int64", "type: null", CA_ERR_SYNTAX,
+         "t.yaml:6:22: key 'type': expected a type; the one without values is written \"null\", in quotes"},
+        {"type: int64", "type: int64, evolution: {default: allow}", CA_ERR_SYNTAX,
+         "t.yaml:6:41: unknown key 'default' in the evolution of a field; known are add_nullable, add_required, widen, "
+         "rename, drop, reorder, relax_null, nested"},
+        {"primary: [id]", "primary: [id], unique: [id]", CA_ERR_SYNTAX, "t.yaml:7:32: key 'unique': expected a list"},
+        {"primary: [id]", "primary: [id], unique: [[]]", CA_ERR_SYNTAX, "t.yaml:7:32: a unique key has a column"},
+        {"order: [id]", "engine: 55", CA_ERR_SYNTAX,
+         "t.yaml:8:9: key 'engine': expected a version of DataFusion as text, like \"55\" or \"55.2\""},
+        {"type: int64", "type: decimal128, precision: 77, scale: 1", CA_ERR_SYNTAX,
+         "t.yaml:6:45: key 'precision': expected an integer from 1 to 76"},
         {"evolution: {default: refuse}", "evolution: {widen: allow}", CA_ERR_SYNTAX,
          "t.yaml:9:12: missing key 'default' in evolution"},
         {"evolution: {default: refuse}", "evolution: {default: refuse, widen: maybe}", CA_ERR_SYNTAX,
@@ -268,7 +307,23 @@ static void test_contradictions_are_refused(void **state)
         {"  - {name: id", "  - {name: id, type: utf8, nullable: true, doc: d}\n  - {name: id", CA_ERR_CONTRACT,
          "t.yaml:7:12: column 'id' is declared twice"},
         {"type: int64", "type: decimal128, precision: 3, scale: 4", CA_ERR_CONTRACT,
-         "t.yaml:6:45: decimal128(3, 4): precision is 1 to 38, scale 0 to precision"},
+         "t.yaml:6:45: decimal128(3, 4): precision is 1 to 38, scale at most the precision, or down to -38"},
+        {"type: int64", "type: decimal32, precision: 10, scale: 4", CA_ERR_CONTRACT,
+         "t.yaml:6:44: decimal32(10, 4): precision is 1 to 9, scale at most the precision, or down to -9"},
+        {"type: int64", "type: dictionary, index: int8, value: {type: list, item: {type: int8, nullable: true}}",
+         CA_ERR_CONTRACT, "t.yaml:6:61: a dictionary holds scalars, not list"},
+        {"type: int64", "type: \"null\"", CA_ERR_CONTRACT,
+         "t.yaml:6:22: all values of type null are null: it must be nullable"},
+        {"type: int64", "type: int64, lossy_from: [int32]", CA_ERR_CONTRACT,
+         "t.yaml:6:5: lossy_from names int32: nothing is lost on the way to int64, or nothing is left"},
+        {"primary: [id]", "primary: [id], unique: [[id, ix]]", CA_ERR_CONTRACT,
+         "t.yaml:7:37: keys.unique names 'ix', which is no column"},
+        {"order: [id]", "engine: \"56\"", CA_ERR_CONTRACT,
+         "t.yaml:8:9: the contract needs DataFusion 56, this program has 55.2.0: use a newer codeanatomy"},
+        {"order: [id]", "engine: \"55.3\"", CA_ERR_CONTRACT,
+         "t.yaml:8:9: the contract needs DataFusion 55.3, this program has 55.2.0: use a newer codeanatomy"},
+        {"order: [id]", "scan: {unbounded: true}", CA_ERR_CONTRACT,
+         "t.yaml:8:19: a Delta table is not unbounded: its rows are all there"},
         {"type: int64", "type: map, key: {type: utf8, nullable: true}, value: {type: utf8, nullable: true}",
          CA_ERR_CONTRACT, "t.yaml:6:55: a map's key cannot be null"},
     };
@@ -303,8 +358,8 @@ static void test_problems_are_collected(void **state)
                         "t.yaml:1:10: 'T' is not a name: lower-case letters, digits and '_', a letter first\n"
                         "t.yaml:2:10: key 'version': expected an integer from 1\n"
                         "t.yaml:5:59: unknown key 'dok' in a column; known are name, type, nullable, default, doc, "
-                        "metadata, precision, "
-                        "scale, item, fields, key, value");
+                        "metadata, evolution, "
+                        "lossy_from, precision, scale, size, zone, item, fields, key, value, index");
 }
 
 /* Bytes that are no text, nothing at all, depth without end: an error each, never a crash. */
@@ -458,7 +513,7 @@ static void test_schema(void **state)
     assert_string_equal(text,
                         "file_id int64 not null\n"
                         "order utf8 not null\n"
-                        "price decimal(10,2)\n"
+                        "price decimal128(10, 2)\n"
                         "seen timestamp_us\n"
                         "seen_utc timestamp_us(UTC)\n"
                         "attrs map<utf8, int32>\n"
@@ -482,6 +537,155 @@ static void test_schema(void **state)
     ArrowSchemaRelease(&schema);
 }
 
+/* B1, B3: every type: how Arrow writes it, what people read, how DDL says it (with what it leaves unsaid), and what a
+ * Delta table needs in its place. Arrow formats are those of the C data interface; what Delta holds is in
+ * docs/contracts.md. */
+static void test_every_type(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *yaml;
+        const char *format;
+        const char *text;
+        const char *ddl;
+        bool is_unsaid;
+        const char *not_in_delta;
+    } cases[] = {
+        {"type: \"null\"", "n", "null", "BOOLEAN", true, "a nullable column of the type that its values will have"},
+        {"type: bool", "b", "bool", "BOOLEAN", false, NULL},
+        {"type: int8", "c", "int8", "TINYINT", false, NULL},
+        {"type: int16", "s", "int16", "SMALLINT", false, NULL},
+        {"type: int32", "i", "int32", "INT", false, NULL},
+        {"type: int64", "l", "int64", "BIGINT", false, NULL},
+        {"type: uint8", "C", "uint8", "TINYINT UNSIGNED", false, NULL},
+        {"type: uint16", "S", "uint16", "SMALLINT UNSIGNED", false, NULL},
+        {"type: uint32", "I", "uint32", "INT UNSIGNED", false, NULL},
+        {"type: uint64", "L", "uint64", "BIGINT UNSIGNED", false, NULL},
+        {"type: float16", "e", "float16", "FLOAT", true, "float32"},
+        {"type: float32", "f", "float32", "FLOAT", false, NULL},
+        {"type: float64", "g", "float64", "DOUBLE", false, NULL},
+        {"type: utf8", "u", "utf8", "VARCHAR", false, NULL},
+        {"type: large_utf8", "U", "large_utf8", "VARCHAR", true, NULL},
+        {"type: utf8_view", "vu", "utf8_view", "VARCHAR", true, NULL},
+        {"type: binary", "z", "binary", "BYTEA", false, NULL},
+        {"type: large_binary", "Z", "large_binary", "BYTEA", true, NULL},
+        {"type: binary_view", "vz", "binary_view", "BYTEA", true, NULL},
+        {"type: fixed_size_binary, size: 16", "w:16", "fixed_size_binary(16)", "BYTEA", true, NULL},
+        {"type: date32", "tdD", "date32", "DATE", false, NULL},
+        {"type: date64", "tdm", "date64", "TIMESTAMP(3)", true, "date32, or timestamp_ms where the time of day counts"},
+        {"type: time32_s", "tts", "time32_s", "TIME", true, "int32, in seconds since midnight"},
+        {"type: time32_ms", "ttm", "time32_ms", "TIME", true, "int32, in milliseconds since midnight"},
+        {"type: time64_us", "ttu", "time64_us", "TIME", true, "int64, in microseconds since midnight"},
+        {"type: time64_ns", "ttn", "time64_ns", "TIME", false, "int64, in nanoseconds since midnight"},
+        {"type: timestamp_s", "tss:", "timestamp_s", "TIMESTAMP(0)", false, NULL},
+        {"type: timestamp_ms, zone: UTC", "tsm:UTC", "timestamp_ms(UTC)", "TIMESTAMP(3) WITH TIME ZONE", false, NULL},
+        {"type: timestamp_us, zone: \"+01:00\"", "tsu:+01:00", "timestamp_us(+01:00)", "TIMESTAMP(6) WITH TIME ZONE",
+         true, "zone UTC"},
+        {"type: timestamp_ns", "tsn:", "timestamp_ns", "TIMESTAMP(9)", false,
+         "timestamp_us, or int64 where nanoseconds count"},
+        {"type: duration_s", "tDs", "duration_s", "BIGINT", true, "int64, in seconds"},
+        {"type: duration_ms", "tDm", "duration_ms", "BIGINT", true, "int64, in milliseconds"},
+        {"type: duration_us", "tDu", "duration_us", "BIGINT", true, "int64, in microseconds"},
+        {"type: duration_ns", "tDn", "duration_ns", "BIGINT", true, "int64, in nanoseconds"},
+        {"type: interval_year_month", "tiM", "interval_year_month", "INTERVAL", true, "int32, in months"},
+        {"type: interval_day_time", "tiD", "interval_day_time", "INTERVAL", true,
+         "a struct of days (int32) and milliseconds (int32)"},
+        {"type: interval_month_day_nano", "tin", "interval_month_day_nano", "INTERVAL", false,
+         "a struct of months (int32), days (int32) and nanoseconds (int64)"},
+        {"type: decimal32, precision: 9, scale: 2", "d:9,2,32", "decimal32(9, 2)", "DECIMAL(9, 2)", true, "decimal128"},
+        {"type: decimal64, precision: 18, scale: 0", "d:18,0,64", "decimal64(18, 0)", "DECIMAL(18, 0)", true,
+         "decimal128"},
+        {"type: decimal128, precision: 38, scale: 38", "d:38,38", "decimal128(38, 38)", "DECIMAL(38, 38)", false, NULL},
+        {"type: decimal128, precision: 5, scale: -2", "d:5,-2", "decimal128(5, -2)", "DECIMAL(5, -2)", false,
+         "a scale from 0"},
+        {"type: decimal256, precision: 76, scale: 2", "d:76,2,256", "decimal256(76, 2)", "DECIMAL(76, 2)", false,
+         "decimal128 of at most 38 digits, or utf8"},
+        {"type: decimal256, precision: 38, scale: 2", "d:38,2,256", "decimal256(38, 2)", "DECIMAL(38, 2)", true,
+         "decimal128 of at most 38 digits, or utf8"},
+        {"type: list, item: {type: int8, nullable: true}", "+l", "list<int8>", "ARRAY<TINYINT>", false, NULL},
+        {"type: large_list, item: {type: int8, nullable: false}", "+L", "large_list<int8 not null>", "ARRAY<TINYINT>",
+         true, NULL},
+        {"type: list_view, item: {type: int8, nullable: true}", "+vl", "list_view<int8>", "ARRAY<TINYINT>", true, NULL},
+        {"type: large_list_view, item: {type: int8, nullable: true}", "+vL", "large_list_view<int8>", "ARRAY<TINYINT>",
+         true, NULL},
+        {"type: fixed_size_list, size: 3, item: {type: int8, nullable: true}", "+w:3", "fixed_size_list(3)<int8>",
+         "TINYINT[3]", false, NULL},
+        {"type: struct, fields: [{name: from, type: int8, nullable: true, doc: d}]", "+s", "struct<from: int8>",
+         "STRUCT<\"from\" TINYINT>", false, NULL},
+        {"type: map, key: {type: int8}, value: {type: bool, nullable: false}", "+m", "map<int8, bool not null>",
+         "ARRAY<STRUCT<\"key\" TINYINT, value BOOLEAN>>", true, NULL},
+        {"type: dictionary, index: uint8, value: {type: decimal128, precision: 3, scale: 1}", "C",
+         "dictionary(uint8, decimal128(3, 1))", "DECIMAL(3, 1)", true, NULL},
+        {"type: dictionary, index: int32, value: {type: duration_s}", "i", "dictionary(int32, duration_s)", "BIGINT",
+         true, "int64, in seconds"},
+    };
+    bool is_seen[CONTRACT_N_TYPES] = {false};
+    struct ca_error err = {0};
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *column = g_strdup_printf("{name: x, %s, nullable: true, doc: d}", cases[i].yaml);
+        g_autofree char *text =
+            g_strdup_printf("dataset: t\nversion: 1\nkind: table\ndoc: d\nstorage: {format: memory}\n"
+                            "evolution: {default: refuse}\ncolumns: [%s]\n",
+                            column);
+        CA_AUTOPTR(contract) c = parse(text);
+        is_seen[c->columns[0].type] = true;
+        char format[CONTRACT_FORMAT_SIZE];
+        contract_arrow_format(&c->columns[0], format);
+        assert_string_equal(format, cases[i].format);
+        struct ArrowSchema schema;
+        assert_int_equal(contract_schema(c, &schema, &err), CA_OK);
+        g_autofree char *read = rows_type_text(schema.children[0]);
+        assert_string_equal(read, cases[i].text);
+        struct ArrowArrayView view;
+        struct ArrowError why;
+        assert_int_equal(ArrowArrayViewInitFromSchema(&view, &schema, &why), 0);
+        ArrowArrayViewReset(&view);
+        ArrowSchemaRelease(&schema);
+        g_autofree char *own = contract_type_text(&c->columns[0]);
+        assert_true(g_str_has_prefix(cases[i].text, own));
+        g_autofree char *ddl = NULL;
+        assert_int_equal(contract_ddl(c, NULL, NULL, &ddl, &err), CA_OK);
+        g_autofree char *unsaid = g_strdup_printf("-- unsaid {\"path\":\"x\",\"type\":\"%s\"}\n", cases[i].text);
+        g_autofree char *expected = g_strdup_printf("CREATE TABLE codeintel.public.t (\n    x %s\n);\n%s", cases[i].ddl,
+                                                    cases[i].is_unsaid ? unsaid : "");
+        assert_string_equal(ddl, expected);
+
+        GString *stored = g_string_new(text);
+        g_string_replace(stored, "storage: {format: memory}\n", "", 1);
+        struct contract *in_delta = NULL;
+        int rc = contract_parse(stored->str, stored->len, "t.yaml", CONTRACT_EXTRACT, &in_delta, &err);
+        assert_int_equal(rc, cases[i].not_in_delta == NULL ? CA_OK : CA_ERR_CONTRACT);
+        if (rc != CA_OK) {
+            g_autofree char *message = g_strdup_printf("t.yaml:6:11: 'x' is %s, which a Delta table cannot hold: use "
+                                                       "%s, or storage of format memory, parquet or arrow",
+                                                       own, cases[i].not_in_delta);
+            assert_string_equal(err.message, message);
+        }
+        contract_free(in_delta);
+        g_string_free(stored, TRUE);
+    }
+    for (int i = 0; i < CONTRACT_N_TYPES; i++)
+        assert_true(is_seen[i]);
+}
+
+/* B1: what Delta cannot hold is found at any depth, with its path and place. */
+static void test_delta_cannot_hold(void **state)
+{
+    (void)state;
+    static const struct bad_case cases[] = {
+        {"type: int64",
+         "type: map, key: {type: utf8}, value: {type: list, nullable: true, item: {type: struct, "
+         "nullable: true, fields: [{name: f, type: float16, nullable: true, doc: d}]}}",
+         CA_ERR_CONTRACT,
+         "t.yaml:6:128: 'id{value}[].f' is float16, which a Delta table cannot hold: use float32, or storage of format "
+         "memory, parquet or arrow\n"
+         "t.yaml:7:18: keys.primary names 'id', a map; it must be a scalar\n"
+         "t.yaml:8:9: order names 'id', a map; it must be a scalar"},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++)
+        check_bad(small, &cases[i]);
+}
+
 /* A null item makes every column of the view nullable. */
 static void test_view_schema_of_nullable_items(void **state)
 {
@@ -501,7 +705,8 @@ static void test_view_schema_of_nullable_items(void **state)
 
 /* ---- SQL -------------------------------------------------------------------------------------------------------- */
 
-/* B3: deterministic; reserved words quoted; nested NOT NULL left out and a map in the nearest form that parses. */
+/* B3: deterministic; reserved words quoted; what DDL cannot say is in the nearest form that parses, and listed behind.
+ */
 static void test_ddl(void **state)
 {
     (void)state;
@@ -518,13 +723,26 @@ static void test_ddl(void **state)
              "    seen_utc TIMESTAMP(6) WITH TIME ZONE,\n"
              "    attrs ARRAY<STRUCT<\"key\" VARCHAR, value INT>>,\n"
              "    nodes ARRAY<STRUCT<kind VARCHAR, parent INT, \"from\" ARRAY<TINYINT UNSIGNED>>> NOT NULL,\n"
-             "    PRIMARY KEY (file_id)\n"
+             "    PRIMARY KEY (file_id),\n"
+             "    UNIQUE (\"order\", seen),\n"
+             "    UNIQUE (price)\n"
              ")\n"
              "STORED AS PARQUET\n"
              "PARTITIONED BY (\"order\")\n"
              "WITH ORDER (\"order\", file_id)\n"
              "LOCATION 'data/it''s'\n"
-             "OPTIONS ('format.compression' 'zstd', 'format.max_row_group_size' '10');\n");
+             "OPTIONS ('format.compression' 'zstd', 'format.max_row_group_size' '10');\n"
+             "-- unsaid {\"path\":\"file_id\",\"metadata\":{\"unit\":\"none\"}}\n"
+             "-- unsaid {\"path\":\"attrs\",\"type\":\"map<utf8, int32>\"}\n"
+             "-- unsaid {\"path\":\"nodes[]\",\"not_null\":true}\n"
+             "-- unsaid {\"path\":\"nodes[].kind\",\"not_null\":true}\n"
+             "-- unsaid {\"path\":\"nodes[].from[]\",\"not_null\":true}\n"
+             "-- unsaid {\"path\":\"\",\"metadata\":{\"owner\":\"us\"}}\n"
+             "-- unsaid {\"storage\":\"row_group_bytes\",\"value\":1024}\n"
+             "-- unsaid {\"storage\":\"statistics_columns\",\"value\":[\"file_id\"]}\n"
+             "-- unsaid {\"storage\":\"target_file_bytes\",\"value\":2048}\n"
+             "-- unsaid {\"check\":\"small\",\"sql\":\"file_id < 10\"}\n"
+             "-- unsaid {\"scan\":\"collect_statistics\",\"value\":\"true\"}\n");
 }
 
 static void test_ddl_of_other_kinds(void **state)
@@ -554,7 +772,8 @@ static void test_ddl_of_other_kinds(void **state)
          "\"true\"}', 'storage.row_group_bytes' '65536', 'storage.statistics_columns' 'id', "
          "'storage.target_file_bytes' '7');\n"},
         {"kind: table", "kind: table\nstorage: {format: memory}", NULL, NULL,
-         "CREATE TABLE codeintel.public.t (\n    id BIGINT NOT NULL,\n    PRIMARY KEY (id)\n);\n"},
+         "CREATE TABLE codeintel.public.t (\n    id BIGINT NOT NULL,\n    PRIMARY KEY (id)\n);\n"
+         "-- unsaid {\"order\":[\"id\"]}\n"},
         {"kind: table", "kind: table\nstorage: {format: stream}", NULL, NULL,
          "CREATE UNBOUNDED EXTERNAL TABLE codeintel.public.t (\n    id BIGINT NOT NULL,\n    PRIMARY KEY (id)\n)\n"
          "STORED AS NDJSON\nWITH ORDER (id)\nLOCATION 'public/t';\n"},
@@ -642,6 +861,12 @@ static void test_fingerprint_sees_meaning_alone(void **state)
         {"version: 1", "version: 2", true},
         {"keys: {primary: [id]}", "checks: {a: \"id > 0\"}", true},
         {"default: refuse", "default: refuse, widen: allow", true},
+        {"type: int64", "type: int64, evolution: {widen: allow}", true},
+        {"type: int64", "type: int64, lossy_from: [float64]", true},
+        {"primary: [id]", "primary: [id], unique: [[id]]", true},
+        {"version: 1", "version: 1\nengine: \"55\"", true},
+        {"type: int64", "type: timestamp_us, zone: UTC", false},
+        {"type: int64", "type: dictionary, index: int8, value: {type: int64}", false},
         {"order: [id]", "storage: {format: csv}", true},
     };
     char a[FINGERPRINT_HEX_SIZE];
@@ -678,13 +903,15 @@ static void test_canonical_json(void **state)
     g_autofree char *json = contract_canonical_json(c);
     assert_string_equal(
         json,
-        "{\"checks\":{},\"columns\":[{\"default\":null,\"metadata\":{},\"name\":\"id\",\"nullable\":false,\"type\":"
-        "\"int64\"}],\"dataset\":\"t\",\"evolution\":{\"add_nullable\":\"refuse\",\"add_required\":\"refuse\",\"drop\":"
+        "{\"checks\":{},\"columns\":[{\"default\":null,\"evolution\":{},\"lossy_from\":[],\"metadata\":{},\"name\":"
+        "\"id\","
+        "\"nullable\":false,\"type\":\"int64\"}],\"dataset\":\"t\",\"engine\":null,\"evolution\":{\"add_nullable\":"
+        "\"refuse\",\"add_required\":\"refuse\",\"drop\":"
         "\"refuse\",\"nested\":\"refuse\",\"relax_null\":\"refuse\",\"rename\":\"refuse\",\"reorder\":\"refuse\","
         "\"widen\":\"refuse\"},\"extract\":null,\"file_local\":false,\"join\":[],\"kind\":\"table\",\"metadata\":{},"
         "\"order\":[\"id\"],\"partition_by\":[],\"primary\":[\"id\"],\"scan\":{},\"stage\":\"extract\",\"storage\":{"
         "\"compression\":null,\"format\":\"delta\",\"location\":null,\"properties\":{},\"row_group_bytes\":0,"
-        "\"statistics_columns\":[],\"target_file_bytes\":0},\"version\":1,\"views\":{}}");
+        "\"statistics_columns\":[],\"target_file_bytes\":0},\"unique\":[],\"version\":1,\"views\":{}}");
 }
 
 /* ---- generated contracts ---------------------------------------------------------------------------------------- */
@@ -703,24 +930,44 @@ static void put_random_fields(GRand *rand, GString *out, const char *prefix, int
 
 static void put_random_type(GRand *rand, GString *out, int depth)
 {
-    int kind = g_rand_int_range(rand, 0, depth == 0 ? CONTRACT_LIST : CONTRACT_MAP + 1);
-    g_string_append_printf(out, "type: %s", contract_type_name((enum contract_type)kind));
+    enum contract_type type = (enum contract_type)g_rand_int_range(
+        rand, CONTRACT_BOOL, depth == 0 ? (int)CONTRACT_LIST : (int)CONTRACT_N_TYPES);
+    const int32_t most = contract_type_max_precision(type);
     const char *nullable = g_rand_boolean(rand) ? "true" : "false";
-    if (kind == CONTRACT_DECIMAL128) {
-        g_string_append_printf(out, ", precision: %d, scale: %d", g_rand_int_range(rand, 10, 39),
-                               g_rand_int_range(rand, 0, 10));
-    } else if (kind == CONTRACT_LIST) {
+    g_string_append_printf(out, "type: %s", contract_type_name(type));
+    switch (contract_type_shape(type)) {
+    case CONTRACT_SHAPE_DECIMAL:
+        g_string_append_printf(out, ", precision: %d, scale: %d", most, g_rand_int_range(rand, -most, most + 1));
+        break;
+    case CONTRACT_SHAPE_TIMESTAMP:
+        g_string_append(out, g_rand_boolean(rand) ? ", zone: +02:00" : "");
+        break;
+    case CONTRACT_SHAPE_SIZED_LIST:
+    case CONTRACT_SHAPE_BYTES:
+        g_string_append_printf(out, ", size: %d", g_rand_int_range(rand, 1, 20));
+        if (type == CONTRACT_FIXED_SIZE_BINARY)
+            break;
+        G_GNUC_FALLTHROUGH;
+    case CONTRACT_SHAPE_LIST:
         g_string_append_printf(out, ", item: {nullable: %s, ", nullable);
         put_random_type(rand, out, depth - 1);
         g_string_append_c(out, '}');
-    } else if (kind == CONTRACT_MAP) {
+        break;
+    case CONTRACT_SHAPE_MAP:
         g_string_append_printf(out, ", key: {type: utf8}, value: {nullable: %s, ", nullable);
         put_random_type(rand, out, depth - 1);
         g_string_append_c(out, '}');
-    } else if (kind == CONTRACT_STRUCT) {
+        break;
+    case CONTRACT_SHAPE_DICTIONARY:
+        g_string_append(out, ", index: uint16, value: {type: utf8_view}");
+        break;
+    case CONTRACT_SHAPE_STRUCT:
         g_string_append(out, ", fields: [");
         put_random_fields(rand, out, "f", depth - 1);
         g_string_append_c(out, ']');
+        break;
+    case CONTRACT_SHAPE_PLAIN:
+        break;
     }
 }
 
@@ -732,8 +979,8 @@ static void test_generated_contracts(void **state)
     print_message("seed %u\n", seed);
     GRand *rand = g_rand_new_with_seed(seed);
     for (int i = 0; i < 300; i++) {
-        GString *text =
-            g_string_new("dataset: g\nversion: 1\nkind: table\ndoc: d\nevolution: {default: refuse}\ncolumns: [");
+        GString *text = g_string_new("dataset: g\nversion: 1\nkind: table\ndoc: d\nstorage: {format: memory}\n"
+                                     "evolution: {default: refuse}\ncolumns: [");
         put_random_fields(rand, text, "c", 5);
         g_string_append(text, "]\n");
         CA_AUTOPTR(contract) x = parse(text->str);
@@ -812,6 +1059,16 @@ static void test_compare(void **state)
         {"type: utf8, nullable: true", "type: utf8, nullable: false", "columns.b", "null_tightened", CONTRACT_BREAKING,
          NULL},
         {"type: int8", "type: int16", "columns.s.x", "type_widened", CONTRACT_ADDITIVE, "widen: allow, nested: allow"},
+        {"type: int8", "type: float32", "columns.s.x", "type_widened", CONTRACT_ADDITIVE,
+         "widen: allow, nested: allow"},
+        {"type: utf8", "type: large_utf8", "columns.b", "type_widened", CONTRACT_ADDITIVE, "widen: allow"},
+        {"type: utf8", "type: dictionary, index: int8, value: {type: utf8}", "columns.b", "type_changed",
+         CONTRACT_BREAKING, NULL},
+        {"order: [a]", "order: [a]\nkeys: {unique: [[a], [a, b]]}", "keys.unique", "changed", CONTRACT_BREAKING, NULL},
+        {"order: [a]", "order: [a]\nengine: \"55\"", "engine", "changed", CONTRACT_ADDITIVE, ""},
+        {"type: int32", "type: int32, lossy_from: [float64]", "columns.a.lossy_from", "changed", CONTRACT_COSMETIC, ""},
+        {"type: int32", "type: int32, evolution: {widen: allow}", "columns.a.evolution.widen", "changed",
+         CONTRACT_COSMETIC, ""},
         {"doc: b", "doc: other", "columns.b", "doc_changed", CONTRACT_COSMETIC, ""},
         {"version: 1", "version: 2", "version", "changed", CONTRACT_COSMETIC, ""},
         {"order: [a]", "order: [b]", "order", "changed", CONTRACT_ADDITIVE, NULL},
@@ -847,6 +1104,44 @@ static void test_compare(void **state)
         }
         g_string_free(after_text, TRUE);
     }
+}
+
+/* B9: the rules of a field hold for it and what is inside, before those of what it stands in. */
+static void test_rules_of_fields(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *rules;  /* of struct s */
+        const char *inside; /* of its field x */
+        bool is_allowed;
+    } cases[] = {
+        {"{}", "{}", false},
+        {"{widen: allow, nested: allow}", "{}", true},
+        {"{widen: allow}", "{}", false},
+        {"{widen: allow, nested: allow}", "{widen: refuse}", false},
+        {"{nested: allow}", "{widen: allow}", true},
+        {"{}", "{widen: allow, nested: allow}", true},
+    };
+    struct ca_error err = {0};
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *of_struct = g_strdup_printf("type: struct\n    evolution: %s", cases[i].rules);
+        g_autofree char *of_field = g_strdup_printf("type: int8, evolution: %s", cases[i].inside);
+        GString *text = g_string_new(evolving);
+        g_string_replace(text, "type: struct", of_struct, 1);
+        g_string_replace(text, "type: int8", of_field, 1);
+        CA_AUTOPTR(contract) before = parse(text->str);
+        g_string_replace(text, "type: int8", "type: int16", 1);
+        CA_AUTOPTR(contract) after = parse(text->str);
+        assert_int_equal(contract_check_evolution(before, after, &err), cases[i].is_allowed ? CA_OK : CA_ERR_DRIFT);
+        g_string_free(text, TRUE);
+    }
+    GString *text = g_string_new(evolving);
+    g_string_replace(text, "type: utf8, nullable: true", "type: utf8, nullable: true, evolution: {drop: allow}", 1);
+    CA_AUTOPTR(contract) before = parse(text->str);
+    g_string_replace(text, "  - {name: b, type: utf8, nullable: true, evolution: {drop: allow}, doc: b}\n", "", 1);
+    CA_AUTOPTR(contract) after = parse(text->str);
+    assert_int_equal(contract_check_evolution(before, after, &err), CA_OK);
+    g_string_free(text, TRUE);
 }
 
 /* B9: the diff names each change. */
@@ -1129,6 +1424,9 @@ int main(void)
         cmocka_unit_test(test_load_checks_names),
         cmocka_unit_test(test_schema),
         cmocka_unit_test(test_view_schema_of_nullable_items),
+        cmocka_unit_test(test_every_type),
+        cmocka_unit_test(test_delta_cannot_hold),
+        cmocka_unit_test(test_rules_of_fields),
         cmocka_unit_test(test_ddl),
         cmocka_unit_test(test_ddl_of_other_kinds),
         cmocka_unit_test(test_view_sql),
