@@ -69,6 +69,10 @@ check-banned: ## functions and habits that STYLE.md rules out
 hdr-check: ## every header compiles alone
 	tools/check headers
 
+.PHONY: check-shim
+check-shim: ## the Rust tests of shim/tests: what the engine's crates do without ours
+	tools/check shim
+
 .PHONY: check-unit
 check-unit: ## the C unit tests, with sanitizers
 	tools/check unit

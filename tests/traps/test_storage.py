@@ -36,7 +36,8 @@ def checked_table(place: Path) -> DeltaTable:
 
 def test_0_6_check_constraint_of_a_table(ours: capi.Session, tmp_path: Path) -> None:
     """The storage library's SQL sink commits rows that break a table's CHECK; its writer refuses them, and so does our
-    INSERT."""
+    INSERT. The packages give their SQL no handle to write with: the sink itself is shown by
+    shim/tests/engine.rs::sql_insert_skips_the_checks_of_a_delta_table."""
     place = tmp_path / "t"
     table = checked_table(place)
     assert "requires a runtime log_store handle" in plain.failure(lambda: query(table, "INSERT INTO t VALUES (-5)"))
