@@ -171,16 +171,24 @@ static int set_run(struct build *b, struct ca_error *err)
     return catalog_set_rows(b->catalog, "params", "p_run", &array, err);
 }
 
+static char *model_reads(const struct compile_model *m)
+{
+    GString *reads = g_string_new(NULL);
+    for (guint i = 0; i < m->reads->len; i++)
+        g_string_append_printf(reads, "%s%s", i ? ", " : "", (const char *)m->reads->pdata[i]);
+    return g_string_free(reads, FALSE);
+}
+
 /* What the plan read and ran, before it runs. */
-static void record_plans(struct build *b)
+static int record_plans(struct build *b, struct ca_error *err)
 {
     for (guint i = 0; i < b->plan.models->len; i++) {
         const struct compile_model *m = b->plan.models->pdata[i];
-        g_autoptr(GString) reads = g_string_new(NULL);
-        for (guint j = 0; j < m->reads->len; j++)
-            g_string_append_printf(reads, "%s%s", j ? ", " : "", (const char *)m->reads->pdata[j]);
-        diag_plan_artifact(b->diag, m->schema, m->name, m->plan_fingerprint, m->run_sql, reads->str);
+        g_autofree char *reads = model_reads(m);
+        diag_plan_artifact(b->diag, m->schema, m->name, m->plan_fingerprint, m->run_sql, reads);
+        CA_TRY(catalog_set_plan(b->catalog, m->schema, m->name, m->plan_fingerprint, reads, err));
     }
+    return CA_OK;
 }
 
 static int build_tables(struct build *b, struct ca_error *err)
@@ -205,7 +213,7 @@ static int build_tables(struct build *b, struct ca_error *err)
     CA_TRY(set_run(b, err));
     CA_TRY_CTX(catalog_check(b->catalog, err), err, "apply the contracts");
     CA_TRY(compile_plan_init(&b->plan, b->catalog, err));
-    record_plans(b);
+    CA_TRY(record_plans(b, err));
     b->stage = "extract";
     CA_TRY(extract_run(b->options, b->scan, &stage, on_file, b, &b->extract, err));
     CA_TRY(stage_run(&stage, &b->plan, err));
@@ -220,6 +228,12 @@ static int add_output(struct build *b, struct manifest *m, const struct stage_ou
     CA_TRY(catalog_contract(b->catalog, out->schema, out->name, &contract, err));
     g_autofree char *ddl_fingerprint = NULL;
     CA_TRY(catalog_ddl_fingerprint(b->catalog, out->schema, out->name, &ddl_fingerprint, err));
+    g_autofree char *reads = NULL;
+    for (guint i = 0; i < b->plan.models->len && !reads; i++) {
+        const struct compile_model *model = b->plan.models->pdata[i];
+        if (strcmp(model->schema, out->schema) == 0 && strcmp(model->name, out->name) == 0)
+            reads = model_reads(model);
+    }
     char schema_fingerprint[FINGERPRINT_HEX_SIZE];
     char contract_hex[FINGERPRINT_HEX_SIZE];
     CA_TRY(contract_schema_fingerprint(contract, schema_fingerprint, err));
@@ -232,6 +246,7 @@ static int add_output(struct build *b, struct manifest *m, const struct stage_ou
         .schema_fingerprint = schema_fingerprint,
         .ddl_fingerprint = ddl_fingerprint,
         .plan_fingerprint = out->plan_fingerprint,
+        .reads = reads,
         .location = out->location + strlen(store_path(b->store)) + 1,
         .data_version = out->written.commit.version,
         .n_rows = out->written.commit.n_rows,

@@ -34,6 +34,8 @@ static void dataset_done(struct catalog_dataset *d)
     g_free(d->failure);
     rows_shared_unref(d->rows);
     catalog_rules_free(d->rules);
+    g_free(d->plan_fingerprint);
+    g_free(d->reads);
 }
 
 /* Datasets and names are made in one piece each: there may be ten thousand of them, of which one is wanted. */
@@ -170,9 +172,12 @@ int catalog_open(const struct catalog_options *options, struct catalog **ret, st
     struct catalog *c = g_new0(struct catalog, 1);
     g_atomic_ref_count_init(&c->n_refs);
     g_mutex_init(&c->lock);
+    g_rw_lock_init(&c->engine_use);
     c->datasets = g_ptr_array_new();
     c->names = g_ptr_array_new();
     c->diag = options->diag;
+    c->functions = options->functions;
+    c->n_functions = options->n_functions;
     c->place = options->place;
     c->place_data = options->place_data;
     c->epoch = 1;
@@ -208,6 +213,7 @@ void catalog_unref(struct catalog *c)
     contract_bundle_free(c->bundle);
     g_clear_pointer(&c->snapshot, g_bytes_unref);
     g_mutex_clear(&c->lock);
+    g_rw_lock_clear(&c->engine_use);
     g_free(c);
 }
 
@@ -216,7 +222,10 @@ void catalog_close(struct catalog *c)
 {
     if (!c)
         return;
-    engine_close(g_steal_pointer(&c->engine));
+    g_rw_lock_writer_lock(&c->engine_use);
+    struct engine *engine = g_steal_pointer(&c->engine);
+    g_rw_lock_writer_unlock(&c->engine_use);
+    engine_close(engine);
     catalog_unref(c);
 }
 
@@ -398,6 +407,20 @@ int catalog_mark_broken(struct catalog *c, const char *schema, const char *name,
     n->dataset->failure = g_strdup(reason);
     g_mutex_unlock(&c->lock);
     next_epoch(c);
+    return CA_OK;
+}
+
+int catalog_set_plan(struct catalog *c, const char *schema, const char *name, const char *fingerprint,
+                     const char *reads, struct ca_error *err)
+{
+    struct catalog_name *n = NULL;
+    CA_TRY(name_required(c, schema, name, &n, err));
+    g_mutex_lock(&c->lock);
+    g_free(n->dataset->plan_fingerprint);
+    g_free(n->dataset->reads);
+    n->dataset->plan_fingerprint = g_strdup(fingerprint);
+    n->dataset->reads = g_strdup(reads);
+    g_mutex_unlock(&c->lock);
     return CA_OK;
 }
 

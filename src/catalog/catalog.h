@@ -116,6 +116,11 @@ int catalog_pin(struct catalog *c, const char *schema, const char *name, const s
 int catalog_mark_broken(struct catalog *c, const char *schema, const char *name, const char *reason,
                         struct ca_error *err) CA_MUST_CHECK;
 
+/* What the run's plan of a model was: its fingerprint, and the stored datasets that it reads, sorted, joined by ", ".
+ */
+int catalog_set_plan(struct catalog *c, const char *schema, const char *name, const char *fingerprint,
+                     const char *reads, struct ca_error *err) CA_MUST_CHECK;
+
 /* Rows in memory for a params or registry dataset, aligned to its contract already. Takes the array. */
 int catalog_set_rows(struct catalog *c, const char *schema, const char *name, struct ArrowArray *rows,
                      struct ca_error *err) CA_MUST_CHECK;

@@ -1,26 +1,24 @@
-/* catalog/registry.c — the rows of registry.*: the contracts themselves, and where their data is. Made when they are
- * read. */
+/* catalog/registry.c — the tables of registry.*: those that say what contracts declare. Made when they are read. */
 #include <string.h>
 
-#include "catalog/state.h"
+#include "catalog/tables.h"
 #include "rows/gen/checks.h"
+#include "rows/gen/column_values.h"
 #include "rows/gen/columns.h"
-#include "rows/gen/datasets.h"
+#include "rows/gen/defaults.h"
 #include "rows/gen/evolution.h"
+#include "rows/gen/extracts.h"
 #include "rows/gen/keys.h"
 #include "rows/gen/options.h"
-#include "rows/gen/views.h"
+#include "rows/gen/orderings.h"
+#include "rows/gen/partitions.h"
 
-static int rows_failed(int rc, struct ca_error *err)
+int catalog_rows_failed(int errnum, struct ca_error *err)
 {
-    return rc == 0 ? CA_OK : ca_fail_errno(err, CA_ERR_RESOURCES, rc, "build registry rows");
+    return errnum == 0 ? CA_OK : ca_fail_errno(err, CA_ERR_RESOURCES, errnum, "build registry rows");
 }
 
-/* Called for each name in order of schema and name. */
-typedef int (*each_fn)(struct catalog *c, struct catalog_name *n, const struct contract *contract, void *rows,
-                       struct ca_error *err);
-
-static int for_each(struct catalog *c, each_fn each, void *rows, struct ca_error *err)
+int catalog_for_each(struct catalog *c, catalog_each_fn each, void *rows, struct ca_error *err)
 {
     for (guint i = 0; i < c->names->len; i++) {
         struct catalog_name *n = c->names->pdata[i];
@@ -31,54 +29,12 @@ static int for_each(struct catalog *c, each_fn each, void *rows, struct ca_error
     return CA_OK;
 }
 
-/* ---- datasets --------------------------------------------------------------------------------------------------- */
-
-/* Why the rows cannot be read, NULL: nothing speaks against it. Only here is the disk looked at; the catalog's other
- * answers come without I/O, and reading such a table is an error of its own. Called with the lock held. */
-static char *dataset_failure(const struct catalog_dataset *d)
+char *catalog_joined(const struct contract_names *names)
 {
-    if (d->failure)
-        return g_strdup(d->failure);
-    if (!d->location)
-        return NULL;
-    g_autofree char *log = g_build_filename(d->location, "_delta_log", NULL);
-    if (g_file_test(log, G_FILE_TEST_IS_DIR))
-        return NULL;
-    return g_strdup_printf("no Delta table at '%s': run 'codeanatomy build' again", d->location);
+    return names->n > 0 ? g_strjoinv(", ", names->items) : NULL;
 }
 
-static int each_dataset(struct catalog *c, struct catalog_name *n, const struct contract *contract, void *rows,
-                        struct ca_error *err)
-{
-    const struct catalog_dataset *d = n->dataset;
-    const struct contract_view *view = n->is_nested ? contract_view_named(contract, n->name) : NULL;
-    g_mutex_lock(&c->lock);
-    bool is_written = !n->is_nested && (d->location != NULL || d->rows != NULL);
-    bool can_be_empty = !n->is_nested && catalog_is_stored(contract);
-    g_autofree char *failure = dataset_failure(d);
-    struct datasets_row row = {
-        .schema_name = rows_str_of(n->schema),
-        .dataset_name = rows_str_of(n->name),
-        .version = (int32_t)contract->version,
-        .kind = rows_str_of(n->is_nested ? "nested" : contract_kind_name(contract->kind)),
-        .stage = rows_str_of(contract_stage_name(contract->stage)),
-        .contract = rows_str_of(contract->dataset),
-        .doc = rows_str_of(view ? (view->doc ? view->doc : "") : contract->doc),
-        .contract_fingerprint = rows_str_of(d->entry->fingerprint),
-        .location = rows_str_of(n->is_nested ? NULL : d->location),
-        .has_data_version = is_written && d->location,
-        .data_version = d->version,
-        .has_n_rows = is_written && d->n_rows >= 0,
-        .n_rows = d->n_rows,
-        .health = rows_str_of(failure                       ? "broken"
-                              : can_be_empty && !is_written ? "empty"
-                                                            : "ok"),
-        .failure = rows_str_of(failure),
-    };
-    int rc = datasets_finish_row(rows, &row);
-    g_mutex_unlock(&c->lock);
-    return rows_failed(rc, err);
-}
+#define DATASET_OF(n) .schema_name = rows_str_of((n)->schema), .dataset_name = rows_str_of((n)->name)
 
 /* ---- columns ---------------------------------------------------------------------------------------------------- */
 
@@ -137,8 +93,64 @@ static int each_columns(struct catalog *c, struct catalog_name *n, const struct 
         rc = walk_view(&w, contract, contract_view_named(contract, n->name));
     for (size_t i = 0; !n->is_nested && i < contract->n_columns && rc == 0; i++)
         rc = walk_column(&w, &contract->columns[i], contract->columns[i].name, 0);
-    return rows_failed(rc, err);
+    return catalog_rows_failed(rc, err);
 }
+
+CATALOG_TABLE_OF_NAMES(columns, each_columns)
+
+/* ---- defaults --------------------------------------------------------------------------------------------------- */
+
+static int add_defaults(struct defaults *rows, const struct catalog_name *n, const struct contract_field *f,
+                        const char *path)
+{
+    int rc = 0;
+    if (f->default_sql) {
+        struct defaults_row row = {DATASET_OF(n), .path = rows_str_of(path), .sql = rows_str_of(f->default_sql)};
+        rc = defaults_finish_row(rows, &row);
+    }
+    for (size_t i = 0; i < f->n_children && rc == 0; i++) {
+        g_autofree char *child = contract_child_path(path, f, i);
+        rc = add_defaults(rows, n, &f->children[i], child);
+    }
+    return rc;
+}
+
+/* Of a generated view the bundle's own columns complete nothing: its rows come from the list. */
+static int each_defaults(struct catalog *c, struct catalog_name *n, const struct contract *contract, void *rows,
+                         struct ca_error *err)
+{
+    (void)c;
+    int rc = 0;
+    for (size_t i = 0; !n->is_nested && i < contract->n_columns && rc == 0; i++)
+        rc = add_defaults(rows, n, &contract->columns[i], contract->columns[i].name);
+    return catalog_rows_failed(rc, err);
+}
+
+CATALOG_TABLE_OF_NAMES(defaults, each_defaults)
+
+/* ---- values ----------------------------------------------------------------------------------------------------- */
+
+static int each_column_values(struct catalog *c, struct catalog_name *n, const struct contract *contract, void *rows,
+                              struct ca_error *err)
+{
+    (void)c;
+    for (size_t i = 0; !n->is_nested && i < contract->n_columns; i++) {
+        const struct contract_field *f = &contract->columns[i];
+        for (size_t k = 0; k < f->values.n; k++) {
+            struct column_values_row row = {
+                DATASET_OF(n),
+                .path = rows_str_of(f->name),
+                .position = (int32_t)k,
+                .value = rows_str_of(f->values.items[k].key),
+                .doc = rows_str_of(f->values.items[k].value),
+            };
+            CA_TRY(catalog_rows_failed(column_values_finish_row(rows, &row), err));
+        }
+    }
+    return CA_OK;
+}
+
+CATALOG_TABLE_OF_NAMES(column_values, each_column_values)
 
 /* ---- keys ------------------------------------------------------------------------------------------------------- */
 
@@ -154,7 +166,7 @@ static int add_key(struct keys *rows, const struct catalog_name *n, const char *
             .position = (int32_t)i,
             .column_name = rows_str_of(names->items[i]),
         };
-        CA_TRY(rows_failed(keys_finish_row(rows, &row), err));
+        CA_TRY(catalog_rows_failed(keys_finish_row(rows, &row), err));
     }
     return CA_OK;
 }
@@ -174,28 +186,41 @@ static int each_keys(struct catalog *c, struct catalog_name *n, const struct con
     return CA_OK;
 }
 
-/* ---- views ------------------------------------------------------------------------------------------------------ */
+CATALOG_TABLE_OF_NAMES(keys, each_keys)
 
-static int each_view(struct catalog *c, struct catalog_name *n, const struct contract *contract, void *rows,
-                     struct ca_error *err)
+static int each_ordering(struct catalog *c, struct catalog_name *n, const struct contract *contract, void *rows,
+                         struct ca_error *err)
 {
-    const char *sql = NULL;
-    CA_TRY(catalog_name_sql(c, n, &sql, err));
-    if (!sql)
-        return CA_OK;
-    char fingerprint[FINGERPRINT_HEX_SIZE];
-    fingerprint_of(sql, strlen(sql), fingerprint);
-    struct views_row row = {
-        .schema_name = rows_str_of(n->schema),
-        .dataset_name = rows_str_of(n->name),
-        .kind = rows_str_of(n->is_nested                      ? "nested"
-                            : contract->kind == CONTRACT_VIEW ? "view"
-                                                              : "model"),
-        .sql = rows_str_of(sql),
-        .fingerprint = rows_str_of(fingerprint),
-    };
-    return rows_failed(views_finish_row(rows, &row), err);
+    (void)c;
+    for (size_t i = 0; !n->is_nested && i < contract->order.n; i++) {
+        struct orderings_row row = {DATASET_OF(n), .position = (int32_t)i,
+                                    .column_name = rows_str_of(contract->order.items[i])};
+        CA_TRY(catalog_rows_failed(orderings_finish_row(rows, &row), err));
+    }
+    return CA_OK;
 }
+
+CATALOG_TABLE_OF_NAMES(orderings, each_ordering)
+
+static int each_partition(struct catalog *c, struct catalog_name *n, const struct contract *contract, void *rows,
+                          struct ca_error *err)
+{
+    (void)c;
+    for (size_t i = 0; !n->is_nested && i < contract->partition_by.n; i++) {
+        const char *name = contract->partition_by.items[i];
+        g_autofree char *type = contract_type_text(contract_column(contract, name));
+        struct partitions_row row = {
+            DATASET_OF(n),
+            .position = (int32_t)i,
+            .column_name = rows_str_of(name),
+            .type = rows_str_of(type),
+        };
+        CA_TRY(catalog_rows_failed(partitions_finish_row(rows, &row), err));
+    }
+    return CA_OK;
+}
+
+CATALOG_TABLE_OF_NAMES(partitions, each_partition)
 
 /* ---- options ---------------------------------------------------------------------------------------------------- */
 
@@ -229,7 +254,7 @@ static void add_number(GArray *options, const char *section, const char *name, i
 
 static void add_names(GArray *options, const char *section, const char *name, const struct contract_names *names)
 {
-    g_autofree char *text = names->n > 0 ? g_strjoinv(", ", names->items) : NULL;
+    g_autofree char *text = catalog_joined(names);
     add_option(options, section, name, text);
 }
 
@@ -286,10 +311,92 @@ static int each_options(struct catalog *c, struct catalog_name *n, const struct 
             .name = rows_str_of(o->name),
             .value = rows_str_of(o->value),
         };
-        CA_TRY(rows_failed(options_finish_row(rows, &row), err));
+        CA_TRY(catalog_rows_failed(options_finish_row(rows, &row), err));
     }
     return CA_OK;
 }
+
+CATALOG_TABLE_OF_NAMES(options, each_options)
+
+/* ---- extracts --------------------------------------------------------------------------------------------------- */
+
+/* The rows of one contract: position counts the statements of a key. */
+struct extract_rows {
+    struct extracts *rows;
+    const struct catalog_name *name;
+    const char *key;
+    int32_t position;
+};
+
+static int add_extract(struct extract_rows *x, const char *key, const char *name, const char *value)
+{
+    if (!value)
+        return 0;
+    x->position = g_strcmp0(x->key, key) == 0 ? x->position + 1 : 0;
+    x->key = key;
+    struct extracts_row row = {
+        DATASET_OF(x->name),       .key = rows_str_of(key),     .position = x->position,
+        .name = rows_str_of(name), .value = rows_str_of(value),
+    };
+    return extracts_finish_row(x->rows, &row);
+}
+
+static int add_extract_pairs(struct extract_rows *x, const char *key, const struct contract_pairs *pairs)
+{
+    int rc = 0;
+    for (size_t i = 0; i < pairs->n && rc == 0; i++)
+        rc = add_extract(x, key, pairs->items[i].key, pairs->items[i].value);
+    return rc;
+}
+
+static int add_extract_names(struct extract_rows *x, const char *key, const struct contract_names *names)
+{
+    int rc = 0;
+    for (size_t i = 0; i < names->n && rc == 0; i++)
+        rc = add_extract(x, key, NULL, names->items[i]);
+    return rc;
+}
+
+static int add_derived_ids(struct extract_rows *x, const struct contract_extract *e)
+{
+    int rc = 0;
+    for (size_t i = 0; i < e->n_derived_ids && rc == 0; i++) {
+        g_autofree char *inputs = catalog_joined(&e->derived_ids[i].inputs);
+        rc = add_extract(x, "derived_id", e->derived_ids[i].column, inputs ? inputs : "");
+    }
+    return rc;
+}
+
+/* By name of key, so that rows come sorted. */
+static int each_extract(struct catalog *c, struct catalog_name *n, const struct contract *contract, void *rows,
+                        struct ca_error *err)
+{
+    (void)c;
+    const struct contract_extract *e = contract->extract;
+    if (n->is_nested || !e)
+        return CA_OK;
+    struct extract_rows x = {.rows = rows, .name = n};
+    int rc = add_extract_names(&x, "bundle", &e->bundles);
+    if (rc == 0)
+        rc = add_extract_pairs(&x, "default", &e->defaults);
+    if (rc == 0)
+        rc = add_derived_ids(&x, e);
+    if (rc == 0)
+        rc = add_extract_pairs(&x, "evidence", &e->evidence);
+    if (rc == 0)
+        rc = add_extract(&x, "extractor", NULL, e->extractor);
+    if (rc == 0)
+        rc = add_extract_names(&x, "join_key", &e->join_keys);
+    if (rc == 0)
+        rc = add_extract(&x, "layer", NULL, e->layer);
+    if (rc == 0)
+        rc = add_extract_names(&x, "postprocess", &e->postprocess);
+    if (rc == 0)
+        rc = add_extract(&x, "template", NULL, e->template_name);
+    return catalog_rows_failed(rc, err);
+}
+
+CATALOG_TABLE_OF_NAMES(extracts, each_extract)
 
 /* ---- evolution -------------------------------------------------------------------------------------------------- */
 
@@ -335,8 +442,10 @@ static int each_evolution(struct catalog *c, struct catalog_name *n, const struc
                       contract->evolution_allows[change]);
     for (size_t i = 0; i < contract->n_columns && rc == 0; i++)
         rc = add_field_rules(rows, n, contract->columns[i].name, &contract->columns[i]);
-    return rows_failed(rc, err);
+    return catalog_rows_failed(rc, err);
 }
+
+CATALOG_TABLE_OF_NAMES(evolution, each_evolution)
 
 /* ---- checks ----------------------------------------------------------------------------------------------------- */
 
@@ -353,33 +462,14 @@ static int each_check(struct catalog *c, struct catalog_name *n, const struct co
             .check_name = rows_str_of(checks->items[i].key),
             .sql = rows_str_of(checks->items[i].value),
         };
-        CA_TRY(rows_failed(checks_finish_row(rows, &row), err));
+        CA_TRY(catalog_rows_failed(checks_finish_row(rows, &row), err));
     }
     return CA_OK;
 }
 
+CATALOG_TABLE_OF_NAMES(checks, each_check)
+
 /* ---- tables ----------------------------------------------------------------------------------------------------- */
-
-/* One function a table: the generated builders differ in type alone, so a macro has to write them. */
-#define REGISTRY_TABLE(table, each)                                                          \
-    static int table##_rows(struct catalog *c, struct ArrowArray *ret, struct ca_error *err) \
-    {                                                                                        \
-        struct table *rows = NULL;                                                           \
-        CA_TRY(rows_failed(table##_new(&rows), err));                                        \
-        int rc = for_each(c, each, rows, err);                                               \
-        if (rc == CA_OK)                                                                     \
-            rc = rows_failed(table##_take(rows, ret), err);                                  \
-        table##_free(rows);                                                                  \
-        return rc;                                                                           \
-    }
-
-REGISTRY_TABLE(checks, each_check)
-REGISTRY_TABLE(columns, each_columns)
-REGISTRY_TABLE(datasets, each_dataset)
-REGISTRY_TABLE(evolution, each_evolution)
-REGISTRY_TABLE(keys, each_keys)
-REGISTRY_TABLE(options, each_options)
-REGISTRY_TABLE(views, each_view)
 
 int catalog_registry_rows(struct catalog *c, const char *name, struct ArrowArray *ret, struct ca_error *err)
 {
@@ -387,8 +477,9 @@ int catalog_registry_rows(struct catalog *c, const char *name, struct ArrowArray
         const char *name;
         int (*rows)(struct catalog *c, struct ArrowArray *ret, struct ca_error *err);
     } tables[] = {
-        {"checks", checks_rows}, {"columns", columns_rows}, {"datasets", datasets_rows}, {"evolution", evolution_rows},
-        {"keys", keys_rows},     {"options", options_rows}, {"views", views_rows},
+#define TABLE_ENTRY(table) {#table, catalog_##table##_rows},
+        CATALOG_TABLES(TABLE_ENTRY)
+#undef TABLE_ENTRY
     };
     for (size_t i = 0; i < G_N_ELEMENTS(tables); i++)
         if (strcmp(tables[i].name, name) == 0)

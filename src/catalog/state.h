@@ -14,7 +14,8 @@
  *   location, version, n_rows   where the rows are; location NULL: nowhere yet
  *   rows          of a params dataset, NULL: none
  *   failure       why it cannot be read, NULL: it can
- *   rules         what SQL keeps to, NULL: nobody asked yet */
+ *   rules         what SQL keeps to, NULL: nobody asked yet
+ *   plan_fingerprint, reads   of the model that made the rows, NULL: none did */
 struct catalog_dataset {
     size_t index;
     const struct contract_bundle_entry *entry;
@@ -24,6 +25,8 @@ struct catalog_dataset {
     struct rows_shared *rows;
     char *failure;
     struct catalog_rules *rules;
+    char *plan_fingerprint;
+    char *reads;
 };
 
 /* One name of the engine's catalog: a dataset (view NULL), or the view `name` of its contract (`sql` generated when
@@ -42,7 +45,9 @@ struct catalog_name {
  * snapshot the bundle's bytes
  * datasets, names   struct catalog_dataset * and struct catalog_name *, in the bundle's order of entries and of names,
  *          into all_datasets and all_names
- * epoch    read without the lock */
+ * epoch    read without the lock
+ * engine_use   held while rows are made that ask the engine; closing waits for it
+ * functions    those registered, constants */
 struct catalog {
     gatomicrefcount n_refs;
     GMutex lock;
@@ -53,7 +58,10 @@ struct catalog {
     GPtrArray *datasets;
     GPtrArray *names;
     gint epoch;
+    GRWLock engine_use;
     struct engine *engine;
+    const struct rows_function *functions;
+    size_t n_functions;
     struct diag *diag;
     catalog_place_fn place;
     void *place_data;

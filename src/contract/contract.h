@@ -171,6 +171,8 @@ struct contract_names {
  * dictionary's index stands for ("value").
  *
  * default_sql  an SQL literal, NULL when none was declared
+ * values       of a column alone: what it may hold, the value as key and what it says (or NULL) as value; then there is
+ *              a check of the column's name
  * precision, scale   of decimals; the scale may be negative
  * size         bytes of fixed_size_binary, items of fixed_size_list
  * zone         of timestamps: a name of the IANA time zone database or an offset like +01:00; NULL: none
@@ -191,6 +193,7 @@ struct contract_field {
     bool is_nullable;
     char *default_sql;
     char *doc;
+    struct contract_pairs values;
     struct contract_pairs metadata;
     enum contract_rule rules[CONTRACT_N_CHANGES];
     struct contract_names lossy_from;

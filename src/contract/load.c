@@ -257,6 +257,28 @@ static void read_checks(struct loader *l, const struct yaml_node *node, void *ta
     read_pairs_of(l, node, target, read_text, true);
 }
 
+/* What a column may hold: texts alone, or each with what it says. */
+static void read_values(struct loader *l, const struct yaml_node *node, void *target)
+{
+    struct contract_pairs *ret = target;
+    if (node->kind == YAML_MAP) {
+        read_pairs_of(l, node, ret, read_text, false);
+    } else if (node->kind == YAML_LIST) {
+        struct contract_names texts = {0};
+        read_list_of(l, node, &texts, read_text);
+        ret->items = g_new0(struct contract_pair, texts.n + 1);
+        for (size_t i = 0; i < texts.n; i++)
+            ret->items[ret->n++] =
+                (struct contract_pair){.key = texts.items[i], .line = node->line, .column = node->column};
+        g_free(texts.items);
+    } else {
+        bad(l, node, "key '%s': expected a list of texts, or a map of each to what it says", l->key);
+        return;
+    }
+    if (node->n_items == 0)
+        bad(l, node, "key '%s': no value is listed", l->key);
+}
+
 /* ---- maps with known keys --------------------------------------------------------------------------------------- */
 
 static void read_keys(struct loader *l, const struct yaml_node *node, const char *what, const struct key_spec *specs,
@@ -447,6 +469,7 @@ static const struct {
      NULL},
     {"doc", read_text, offsetof(struct contract_field, doc), ANYWHERE, NAMED, 0, NULL},
     {"metadata", read_metadata, offsetof(struct contract_field, metadata), ANYWHERE & ~AT(IN_DICTIONARY), 0, 0, NULL},
+    {"values", read_values, offsetof(struct contract_field, values), AT(IN_COLUMNS), 0, 0, NULL},
     {"evolution", read_rules, offsetof(struct contract_field, rules), ANYWHERE & ~AT(IN_DICTIONARY), 0, 0, NULL},
     {"lossy_from", read_lossy_from, offsetof(struct contract_field, lossy_from), ANYWHERE & ~AT(IN_DICTIONARY), 0, 0,
      NULL},
@@ -885,7 +908,8 @@ static void check_stage(struct loader *l, const struct contract *c, const struct
         {CONTRACT_PARAMS, CONTRACT_STAGE_PARAMS},
     };
     for (size_t i = 0; i < G_N_ELEMENTS(pairs); i++) {
-        if ((c->kind == pairs[i].kind) != (c->stage == pairs[i].stage)) {
+        bool is_registry_view = c->kind == CONTRACT_VIEW && pairs[i].stage == CONTRACT_STAGE_REGISTRY;
+        if ((c->kind == pairs[i].kind) != (c->stage == pairs[i].stage) && !is_registry_view) {
             contradiction(l, value_of(root, "kind"), "kind %s does not belong into stage %s",
                           contract_kind_name(c->kind), contract_stage_name(c->stage));
             return;
@@ -968,6 +992,38 @@ static void check_lossy(struct loader *l, const struct contract_field *field)
         check_lossy(l, &field->children[i]);
 }
 
+/* Listed values are a check like another, so that whatever proves checks proves them. It stands where the list does. */
+static void add_value_checks(struct loader *l, struct contract *c, const struct yaml_node *root)
+{
+    for (size_t i = 0; i < c->n_columns; i++) {
+        const struct contract_field *f = &c->columns[i];
+        if (f->values.n == 0)
+            continue;
+        const struct yaml_node *at = value_of(value_of(root, "columns")->items[i], "values");
+        if (f->type != CONTRACT_UTF8)
+            contradiction(l, at, "column '%s' is of type %s: values are listed for utf8", f->name,
+                          contract_type_name(f->type));
+        for (size_t k = 0; k < c->checks.n; k++)
+            if (strcmp(c->checks.items[k].key, f->name) == 0)
+                contradiction(l, at, "column '%s' lists its values, and check '%s' has its name: one of the two",
+                              f->name, f->name);
+        g_autoptr(GString) sql = g_string_new(NULL);
+        CA_AUTOFREE char *column = contract_quote(f->name);
+        g_string_append_printf(sql, "%s IN (", column);
+        for (size_t k = 0; k < f->values.n; k++) {
+            g_auto(GStrv) parts = g_strsplit(f->values.items[k].key, "'", 0);
+            g_autofree char *quoted = g_strjoinv("''", parts);
+            g_string_append_printf(sql, "%s'%s'", k == 0 ? "" : ", ", quoted);
+        }
+        g_string_append_c(sql, ')');
+        c->checks.items = g_renew(struct contract_pair, c->checks.items, c->checks.n + 1);
+        c->checks.items[c->checks.n++] = (struct contract_pair){.key = g_strdup(f->name),
+                                                                .value = g_string_free(g_steal_pointer(&sql), FALSE),
+                                                                .line = at->line,
+                                                                .column = at->column};
+    }
+}
+
 static void check_consistency(struct loader *l, const struct contract *c, const struct yaml_node *root)
 {
     check_version_suffix(l, c, root);
@@ -1043,6 +1099,8 @@ int contract_parse(const char *text, size_t n_bytes, const char *source, enum co
         c->storage.format = g_strdup(default_format(c->kind));
     if (l.status == CA_OK)
         check_consistency(&l, c, root);
+    if (l.status == CA_OK)
+        add_value_checks(&l, c, root);
     int status = l.status;
     if (status != CA_OK && l.n_problems > MAX_PROBLEMS)
         g_string_append_printf(l.problems, "\n%s: %zu more", source, l.n_problems - MAX_PROBLEMS);

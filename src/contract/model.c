@@ -43,16 +43,15 @@ bool contract_stage_from_name(const char *name, enum contract_stage *ret)
 
 const char *contract_schema_name(const struct contract *c)
 {
-    switch (c->kind) {
-    case CONTRACT_REGISTRY:
-        return "registry";
-    case CONTRACT_PARAMS:
-        return "params";
-    case CONTRACT_DIAGNOSTICS:
-        return "diagnostics";
-    case CONTRACT_BUNDLE:
-    case CONTRACT_TABLE:
-    case CONTRACT_VIEW:
+    switch (c->stage) {
+    case CONTRACT_STAGE_REGISTRY:
+    case CONTRACT_STAGE_PARAMS:
+    case CONTRACT_STAGE_DIAGNOSTICS:
+        return contract_stage_name(c->stage);
+    case CONTRACT_EXTRACT:
+    case CONTRACT_NORMALIZE:
+    case CONTRACT_RELATE:
+    case CONTRACT_GRAPH:
         break;
     }
     return "public";
@@ -111,6 +110,7 @@ static void field_done(struct contract_field *field)
     g_free(field->doc);
     g_free(field->zone);
     names_done(&field->lossy_from);
+    pairs_done(&field->values);
     pairs_done(&field->metadata);
 }
 

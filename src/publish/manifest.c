@@ -59,12 +59,13 @@ static json_t *string_or_null(const char *text)
 
 int manifest_add_dataset(struct manifest *m, const struct manifest_dataset *d, struct ca_error *err)
 {
-    json_t *entry = json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:o, s:s, s:I, s:I, s:I, s:I}", "schema", d->schema,
-                              "name", d->name, "contract_version", d->contract_version, "contract_fingerprint",
-                              d->contract_fingerprint, "schema_fingerprint", d->schema_fingerprint, "ddl_fingerprint",
-                              d->ddl_fingerprint, "plan_fingerprint", string_or_null(d->plan_fingerprint), "location",
-                              d->location, "data_version", (json_int_t)d->data_version, "n_rows", (json_int_t)d->n_rows,
-                              "n_files", (json_int_t)d->n_files, "n_bytes", (json_int_t)d->n_bytes);
+    json_t *entry =
+        json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:o, s:o, s:s, s:I, s:I, s:I, s:I}", "schema", d->schema, "name",
+                  d->name, "contract_version", d->contract_version, "contract_fingerprint", d->contract_fingerprint,
+                  "schema_fingerprint", d->schema_fingerprint, "ddl_fingerprint", d->ddl_fingerprint,
+                  "plan_fingerprint", string_or_null(d->plan_fingerprint), "reads", string_or_null(d->reads),
+                  "location", d->location, "data_version", (json_int_t)d->data_version, "n_rows", (json_int_t)d->n_rows,
+                  "n_files", (json_int_t)d->n_files, "n_bytes", (json_int_t)d->n_bytes);
     if (!entry || json_array_append_new(json_object_get(m->root, "datasets"), entry) != 0)
         return no_memory(err);
     return CA_OK;
@@ -96,6 +97,7 @@ bool manifest_dataset_of(const json_t *entry, struct manifest_dataset *ret)
         .schema_fingerprint = text_of(entry, "schema_fingerprint"),
         .ddl_fingerprint = text_of(entry, "ddl_fingerprint"),
         .plan_fingerprint = text_of(entry, "plan_fingerprint"),
+        .reads = text_of(entry, "reads"),
         .location = text_of(entry, "location"),
         .data_version = int_of(entry, "data_version"),
         .n_rows = int_of(entry, "n_rows"),

@@ -29,6 +29,7 @@ struct manifest_dataset {
     const char *schema_fingerprint;
     const char *ddl_fingerprint;
     const char *plan_fingerprint; /* NULL: rows came from C */
+    const char *reads;            /* what its plan read, sorted, joined by ", "; NULL: rows came from C */
     const char *location;
     int64_t data_version;
     int64_t n_rows;

@@ -53,6 +53,7 @@ static int session_pin(ca_session *s, struct ca_error *err)
         g_autofree char *location = g_build_filename(store_path(s->store), d.location, NULL);
         struct catalog_pin pin = {.location = location, .version = d.data_version, .n_rows = d.n_rows};
         CA_TRY(catalog_pin(s->catalog, d.schema, d.name, &pin, err));
+        CA_TRY(catalog_set_plan(s->catalog, d.schema, d.name, d.plan_fingerprint, d.reads, err));
     }
     return CA_OK;
 }

@@ -317,7 +317,7 @@ def location(store: Path, name: str = "public.classes") -> Path:
 
 
 def test_table_is_gone(program: Program, store: Path) -> None:
-    """Decision 3: the dataset is an error, and so is what reads it; it stays listed as broken, and the others
+    """Decision 3: the dataset is an error, and so is what reads it; it stays listed as missing, and the others
     answer."""
     place = location(store)
     shutil.rmtree(place)
@@ -327,7 +327,7 @@ def test_table_is_gone(program: Program, store: Path) -> None:
     # Another table's opening is given up halfway here; what the engine's threads say of that is nobody's business.
     for _ in range(5):
         refused(sql(program, store, "SELECT count(*) FROM functions, classes"), 3, words)
-    broken = program.sql(store, "SELECT dataset_name, failure FROM registry.datasets WHERE health = 'broken'")
+    broken = program.sql(store, "SELECT dataset_name, failure FROM registry.datasets WHERE health = 'missing'")
     assert broken == [
         {"dataset_name": "classes", "failure": f"no Delta table at '{place}': run 'codeanatomy build' again"}
     ]

@@ -766,7 +766,7 @@ static void test_health(void **state)
     g_autofree char *location = scratch_path(root, "store/box");
     assert_int_equal(file_remove_tree(location, &err), CA_OK);
     g_autofree char *expected =
-        g_strdup_printf("health,failure\nbroken,no Delta table at '%s': run 'codeanatomy build' again\n", location);
+        g_strdup_printf("health,failure\nmissing,no Delta table at '%s': run 'codeanatomy build' again\n", location);
     assert_answer(e, "SELECT health, failure FROM registry.datasets WHERE dataset_name = 'box'", expected);
     assert_int_equal(catalog_mark_broken(c, "public", "nope", "x", &err), CA_ERR_NOT_FOUND);
     catalog_close(c);

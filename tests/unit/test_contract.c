@@ -273,6 +273,9 @@ static void test_bad_keys_are_refused_with_line_and_column(void **state)
          "t.yaml:9:30: unknown key 'wide' in evolution; known are default, add_nullable, add_required, widen, rename, "
          "drop, reorder, relax_null, nested"},
         {"order: [id]", "order: id", CA_ERR_SYNTAX, "t.yaml:8:8: key 'order': expected a list"},
+        {"type: int64", "type: utf8, values: a", CA_ERR_SYNTAX,
+         "t.yaml:6:36: key 'values': expected a list of texts, or a map of each to what it says"},
+        {"type: int64", "type: utf8, values: []", CA_ERR_SYNTAX, "t.yaml:6:36: key 'values': no value is listed"},
         {"order: [id]", "storage: {format: orc}", CA_ERR_SYNTAX,
          "t.yaml:8:19: key 'format': 'orc' is none of delta, parquet, csv, ndjson, arrow, avro, memory, stream"},
         {"order: [id]", "scan: {prunning: true}", CA_ERR_SYNTAX, "t.yaml:8:8: unknown scan option 'prunning'"},
@@ -326,6 +329,9 @@ static void test_contradictions_are_refused(void **state)
          "t.yaml:8:19: a Delta table is not unbounded: its rows are all there"},
         {"type: int64", "type: map, key: {type: utf8, nullable: true}, value: {type: utf8, nullable: true}",
          CA_ERR_CONTRACT, "t.yaml:6:55: a map's key cannot be null"},
+        {"type: int64", "type: int64, values: [a]", CA_ERR_CONTRACT,
+         "t.yaml:6:37: column 'id' is of type int64: values are listed for utf8"},
+        {"type: int64", "type: utf8, values: [a, b, a]", CA_ERR_CONTRACT, "t.yaml:6:43: 'a' is in the list twice"},
     };
     static const struct bad_case in_full[] = {
         {"unnest: nodes", "unnest: attrs", CA_ERR_CONTRACT,
@@ -344,6 +350,75 @@ static void test_contradictions_are_refused(void **state)
         check_bad(full, &in_full[i]);
 }
 
+/* Values that a column lists are a check of its name, quoted where SQL asks for it. */
+static void test_listed_values(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "dataset: t\n"
+        "version: 1\n"
+        "kind: table\n"
+        "doc: One row a thing.\n"
+        "columns:\n"
+        "  - {name: kind, type: utf8, nullable: false, doc: k, values: {file: a file, it's: odd}}\n"
+        "  - {name: order, type: utf8, nullable: true, doc: o, values: [up, down]}\n"
+        "checks: {other: \"kind <> ''\"}\n"
+        "evolution: {default: refuse}\n";
+    CA_AUTOPTR(contract) c = parse(text);
+    assert_int_equal(c->checks.n, 3);
+    assert_string_equal(c->checks.items[0].key, "other");
+    assert_string_equal(c->checks.items[1].key, "kind");
+    assert_string_equal(c->checks.items[1].value, "kind IN ('file', 'it''s')");
+    assert_int_equal(c->checks.items[1].line, 6);
+    assert_string_equal(c->checks.items[2].key, "order");
+    assert_string_equal(c->checks.items[2].value, "\"order\" IN ('up', 'down')");
+    assert_string_equal(c->columns[0].values.items[1].key, "it's");
+    assert_string_equal(c->columns[0].values.items[1].value, "odd");
+    assert_null(c->columns[1].values.items[0].value);
+    /* The same check written out is the same contract. */
+    static const char spelled[] = "dataset: t\n"
+                                  "version: 1\n"
+                                  "kind: table\n"
+                                  "doc: One row a thing.\n"
+                                  "columns:\n"
+                                  "  - {name: kind, type: utf8, nullable: false, doc: k}\n"
+                                  "  - {name: order, type: utf8, nullable: true, doc: o}\n"
+                                  "checks: {other: \"kind <> ''\", kind: \"kind IN ('file', 'it''s')\","
+                                  " order: '\"order\" IN (''up'', ''down'')'}\n"
+                                  "evolution: {default: refuse}\n";
+    CA_AUTOPTR(contract) s = parse(spelled);
+    char with_values[FINGERPRINT_HEX_SIZE];
+    char with_checks[FINGERPRINT_HEX_SIZE];
+    contract_fingerprint(c, with_values);
+    contract_fingerprint(s, with_checks);
+    assert_string_equal(with_values, with_checks);
+    /* Said twice it is a contradiction. */
+    g_auto(GStrv) parts = g_strsplit(text, "checks: {other", 2);
+    g_autofree char *twice = g_strjoinv("checks: {kind", parts);
+    struct contract *none = NULL;
+    struct ca_error err = {0};
+    assert_int_equal(contract_parse(twice, strlen(twice), "t.yaml", CONTRACT_EXTRACT, &none, &err), CA_ERR_CONTRACT);
+    assert_string_equal(err.message,
+                        "t.yaml:6:63: column 'kind' lists its values, and check 'kind' has its name: one of the two");
+}
+
+/* A view of stage registry belongs to its schema. */
+static void test_registry_view(void **state)
+{
+    (void)state;
+    static const char text[] = "dataset: v\n"
+                               "version: 1\n"
+                               "kind: view\n"
+                               "doc: One row a thing.\n"
+                               "columns:\n"
+                               "  - {name: id, type: int64, nullable: false, doc: i}\n"
+                               "evolution: {default: refuse}\n";
+    CA_AUTOPTR(contract) c = parse_in(text, CONTRACT_STAGE_REGISTRY);
+    assert_string_equal(contract_schema_name(c), "registry");
+    CA_AUTOPTR(contract) other = parse(text);
+    assert_string_equal(contract_schema_name(other), "public");
+}
+
 /* One run shows all problems, in the order of the file. */
 static void test_problems_are_collected(void **state)
 {
@@ -358,7 +433,7 @@ static void test_problems_are_collected(void **state)
                         "t.yaml:1:10: 'T' is not a name: lower-case letters, digits and '_', a letter first\n"
                         "t.yaml:2:10: key 'version': expected an integer from 1\n"
                         "t.yaml:5:59: unknown key 'dok' in a column; known are name, type, nullable, default, doc, "
-                        "metadata, evolution, "
+                        "metadata, values, evolution, "
                         "lossy_from, precision, scale, size, zone, item, fields, key, value, index");
 }
 
@@ -1418,6 +1493,8 @@ int main(void)
         cmocka_unit_test(test_default_formats),
         cmocka_unit_test(test_bad_keys_are_refused_with_line_and_column),
         cmocka_unit_test(test_contradictions_are_refused),
+        cmocka_unit_test(test_listed_values),
+        cmocka_unit_test(test_registry_view),
         cmocka_unit_test(test_problems_are_collected),
         cmocka_unit_test(test_hostile_text),
         cmocka_unit_test(test_damaged_text_never_crashes),

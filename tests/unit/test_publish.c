@@ -28,6 +28,7 @@ static const struct manifest_dataset whole = {
     .schema_fingerprint = "s",
     .ddl_fingerprint = "d",
     .plan_fingerprint = NULL,
+    .reads = "public.a, public.b",
     .location = "tables/public/t/0123",
     .data_version = INT64_C(9007199254740993), /* no double holds it */
     .n_rows = 1,
@@ -59,6 +60,7 @@ static void test_manifest_round_trip(void **state)
     assert_int_equal(d.contract_version, 3);
     assert_true(d.data_version == whole.data_version && d.n_bytes == whole.n_bytes && d.n_rows == 1 && d.n_files == 2);
     assert_null(d.plan_fingerprint);
+    assert_string_equal(d.reads, whole.reads);
     assert_false(manifest_dataset(&back, "public", "u", &d));
     assert_false(manifest_dataset(&back, "registry", "t", &d));
     g_autofree char *again = manifest_render(&back);

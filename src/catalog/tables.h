@@ -1,0 +1,61 @@
+/* catalog/tables.h — how the rows of a registry table are made; private to the room.
+ *
+ * registry.c has the tables that say what contracts declare, inventory.c those that say what the catalog holds,
+ * health.c the one that looks.
+ */
+#ifndef CA_CATALOG_TABLES_H
+#define CA_CATALOG_TABLES_H
+
+#include "catalog/state.h"
+
+/* An errno value of a generated builder as a status. */
+int catalog_rows_failed(int errnum, struct ca_error *err) CA_MUST_CHECK;
+
+/* Called for each name in order of schema and name. */
+typedef int (*catalog_each_fn)(struct catalog *c, struct catalog_name *n, const struct contract *contract, void *rows,
+                               struct ca_error *err);
+int catalog_for_each(struct catalog *c, catalog_each_fn each, void *rows, struct ca_error *err) CA_MUST_CHECK;
+
+/* `names` joined by ", "; NULL: there are none. g_free. */
+char *catalog_joined(const struct contract_names *names);
+
+/* One function a table: the generated builders differ in type alone, so a macro has to write them. `fill(c, rows, err)`
+ * makes all rows. */
+#define CATALOG_TABLE(table, fill)                                                              \
+    int catalog_##table##_rows(struct catalog *c, struct ArrowArray *ret, struct ca_error *err) \
+    {                                                                                           \
+        struct table *rows = NULL;                                                              \
+        CA_TRY(catalog_rows_failed(table##_new(&rows), err));                                   \
+        int rc = fill(c, rows, err);                                                            \
+        if (rc == CA_OK)                                                                        \
+            rc = catalog_rows_failed(table##_take(rows, ret), err);                             \
+        table##_free(rows);                                                                     \
+        return rc;                                                                              \
+    }
+
+/* The same where `each` makes the rows of one name. */
+#define CATALOG_TABLE_OF_NAMES(table, each)                                              \
+    static int table##_fill(struct catalog *c, struct table *rows, struct ca_error *err) \
+    {                                                                                    \
+        return catalog_for_each(c, each, rows, err);                                     \
+    }                                                                                    \
+    CATALOG_TABLE(table, table##_fill)
+
+/* Every table, in order of name. */
+/* clang-format off */
+#define CATALOG_TABLES(X)                                                                               \
+    X(bundles) X(checks) X(column_values) X(columns) X(datasets) X(defaults) X(evolution) X(extracts)   \
+    X(fingerprints) X(functions) X(handles) X(health) X(keys) X(locations) X(models) X(options)         \
+    X(orderings) X(partitions) X(views)
+/* clang-format on */
+
+#define CATALOG_TABLE_DECLARE(table) \
+    int catalog_##table##_rows(struct catalog *c, struct ArrowArray *ret, struct ca_error *err) CA_MUST_CHECK;
+CATALOG_TABLES(CATALOG_TABLE_DECLARE)
+#undef CATALOG_TABLE_DECLARE
+
+/* Why the rows of a dataset cannot be there, by a look at the disk alone; NULL: nothing speaks against it. g_free.
+ * *ret_health is then missing or broken. Called with the catalog's lock held. */
+char *catalog_dataset_failure(const struct catalog_dataset *d, const char **ret_health);
+
+#endif
