@@ -21,6 +21,12 @@ static bool is_stored(enum contract_kind kind, const char *storage)
     return is_kept && g_strcmp0(storage, "delta") == 0;
 }
 
+bool catalog_is_own(const struct contract *contract)
+{
+    const char *format = contract->storage.format;
+    return g_strcmp0(format, "delta") == 0 || g_strcmp0(format, "memory") == 0 || g_strcmp0(format, "stream") == 0;
+}
+
 bool catalog_is_stored(const struct contract *contract)
 {
     return is_stored(contract->kind, contract->storage.format);

@@ -166,6 +166,8 @@ int catalog_prove_key(struct catalog *c, const char *schema, const char *name, s
  * run. */
 int catalog_resolve_schema(struct catalog *c, const char *name_or_query, struct ArrowSchema *ret,
                            struct ca_error *err) CA_MUST_CHECK;
+/* Whether a name below the catalog is the engine's own introspection and no dataset. */
+bool catalog_is_introspection(const char *relative_name);
 int catalog_tables(struct catalog *c, struct ArrowArrayStream *ret, struct ca_error *err) CA_MUST_CHECK;
 /* dataset NULL: of all. */
 int catalog_columns(struct catalog *c, const char *dataset, struct ArrowArrayStream *ret,
@@ -185,8 +187,9 @@ int catalog_ddl_fingerprint(struct catalog *c, const char *schema, const char *n
 
 /* ---- checking --------------------------------------------------------------------------------------------------- */
 
-/* Plan every view and model, compare each with its declared schema (names, types, nested types, order), and compare
- * information_schema.tables with the bundle both ways. The first difference is the error and names the dataset. */
+/* Plan every view and model, compare each with its declared schema (names, types, nested types, order), compare
+ * the engine's list of tables with the bundle both ways, and what registry, information_schema, DESCRIBE, SHOW COLUMNS
+ * and plans say of the columns of each. The first difference is the error and names the dataset. */
 int catalog_check(struct catalog *c, struct ca_error *err) CA_MUST_CHECK;
 
 #endif

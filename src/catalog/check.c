@@ -85,34 +85,14 @@ static int check_name(struct catalog *c, struct catalog_name *n, struct ca_error
     return CA_OK;
 }
 
-/* ---- completeness (B2) ------------------------------------------------------------------------------------------- */
-
-static const char missing_sql[] = "SELECT schema_name || '.' || dataset_name AS name FROM registry.datasets "
-                                  "EXCEPT SELECT table_schema || '.' || table_name FROM information_schema.tables "
-                                  "WHERE table_catalog = '" CATALOG_NAME "' ORDER BY name LIMIT 1";
-
-static const char extra_sql[] =
-    "SELECT table_schema || '.' || table_name AS name FROM information_schema.tables WHERE table_catalog = "
-    "'" CATALOG_NAME "' AND table_schema <> 'information_schema' EXCEPT SELECT schema_name || '.' || dataset_name FROM "
-    "registry.datasets "
-    "ORDER BY name LIMIT 1";
-
-static int check_none(struct catalog *c, const char *sql, const char *what, struct ca_error *err)
-{
-    g_autofree char *name = NULL;
-    CA_TRY(engine_query_text(c->engine, sql, &name, err));
-    if (name)
-        return ca_fail(err, CA_ERR_CONTRACT, "'%s' is %s", name, what);
-    return CA_OK;
-}
+/* ---- all of it --------------------------------------------------------------------------------------------------- */
 
 int catalog_check(struct catalog *c, struct ca_error *err)
 {
-    CA_TRY(check_none(c, missing_sql, "declared, but not in information_schema.tables", err));
-    CA_TRY(check_none(c, extra_sql, "in information_schema.tables, but no contract declares it", err));
+    CA_TRY(catalog_check_complete(c, err));
     for (guint i = 0; i < c->names->len; i++)
         CA_TRY(check_name(c, c->names->pdata[i], err));
-    return CA_OK;
+    return catalog_check_agreement(c, err);
 }
 
 /* ---- proofs ------------------------------------------------------------------------------------------------------ */

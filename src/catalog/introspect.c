@@ -2,7 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "catalog/agree.h"
 #include "catalog/state.h"
+#include "rows/rows.h"
 
 static const char tables_sql[] =
     "SELECT t.table_schema, t.table_name, t.table_type, d.kind, d.version, d.n_rows, d.health, d.doc "
@@ -230,4 +232,163 @@ int catalog_ddl_fingerprint(struct catalog *c, const char *schema, const char *n
     free(ddl);
     *ret = g_strdup(hex);
     return CA_OK;
+}
+
+/* ---- completeness (B2) ------------------------------------------------------------------------------------------- */
+
+static const char missing_sql[] = "SELECT schema_name || '.' || dataset_name AS name FROM registry.datasets "
+                                  "EXCEPT SELECT table_schema || '.' || table_name FROM information_schema.tables "
+                                  "WHERE table_catalog = '" CATALOG_NAME "' ORDER BY name LIMIT 1";
+
+static const char extra_sql[] =
+    "SELECT table_schema || '.' || table_name AS name FROM information_schema.tables WHERE table_catalog = "
+    "'" CATALOG_NAME "' AND table_schema <> 'information_schema' EXCEPT SELECT schema_name || '.' || dataset_name FROM "
+    "registry.datasets ORDER BY name LIMIT 1";
+
+static int check_none(struct catalog *c, const char *sql, const char *what, struct ca_error *err)
+{
+    g_autofree char *name = NULL;
+    CA_TRY(engine_query_text(c->engine, sql, &name, err));
+    if (name)
+        return ca_fail(err, CA_ERR_CONTRACT, "'%s' is %s", name, what);
+    return CA_OK;
+}
+
+int catalog_check_complete(struct catalog *c, struct ca_error *err)
+{
+    CA_TRY(check_none(c, missing_sql, "declared, but not in information_schema.tables", err));
+    return check_none(c, extra_sql, "in information_schema.tables, but no contract declares it", err);
+}
+
+bool catalog_is_introspection(const char *relative_name)
+{
+    return g_str_has_prefix(relative_name, "information_schema.");
+}
+
+/* ---- agreement (A5) -----------------------------------------------------------------------------------------------
+ */
+
+static const char all_columns_sql[] =
+    "SELECT table_schema || '.' || table_name, column_name, data_type, is_nullable FROM information_schema.columns "
+    "WHERE table_catalog = '" CATALOG_NAME "' AND table_schema <> 'information_schema' "
+    "ORDER BY table_schema, table_name, ordinal_position";
+
+/* SHOW COLUMNS opens every table, so one object is asked: the engine turns each such statement into one and the same
+ * query over information_schema.columns. */
+static const char show_name[] = "registry.columns";
+static const char show_sql[] = "SHOW COLUMNS FROM " CATALOG_NAME ".registry.columns";
+
+enum { SHOW_COLUMN_NAME = 3 };
+
+static int add_listed(void *data, const char *const *texts, size_t n_texts, struct ca_error *err)
+{
+    GHashTable *listed = data;
+    (void)n_texts;
+    (void)err;
+    GArray *columns = g_hash_table_lookup(listed, texts[0]);
+    if (!columns) {
+        columns = agree_columns_new();
+        g_hash_table_insert(listed, g_strdup(texts[0]), columns);
+    }
+    agree_add(columns, texts[1], texts[2], strcmp(texts[3], "YES") == 0);
+    return CA_OK;
+}
+
+static int add_described(void *data, const char *const *texts, size_t n_texts, struct ca_error *err)
+{
+    (void)n_texts;
+    (void)err;
+    agree_add(data, texts[0], texts[1], strcmp(texts[2], "YES") == 0);
+    return CA_OK;
+}
+
+static int add_shown(void *data, const char *const *texts, size_t n_texts, struct ca_error *err)
+{
+    return add_described(data, texts + SHOW_COLUMN_NAME, n_texts - SHOW_COLUMN_NAME, err);
+}
+
+static int ask(struct catalog *c, const char *sql, rows_texts_fn fn, void *data, struct ca_error *err)
+{
+    struct ArrowArrayStream rows = {0};
+    CA_TRY(engine_query(c->engine, sql, NULL, NULL, &rows, err));
+    return rows_each_text(&rows, fn, data, err);
+}
+
+static void add_fields(GArray *columns, const struct ArrowSchema *schema)
+{
+    for (int64_t i = 0; i < schema->n_children; i++)
+        agree_add(columns, schema->children[i]->name, NULL, (schema->children[i]->flags & ARROW_FLAG_NULLABLE) != 0);
+}
+
+/* What the registry says: the declared columns, NOT NULL where that is proved. */
+static void add_declared(GArray *columns, const struct ArrowSchema *declared, bool is_proved)
+{
+    for (int64_t i = 0; i < declared->n_children; i++) {
+        bool is_nullable = (declared->children[i]->flags & ARROW_FLAG_NULLABLE) != 0;
+        agree_add(columns, declared->children[i]->name, NULL, is_nullable || !is_proved);
+    }
+}
+
+static int check_described(struct catalog *c, const struct catalog_name *n, const GArray *listed, struct ca_error *err)
+{
+    struct catalog_entry entry = {.schema = n->schema, .name = n->name};
+    g_autofree char *object = sql_name(&entry);
+    g_autofree char *sql = g_strconcat("DESCRIBE ", object, NULL);
+    g_autoptr(GArray) described = agree_columns_new();
+    CA_TRY(ask(c, sql, add_described, described, err));
+    return agree_check(n->key, "DESCRIBE", described, "information_schema.columns", listed, err);
+}
+
+/* The planned schema against the declared one, nested types included, and against what is listed. NOT NULL of a view is
+ * what its plan proves, so the registry says nothing of it. */
+static int check_planned(struct catalog *c, struct catalog_name *n, const struct contract *contract,
+                         const struct ArrowSchema *declared, const GArray *listed, struct ca_error *err)
+{
+    struct ArrowSchema planned = {0};
+    CA_TRY(engine_table_schema(c->engine, n->schema, n->name, &planned, err));
+    static const struct rows_compare_options options = {.ignore_nullability = true};
+    g_autoptr(GArray) of_plan = agree_columns_new();
+    g_autoptr(GArray) of_registry = agree_columns_new();
+    add_fields(of_plan, &planned);
+    add_declared(of_registry, declared, catalog_is_proved(n, contract));
+    int rc = rows_schema_check(declared, &planned, &options, err);
+    if (rc != CA_OK)
+        rc = ca_fail_context(err, rc, "'%s' is planned as another than the registry says", n->key);
+    planned.release(&planned);
+    CA_TRY(rc);
+    CA_TRY(agree_check(n->key, "its plan", of_plan, "information_schema.columns", listed, err));
+    if (n->is_nested || contract->kind == CONTRACT_VIEW)
+        return CA_OK;
+    return agree_check(n->key, "the registry", of_registry, "information_schema.columns", listed, err);
+}
+
+static int check_object(struct catalog *c, struct catalog_name *n, const GArray *listed, struct ca_error *err)
+{
+    const struct contract *contract = NULL;
+    struct ArrowSchema declared = {0};
+    if (!listed)
+        return ca_fail(err, CA_ERR_CONTRACT, "'%s' has no column in information_schema.columns", n->key);
+    CA_TRY(check_described(c, n, listed, err));
+    CA_TRY(catalog_dataset_contract(c, n->dataset, &contract, err));
+    CA_TRY(catalog_declared_schema(c, n->schema, n->name, &declared, err));
+    int rc = check_planned(c, n, contract, &declared, listed, err);
+    declared.release(&declared);
+    return rc;
+}
+
+int catalog_check_agreement(struct catalog *c, struct ca_error *err)
+{
+    g_autoptr(GHashTable) listed =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_array_unref);
+    g_autoptr(GArray) shown = agree_columns_new();
+    CA_TRY(ask(c, all_columns_sql, add_listed, listed, err));
+    for (guint i = 0; i < c->names->len; i++) {
+        struct catalog_name *n = c->names->pdata[i];
+        CA_TRY(check_object(c, n, g_hash_table_lookup(listed, n->key), err));
+    }
+    const GArray *of_shown = g_hash_table_lookup(listed, show_name);
+    if (!of_shown) /* a catalog without the built-in contracts */
+        return CA_OK;
+    CA_TRY(ask(c, show_sql, add_shown, shown, err));
+    return agree_check(show_name, "SHOW COLUMNS", shown, "information_schema.columns", of_shown, err);
 }

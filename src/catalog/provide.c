@@ -138,7 +138,6 @@ static int answer_table(void *data, const char *schema, const char *table, struc
             ret->schema.release(&ret->schema);
         return rc;
     }
-    const char *format = contract->storage.format;
     g_mutex_lock(&c->lock);
     bool has_rows = contract->kind == CONTRACT_REGISTRY || n->dataset->rows != NULL;
     g_mutex_unlock(&c->lock);
@@ -151,7 +150,7 @@ static int answer_table(void *data, const char *schema, const char *table, struc
             return rc;
         }
         answer_stored(c, n->dataset, ret);
-    } else if (strcmp(format, "delta") == 0 || strcmp(format, "memory") == 0 || strcmp(format, "stream") == 0)
+    } else if (catalog_is_own(contract))
         answer_stored(c, n->dataset, ret);
     else
         answer_listing(contract, ret);

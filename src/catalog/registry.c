@@ -82,12 +82,20 @@ static int walk_view(struct column_walk *w, const struct contract *contract, con
     return rc;
 }
 
-/* Rows that passed our gate are proved, and so is every statement about no rows; what a pure view yields is not. */
+/* Rows that passed our gate are proved, and so is every statement about no rows. What a pure view yields is not, nor
+ * what lies in files of somebody else. */
+bool catalog_is_proved(const struct catalog_name *n, const struct contract *contract)
+{
+    if (n->is_nested || contract->kind == CONTRACT_VIEW)
+        return false;
+    return catalog_is_own(contract) || !contract->storage.location;
+}
+
 static int each_columns(struct catalog *c, struct catalog_name *n, const struct contract *contract, void *rows,
                         struct ca_error *err)
 {
     (void)c;
-    struct column_walk w = {.rows = rows, .name = n, .is_proved = contract->kind != CONTRACT_VIEW && !n->is_nested};
+    struct column_walk w = {.rows = rows, .name = n, .is_proved = catalog_is_proved(n, contract)};
     int rc = 0;
     if (n->is_nested)
         rc = walk_view(&w, contract, contract_view_named(contract, n->name));

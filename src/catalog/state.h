@@ -80,6 +80,16 @@ int catalog_dataset_contract(struct catalog *c, struct catalog_dataset *d, const
 /* SQL of a view or model, NULL when there is none. Takes the lock itself. Borrowed until close. */
 int catalog_name_sql(struct catalog *c, struct catalog_name *n, const char **ret, struct ca_error *err) CA_MUST_CHECK;
 
+/* B2: what is declared is listed, and nothing else is (introspect.c). */
+int catalog_check_complete(struct catalog *c, struct ca_error *err) CA_MUST_CHECK;
+
+/* A5: registry, information_schema, DESCRIBE, SHOW COLUMNS and the planned schema of every object say the same of its
+ * columns (introspect.c). */
+int catalog_check_agreement(struct catalog *c, struct ca_error *err) CA_MUST_CHECK;
+
+/* Whether what the contract says of NOT NULL is proved of the rows that a session reads: the registry's word. */
+bool catalog_is_proved(const struct catalog_name *n, const struct contract *contract);
+
 /* Rows of one registry table (registry.c). */
 int catalog_registry_rows(struct catalog *c, const char *name, struct ArrowArray *ret,
                           struct ca_error *err) CA_MUST_CHECK;
@@ -89,6 +99,10 @@ struct catalog_rules;
 int catalog_rules(struct catalog *c, struct catalog_dataset *d, const struct engine_rules **ret,
                   struct ca_error *err) CA_MUST_CHECK;
 void catalog_rules_free(struct catalog_rules *r);
+
+/* Whether rows of this storage format are ours: in a Delta table, in memory or a stream; else they are files of
+ * somebody else. */
+bool catalog_is_own(const struct contract *contract);
 
 /* Whether rows of this kind and storage format are kept in the store. */
 bool catalog_is_stored(const struct contract *contract);

@@ -115,7 +115,7 @@ static int compile_check_stage_law(const struct catalog *c, const struct compile
         return ca_fail(err, CA_ERR_CONTRACT, "model '%s' is in the unknown stage '%s'", m->name, m->stage);
     for (guint i = 0; i < m->reads->len; i++) {
         struct catalog_entry input;
-        if (g_str_has_prefix(m->reads->pdata[i], "information_schema."))
+        if (catalog_is_introspection(m->reads->pdata[i]))
             continue; /* the engine's own, not a dataset */
         CA_TRY(catalog_lookup(c, m->reads->pdata[i], &input, err));
         if (compile_stage_rank(input.stage) > own)

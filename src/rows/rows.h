@@ -93,6 +93,14 @@ char *rows_findings_text(const struct rows_findings *f);
 CA_MUST_CHECK int rows_schema_check(const struct ArrowSchema *expected, const struct ArrowSchema *found,
                                     const struct rows_compare_options *options, struct ca_error *err);
 
+/* ---- texts (text.c) --------------------------------------------------------------------------------------------- */
+
+/* One row of at most 16 texts, NULL for null; borrowed for the call. */
+typedef int (*rows_texts_fn)(void *data, const char *const *texts, size_t n_texts, struct ca_error *err);
+
+/* Read a stream whose columns are all text to its end, or until `fn` fails. Takes the stream. */
+CA_MUST_CHECK int rows_each_text(struct ArrowArrayStream *stream, rows_texts_fn fn, void *data, struct ca_error *err);
+
 /* ---- alignment (align.c) ---------------------------------------------------------------------------------------- */
 
 /* The value that completes a column or field that the batch lacks: text as SQL writes a literal (42, 'a''b', true, 1.5,

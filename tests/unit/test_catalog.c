@@ -13,6 +13,7 @@
 #include <nanoarrow/nanoarrow.h>
 
 #include "base/file.h"
+#include "catalog/agree.h"
 #include "catalog/catalog.h"
 #include "diag/diag.h"
 #include "rows/gen/handshakes.h"
@@ -908,6 +909,40 @@ static void test_threads(void **state)
 
 #define SCRATCH_TEST(f) cmocka_unit_test_setup_teardown(f, scratch_set_up, scratch_tear_down)
 
+/* A5: what two sources say of an object is compared by name, order, type and NOT NULL; the message names object, column
+ * and both. */
+static void test_agree(void **state)
+{
+    static const struct {
+        const char *b; /* "name type null", columns parted by ','; the other source says "a Int64 NO,b Utf8 YES" */
+        const char *message;
+    } cases[] = {
+        {"a Int64 NO,b Utf8 YES", ""},
+        {"a - NO,b - YES", ""},
+        {"a Int32 NO,b Utf8 YES", "'s.t': of column 1 X says 'a' Int64 NOT NULL, but Y says 'a' Int32 NOT NULL"},
+        {"a Int64 NO,b Utf8 NO", "'s.t': of column 2 X says 'b' Utf8, but Y says 'b' Utf8 NOT NULL"},
+        {"b Utf8 YES,a Int64 NO", "'s.t': of column 1 X says 'a' Int64 NOT NULL, but Y says 'b' Utf8"},
+        {"a Int64 NO", "'s.t': of column 2 X says 'b' a column, but Y says no such column"},
+        {"a - NO,b - YES,c - YES", "'s.t': of column 3 X says no such column, but Y says 'c' a column"},
+        {"a - YES,b - YES", "'s.t': of column 1 X says 'a' a column NOT NULL, but Y says 'a' a column"},
+    };
+    (void)state;
+    g_autoptr(GArray) a = agree_columns_new();
+    agree_add(a, "a", "Int64", false);
+    agree_add(a, "b", "Utf8", true);
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        struct ca_error err = {0};
+        g_autoptr(GArray) b = agree_columns_new();
+        g_auto(GStrv) columns = g_strsplit(cases[i].b, ",", 0);
+        for (size_t k = 0; columns[k]; k++) {
+            g_auto(GStrv) parts = g_strsplit(columns[k], " ", 3);
+            agree_add(b, parts[0], strcmp(parts[1], "-") == 0 ? NULL : parts[1], strcmp(parts[2], "YES") == 0);
+        }
+        assert_int_equal(agree_check("s.t", "X", a, "Y", b, &err), cases[i].message[0] ? CA_ERR_CONTRACT : CA_OK);
+        assert_string_equal(err.message, cases[i].message);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -927,6 +962,7 @@ int main(void)
         SCRATCH_TEST(test_versions),
         SCRATCH_TEST(test_pin_and_rows_refused),
         SCRATCH_TEST(test_params),
+        cmocka_unit_test(test_agree),
         SCRATCH_TEST(test_health),
         SCRATCH_TEST(test_prove),
         SCRATCH_TEST(test_stream_outlives_catalog),
