@@ -11,7 +11,9 @@ int answer_run(struct cli *cli, const struct store_flags *store, const struct ou
     int rc = output_open(output, &out, &err);
     if (rc != CA_OK)
         return cli_report(cli, &err);
-    rc = store_open_session(cli, store, repository, /* is_writable= */ false, &s, &err);
+    const struct ca_session_options none = {.size = sizeof none, .read_only = 1};
+    rc = store != NULL ? store_open_session(cli, store, repository, /* is_writable= */ false, &s, &err)
+                       : ca_session_open(&none, &s, &err);
     if (rc == CA_OK)
         rc = fn(s, &out, data, &err);
     ca_session_close(s);

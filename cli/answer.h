@@ -1,5 +1,5 @@
-/* answer.h — what `tables`, `describe`, `ddl` and `status` have in common: output and session are opened, one function
- * answers, everything is closed and the first error reported.
+/* answer.h — what `tables`, `describe`, `ddl`, `profiles` and `status` have in common: output and session are opened,
+ * one function answers, everything is closed and the first error reported.
  */
 #ifndef CLI_ANSWER_H
 #define CLI_ANSWER_H
@@ -12,7 +12,8 @@
 /* Write the answer to `out`. Returns a ca_status. */
 typedef int (*answer_fn)(ca_session *s, const struct output *out, void *data, struct ca_error *err);
 
-/* Returns an exit code. `repository` may be NULL. The session is read-only. */
+/* Returns an exit code. `store` NULL: the built-in contracts alone; `repository` may be NULL. The session is read-only.
+ */
 int answer_run(struct cli *cli, const struct store_flags *store, const struct output_flags *output,
                const char *repository, answer_fn fn, void *data);
 

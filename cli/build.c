@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 
+#include "config.h"
 #include "interrupt.h"
 #include "output.h"
 #include "progress.h"
@@ -60,10 +61,13 @@ void build_flags_done(struct build_flags *flags)
     g_clear_pointer(&flags->exclude, g_ptr_array_unref);
     g_clear_pointer(&flags->layers, g_ptr_array_unref);
     g_clear_pointer(&flags->settings, g_ptr_array_unref);
+    g_clear_pointer(&flags->user_file, g_free);
 }
 
-struct ca_build_options build_options_of(const struct build_flags *flags)
+struct ca_build_options build_options_of(struct build_flags *flags)
 {
+    g_free(flags->user_file);
+    flags->user_file = config_user_file();
     struct ca_build_options o = {
         .size = sizeof o,
         .store = flags->store,
@@ -73,7 +77,9 @@ struct ca_build_options build_options_of(const struct build_flags *flags)
         .datasets = flags->datasets,
         .profile = flags->profile,
         .preset = flags->preset,
+        .user_file = flags->user_file,
     };
+    o.environment = config_environment(&o.n_environment);
     o.source_roots = options_values(flags->source_roots, &o.n_source_roots);
     o.include = options_values(flags->include, &o.n_include);
     o.exclude = options_values(flags->exclude, &o.n_exclude);
@@ -130,7 +136,7 @@ static void use_small_pages(void)
     (void)prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0); /* without it the build is slower, not wrong */
 }
 
-static int build(struct cli *cli, const struct build_flags *flags, const char *operand, const char *format)
+static int build(struct cli *cli, struct build_flags *flags, const char *operand, const char *format)
 {
     struct ca_error err = {0};
     g_autofree char *repository = build_repository(operand);

@@ -20,13 +20,14 @@ struct build_flags {
     const char *profile;
     const char *preset;
     GPtrArray *settings;
+    char *user_file;
 };
 
 struct option_group build_group(struct build_flags *flags);
 void build_flags_done(struct build_flags *flags);
 
 /* The library's options; everything is borrowed from `flags`. */
-struct ca_build_options build_options_of(const struct build_flags *flags);
+struct ca_build_options build_options_of(struct build_flags *flags);
 
 /* The repository that is meant: the argument, else the one around the current directory, else that directory itself.
  * The caller frees. */

@@ -5,6 +5,7 @@
  *
  *     main.c ──▶ <subcommand>.c ──▶ options.c    flags, environment, --help          (getopt_long)
  *                     │        ├──▶ store.c      which store, open session
+ *                     │        ├──▶ config.c     the user's file, the environment
  *                     │        ├──▶ output.c     format, stdout or an atomically written file
  *                     │        ├──▶ interrupt.c  Ctrl-C fires the library's cancel token
  *                     ▼        └──▶ talk.c       everything that goes to stderr
@@ -12,8 +13,9 @@
  *
  * Invariants
  *   1. stdout is the answer and nothing else; errors, notes, logs and progress go to stderr, through talk.c alone.
- *   2. A setting is taken from its flag, else its CODEANATOMY_ variable, else left unset: the library then asks the
- * project file, and no default of the library is repeated here.
+ *   2. A setting is taken from its flag, else its CODEANATOMY_ variable, else left unset: the library then asks
+ * DATAFUSION_ variables (for engine settings), the project file and the user's file, whose place it is told, and no
+ * default of the library is repeated here.
  *   3. Exit codes are those of enum cli_exit and nothing else; they are an interface.
  */
 #ifndef CLI_CLI_H
@@ -57,6 +59,7 @@ extern const struct cli_command sql_command;
 extern const struct cli_command tables_command;
 extern const struct cli_command describe_command;
 extern const struct cli_command ddl_command;
+extern const struct cli_command profiles_command;
 extern const struct cli_command status_command;
 extern const struct cli_command doctor_command;
 

@@ -83,8 +83,7 @@ static char *as_json(const GArray *findings)
     return line;
 }
 
-static int doctor(struct cli *cli, const struct build_flags *flags, const char *operand, const char *format,
-                  GArray *findings)
+static int doctor(struct cli *cli, struct build_flags *flags, const char *operand, const char *format, GArray *findings)
 {
     struct ca_error err = {0};
     g_autofree char *repository = build_repository(operand);

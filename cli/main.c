@@ -15,7 +15,8 @@
 #include "output.h"
 
 static const struct cli_command *const commands[] = {
-    &build_command, &sql_command, &tables_command, &describe_command, &ddl_command, &status_command, &doctor_command,
+    &build_command, &sql_command,      &tables_command, &describe_command,
+    &ddl_command,   &profiles_command, &status_command, &doctor_command,
 };
 
 /* The one place where a status becomes an exit code. */
@@ -98,7 +99,8 @@ static int print_help(struct cli *cli)
                          "  2  wrong usage                 130  interrupted\n"
                          "  3  engine or I/O error\n"
                          "\n"
-                         "A setting comes from its flag, else its CODEANATOMY_ variable, else the project file.\n"
+                         "A setting comes from its flag, else its CODEANATOMY_ variable (engine settings: DATAFUSION_\n"
+                         "variables), else the project file, else ~/.config/codeanatomy/config.yaml.\n"
                          "\n"
                          "Examples:\n"
                          "  codeanatomy build path/to/repo\n"

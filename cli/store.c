@@ -2,6 +2,7 @@
 #include "store.h"
 
 #include "answer.h"
+#include "config.h"
 #include "options.h"
 
 /* A repository shows itself by one of these; what they mean is the library's business (ca_store_path). */
@@ -57,15 +58,14 @@ char *store_find_repository(void)
     return NULL;
 }
 
-/* *ret NULL: there is no store to be found. */
-static int find_store(const struct store_flags *flags, const char *repository, char **ret, struct ca_error *err)
+/* The store of `folder`; *ret NULL: there is none to be found. */
+static int find_store(const struct store_flags *flags, const char *folder, char **ret, struct ca_error *err)
 {
     *ret = NULL;
     if (flags->store != NULL) {
         *ret = g_strdup(flags->store);
         return CA_OK;
     }
-    g_autofree char *folder = repository != NULL ? g_strdup(repository) : store_find_repository();
     if (folder == NULL)
         return CA_OK;
     g_autoptr(GString) path = g_string_new(NULL);
@@ -78,8 +78,12 @@ static int find_store(const struct store_flags *flags, const char *repository, c
 int store_open_session(struct cli *cli, const struct store_flags *flags, const char *repository, bool is_writable,
                        ca_session **ret, struct ca_error *err)
 {
+    /* A store that is named is asked alone: the project file around it may be another repository's. */
+    bool is_named = flags->store != NULL;
+    g_autofree char *folder = is_named ? NULL : repository != NULL ? g_strdup(repository) : store_find_repository();
+    g_autofree char *user_file = config_user_file();
     g_autofree char *store = NULL;
-    int rc = find_store(flags, repository, &store, err);
+    int rc = find_store(flags, folder, &store, err);
     if (rc != CA_OK)
         return rc;
     struct ca_session_options o = {
@@ -90,10 +94,13 @@ int store_open_session(struct cli *cli, const struct store_flags *flags, const c
         .profile = flags->profile,
         .preset = flags->preset,
         .read_only = !is_writable,
+        .repository = folder,
+        .user_file = user_file,
     };
     o.settings = options_values(flags->settings, &o.n_settings);
+    o.environment = config_environment(&o.n_environment);
     rc = ca_session_open(&o, ret, err);
-    if (rc == CA_OK && flags->store != NULL && repository != NULL)
+    if (rc == CA_OK && is_named && repository != NULL)
         talk_note(&cli->talk, "'%s' is not looked at: the store is said to be '%s'", repository, flags->store);
     if (rc == CA_OK && store == NULL)
         talk_note(&cli->talk, "no store here, every dataset is empty: make one with 'codeanatomy build REPO'");

@@ -64,6 +64,9 @@ void ca_log_set(ca_log_fn fn, void *data, int max_level);
  * preset     schema_hardening (NULL) or arrow_performance
  * read_only  refuse every statement that changes anything
  * settings   extra engine settings, `datafusion.*`, as "key=value" strings
+ * repository  its project file says profile, preset and settings that are not said here; NULL: none is looked at
+ * user_file   the user's file, which says them where neither does; NULL: none, and one that is not there says nothing
+ * environment "NAME=value" texts, of which DATAFUSION_SECTION_KEY are engine settings: below `settings`, above files
  */
 struct ca_session_options {
     size_t size;
@@ -75,6 +78,10 @@ struct ca_session_options {
     int read_only;
     const char *const *settings;
     size_t n_settings;
+    const char *repository;
+    const char *user_file;
+    const char *const *environment;
+    size_t n_environment;
 };
 
 int ca_session_open(const struct ca_session_options *options, ca_session **ret, struct ca_error *err);
@@ -119,12 +126,14 @@ int ca_resolve_schema(ca_session *s, const char *name_or_query, struct ArrowSche
  *   columns    of one dataset or (NULL) all: nested paths and defaults included
  *   views      name, schema, SQL;  routines: name, signature, doc;  settings: name, value, default
  *   describe   columns of a name, view or query
+ *   profiles   every profile and preset: kind, name, key, value, as it would be on this machine
  */
 int ca_tables(ca_session *s, struct ArrowArrayStream *ret, struct ca_error *err);
 int ca_columns(ca_session *s, const char *dataset, struct ArrowArrayStream *ret, struct ca_error *err);
 int ca_views(ca_session *s, struct ArrowArrayStream *ret, struct ca_error *err);
 int ca_routines(ca_session *s, struct ArrowArrayStream *ret, struct ca_error *err);
 int ca_settings(ca_session *s, struct ArrowArrayStream *ret, struct ca_error *err);
+int ca_profiles(ca_session *s, struct ArrowArrayStream *ret, struct ca_error *err);
 int ca_describe(ca_session *s, const char *name_or_query, struct ArrowArrayStream *ret, struct ca_error *err);
 
 /* Any of these streams, formatted. Takes the stream. */
@@ -156,7 +165,7 @@ typedef void (*ca_progress_fn)(void *data, const struct ca_progress *progress);
  * python       interpreter; NULL: project file, else python3
  * n_workers    interpreter processes and parser threads; 0: one a core
  * source_roots, include, exclude, layers   NULL: project file, else found / everything
- * datasets, profile, preset, settings  as in ca_session_options
+ * datasets, profile, preset, settings, user_file, environment  as in ca_session_options
  */
 struct ca_build_options {
     size_t size;
@@ -181,6 +190,9 @@ struct ca_build_options {
     ca_progress_fn progress;
     void *progress_data;
     ca_cancel *cancel;
+    const char *user_file;
+    const char *const *environment;
+    size_t n_environment;
 };
 
 /* What a build did. run_id and store are NUL-terminated, cut never (a longer store path fails the build). */

@@ -175,6 +175,7 @@ int catalog_columns(struct catalog *c, const char *dataset, struct ArrowArrayStr
 int catalog_views(struct catalog *c, struct ArrowArrayStream *ret, struct ca_error *err) CA_MUST_CHECK;
 int catalog_routines(struct catalog *c, struct ArrowArrayStream *ret, struct ca_error *err) CA_MUST_CHECK;
 int catalog_settings(struct catalog *c, struct ArrowArrayStream *ret, struct ca_error *err) CA_MUST_CHECK;
+int catalog_profiles(struct catalog *c, struct ArrowArrayStream *ret, struct ca_error *err) CA_MUST_CHECK;
 int catalog_describe(struct catalog *c, const char *name_or_query, struct ArrowArrayStream *ret,
                      struct ca_error *err) CA_MUST_CHECK;
 /* DDL of one dataset or view, or (NULL) of all in order of name; `sink` gets one statement a call. */

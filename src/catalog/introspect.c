@@ -30,6 +30,8 @@ static const char routines_sql[] =
 
 static const char settings_sql[] = "SELECT name, value, description FROM information_schema.df_settings ORDER BY name";
 
+static const char profiles_sql[] = "SELECT kind, name, key, value FROM registry.profiles ORDER BY kind, name, key";
+
 /* `text` as an SQL string. */
 static char *sql_string(const char *text)
 {
@@ -76,6 +78,11 @@ int catalog_routines(struct catalog *c, struct ArrowArrayStream *ret, struct ca_
 int catalog_settings(struct catalog *c, struct ArrowArrayStream *ret, struct ca_error *err)
 {
     return engine_query(c->engine, settings_sql, NULL, NULL, ret, err);
+}
+
+int catalog_profiles(struct catalog *c, struct ArrowArrayStream *ret, struct ca_error *err)
+{
+    return engine_query(c->engine, profiles_sql, NULL, NULL, ret, err);
 }
 
 /* ---- names, handles and queries --------------------------------------------------------------------------------- */

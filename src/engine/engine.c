@@ -230,8 +230,16 @@ static void catalog_door_committed(void *data, const char *schema, const char *t
 int engine_open(const struct engine_options *options, struct engine **ret, struct ca_error *err)
 {
     g_autofree struct engine *e = g_new0(struct engine, 1);
-    CA_TRY(engine_profile_init(&e->profile, options->profile, options->preset, options->settings, options->n_settings,
-                               err));
+    const struct engine_choice choice = {
+        .profile = options->profile,
+        .profile_source = options->profile_source,
+        .preset = options->preset,
+        .preset_source = options->preset_source,
+        .settings = options->settings,
+        .setting_sources = options->setting_sources,
+        .n_settings = options->n_settings,
+    };
+    CA_TRY(engine_profile_init(&e->profile, &choice, err));
     struct cadf_catalog catalog = {0};
     if (options->catalog) {
         e->catalog = *options->catalog;
@@ -289,6 +297,28 @@ void engine_versions(engine_text_fn sink, void *data)
 const char *engine_profile_json(const struct engine *e)
 {
     return e->profile.json;
+}
+
+static int by_text(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+void engine_choices(const struct engine *e, engine_choice_fn emit, void *data)
+{
+    const struct engine_profile *p = &e->profile;
+    g_autoptr(GHashTable) last = g_hash_table_new(g_str_hash, g_str_equal);
+    g_autoptr(GPtrArray) keys = g_ptr_array_new();
+    for (guint i = 0; i < p->keys->len; i++)
+        if (g_hash_table_replace(last, p->keys->pdata[i], GUINT_TO_POINTER(i)))
+            g_ptr_array_add(keys, p->keys->pdata[i]);
+    g_ptr_array_sort(keys, by_text);
+    emit(data, "profile", p->profile, p->profile_source);
+    emit(data, "preset", p->preset, p->preset_source);
+    for (guint i = 0; i < keys->len; i++) {
+        guint at = GPOINTER_TO_UINT(g_hash_table_lookup(last, keys->pdata[i]));
+        emit(data, keys->pdata[i], p->values->pdata[at], p->sources->pdata[at]);
+    }
 }
 
 void engine_log_set(void (*fn)(void *data, int level, const char *target, const char *text, size_t n_bytes), void *data,

@@ -11,6 +11,7 @@
 #ifndef CA_ENGINE_ENGINE_H
 #define CA_ENGINE_ENGINE_H
 
+#include <glib.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -127,15 +128,24 @@ struct engine_catalog {
 
 /* ---- opening ---------------------------------------------------------------------------------------------------- */
 
+/* Where a value comes from when no caller says so, and when one says no more. */
+#define ENGINE_SOURCE_BUILT_IN "built in"
+#define ENGINE_SOURCE_OPTION "option"
+
 /* profile    small, medium, large, auto; NULL: auto
  * preset     schema_hardening, arrow_performance; NULL: schema_hardening
- * settings   "key=value", applied last
+ * settings   "key=value", applied last, a later one over an earlier one
+ * profile_source, preset_source, setting_sources
+ *            where each was said ("project file"), for messages and reports; NULL: an option
  * spill_dir  NULL: the system's
  * catalog    copied; data must outlive the engine */
 struct engine_options {
     const char *profile;
+    const char *profile_source;
     const char *preset;
+    const char *preset_source;
     const char *const *settings;
+    const char *const *setting_sources;
     size_t n_settings;
     const char *spill_dir;
     bool is_read_only;
@@ -150,6 +160,22 @@ void engine_versions(engine_text_fn sink, void *data);
 
 /* What the profile and preset came to: name, memory limit, the settings they made, as a JSON object. */
 const char *engine_profile_json(const struct engine *e);
+
+/* Each value that profile, preset and settings came to, in order of key, with its source: "built in", "profile NAME",
+ * "preset NAME", or what the caller said. `profile` and `preset` themselves come first. */
+typedef void (*engine_choice_fn)(void *data, const char *key, const char *value, const char *source);
+void engine_choices(const struct engine *e, engine_choice_fn emit, void *data);
+
+/* Every profile and preset there is, a call a value, as it would be on this machine: `kind` is "profile" (keys
+ * memory_limit_bytes, spill_limit_bytes, n_threads, and settings), "preset", or "always" for what holds anyhow. */
+typedef void (*engine_profile_fn)(void *data, const char *kind, const char *name, const char *key, const char *value);
+void engine_profiles(engine_profile_fn emit, void *data);
+
+/* The settings that variables DATAFUSION_SECTION_KEY=VALUE of an environment say, as "key=value" texts with the names
+ * of the variables beside them (both of g_free'd strings, appended). CA_ERR_INVALID: a section's key that the engine
+ * does not know; what names no section is somebody else's and left alone. */
+int engine_environment(const char *const *environment, size_t n, GPtrArray *ret_settings, GPtrArray *ret_sources,
+                       struct ca_error *err) CA_MUST_CHECK;
 
 void engine_log_set(void (*fn)(void *data, int level, const char *target, const char *text, size_t n_bytes), void *data,
                     int max_level);

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/engine.h"
+
 struct setting {
     const char *key;
     const char *value;
@@ -13,12 +15,12 @@ struct setting {
 
 /* In force whatever the preset: what the catalog's promises rest on.
  *   information_schema  is the introspection surface (A5)
- *   list_files_cache_limit 0  the cache lives for ever by default, so new files would stay invisible (engine.md 0.9)
  *   pushdown_filters    a row of a bundle is a whole file; filtering in the reader keeps it out of coalescing (0.15)
  *   collect_spans       positions in plan errors */
 static const struct setting always[] = {
-    {"datafusion.catalog.information_schema", "true"},        {"datafusion.execution.parquet.pushdown_filters", "true"},
-    {"datafusion.execution.parquet.reorder_filters", "true"}, {"datafusion.runtime.list_files_cache_limit", "0"},
+    {"datafusion.catalog.information_schema", "true"},
+    {"datafusion.execution.parquet.pushdown_filters", "true"},
+    {"datafusion.execution.parquet.reorder_filters", "true"},
     {"datafusion.sql_parser.collect_spans", "true"},
 };
 
@@ -51,28 +53,38 @@ static const struct {
 
 enum { MIB = 1 << 20 };
 
-/* batch_size counts rows; bundles are cut smaller by their provider. n_threads 0: one a core. */
-static const struct {
+/* What a session may take of the machine.
+ *   n_threads        0: one a core
+ *   batch_size       rows; bundles are cut smaller by their provider
+ *   metadata_mib     cache of file footers, which are compared with size and time of the file
+ * The list of a directory's files is cached by no profile: it would live for ever, so new files would stay invisible
+ * (engine.md 0.9); a table's scan option list_cache_ttl_seconds says otherwise for that table. */
+struct resources {
     const char *name;
-    uint64_t memory_mib;
+    uint64_t memory_bytes;
     uint32_t n_threads;
     uint32_t batch_size;
-} profiles[] = {
-    {"small", 256, 1, 4096},
-    {"medium", 1024, 2, 8192},
-    {"large", 8192, 0, 8192},
+    uint32_t metadata_mib;
+    uint32_t statistics_mib;
 };
 
-static void profile_set(struct engine_profile *p, const char *key, const char *value)
+static const struct resources profiles[] = {
+    {"small", (uint64_t)256 * MIB, 1, 4096, 8, 4},
+    {"medium", (uint64_t)1024 * MIB, 2, 8192, 50, 20},
+    {"large", (uint64_t)8192 * MIB, 0, 8192, 256, 64},
+};
+
+static void profile_set(struct engine_profile *p, const char *key, const char *value, const char *source)
 {
     g_ptr_array_add(p->keys, g_strdup(key));
     g_ptr_array_add(p->values, g_strdup(value));
+    g_ptr_array_add(p->sources, g_strdup(source));
 }
 
-static void profile_set_all(struct engine_profile *p, const struct setting *settings, size_t n)
+static void profile_set_all(struct engine_profile *p, const struct setting *settings, size_t n, const char *source)
 {
     for (size_t i = 0; i < n; i++)
-        profile_set(p, settings[i].key, settings[i].value);
+        profile_set(p, settings[i].key, settings[i].value, source);
 }
 
 /* An eighth of the machine's memory, at least 512 MiB, at most 16 GiB: the engine shares it with the parsers
@@ -85,35 +97,55 @@ static uint64_t auto_memory_bytes(void)
     return CLAMP(total / 8, (uint64_t)512 * MIB, (uint64_t)16384 * MIB);
 }
 
-static int profile_resources(struct engine_profile *p, const char *name, struct ca_error *err)
+/* All of the machine but memory, of which it takes a part. */
+static struct resources auto_resources(void)
+{
+    uint64_t memory_bytes = auto_memory_bytes();
+    uint32_t metadata_mib = (uint32_t)CLAMP(memory_bytes / MIB / 32, 16, 256);
+    return (struct resources){"auto", memory_bytes, 0, 8192, metadata_mib, 20};
+}
+
+static int find_resources(const char *name, struct resources *ret, struct ca_error *err)
+{
+    if (strcmp(name, "auto") == 0) {
+        *ret = auto_resources();
+        return CA_OK;
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(profiles); i++) {
+        if (strcmp(profiles[i].name, name) == 0) {
+            *ret = profiles[i];
+            return CA_OK;
+        }
+    }
+    return ca_fail(err, CA_ERR_INVALID, "unknown profile '%s': one of small, medium, large, auto", name);
+}
+
+static void set_number(struct engine_profile *p, const char *key, uint32_t value, const char *unit, const char *source)
+{
+    g_autofree char *text = g_strdup_printf("%u%s", value, unit);
+    profile_set(p, key, text, source);
+}
+
+static void profile_take(struct engine_profile *p, const struct resources *r)
 {
     uint32_t n_cores = (uint32_t)g_get_num_processors();
-    uint32_t batch_size = 8192;
-    p->n_threads = n_cores;
-    p->memory_limit_bytes = auto_memory_bytes();
-    if (strcmp(name, "auto") != 0) {
-        size_t i = 0;
-        while (i < G_N_ELEMENTS(profiles) && strcmp(profiles[i].name, name) != 0)
-            i++;
-        if (i == G_N_ELEMENTS(profiles))
-            return ca_fail(err, CA_ERR_INVALID, "unknown profile '%s': one of small, medium, large, auto", name);
-        p->memory_limit_bytes = profiles[i].memory_mib * MIB;
-        p->n_threads = profiles[i].n_threads ? MIN(profiles[i].n_threads, n_cores) : n_cores;
-        batch_size = profiles[i].batch_size;
-    }
-    p->spill_limit_bytes = p->memory_limit_bytes * 64;
-    g_autofree char *partitions = g_strdup_printf("%u", p->n_threads);
-    g_autofree char *batch = g_strdup_printf("%u", batch_size);
-    profile_set(p, "datafusion.execution.target_partitions", partitions);
-    profile_set(p, "datafusion.execution.batch_size", batch);
-    return CA_OK;
+    g_autofree char *source = g_strdup_printf("profile %s", r->name);
+    p->n_threads = r->n_threads ? MIN(r->n_threads, n_cores) : n_cores;
+    p->memory_limit_bytes = r->memory_bytes;
+    p->spill_limit_bytes = r->memory_bytes * 64;
+    set_number(p, "datafusion.execution.target_partitions", p->n_threads, "", source);
+    set_number(p, "datafusion.execution.batch_size", r->batch_size, "", source);
+    set_number(p, "datafusion.runtime.list_files_cache_limit", 0, "", source);
+    set_number(p, "datafusion.runtime.metadata_cache_limit", r->metadata_mib, "M", source);
+    set_number(p, "datafusion.runtime.file_statistics_cache_limit", r->statistics_mib, "M", source);
 }
 
 static int profile_preset(struct engine_profile *p, const char *name, struct ca_error *err)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(presets); i++) {
         if (strcmp(presets[i].name, name) == 0) {
-            profile_set_all(p, presets[i].settings, presets[i].n_settings);
+            g_autofree char *source = g_strdup_printf("preset %s", name);
+            profile_set_all(p, presets[i].settings, presets[i].n_settings, source);
             return CA_OK;
         }
     }
@@ -153,31 +185,51 @@ static bool is_fixed(const char *key)
     return false;
 }
 
-static int profile_extra(struct engine_profile *p, const char *const *settings, size_t n, struct ca_error *err)
+/* The engine fills its own catalog with tables that no contract describes, and ours has none. */
+static const char *const autoload_keys[] = {"datafusion.catalog.location", "datafusion.catalog.format"};
+
+static int check_key(const char *key, const char *value, struct ca_error *err)
 {
-    for (size_t i = 0; i < n; i++) {
-        if (!settings[i] || !g_utf8_validate(settings[i], -1, NULL))
-            return ca_fail(err, CA_ERR_INVALID, "setting %zu is not UTF-8", i + 1);
-        const char *equals = strchr(settings[i], '=');
-        if (!equals || equals == settings[i])
-            return ca_fail(err, CA_ERR_INVALID, "setting '%s' is not key=value", settings[i]);
-        g_autofree char *key = g_strndup(settings[i], (gsize)(equals - settings[i]));
-        bool is_introspection = strcmp(key, introspection) == 0;
-        if (is_introspection && strcmp(equals + 1, "true") != 0)
-            return ca_fail(err, CA_ERR_INVALID, "setting '%s' is always true: the catalog answers through it", key);
-        if (!is_introspection && is_fixed(key))
-            return ca_fail(err, CA_ERR_INVALID, "setting '%s' is the catalog's own and stays as it is", key);
-        profile_set(p, key, equals + 1);
-    }
+    bool is_introspection = strcmp(key, introspection) == 0;
+    if (is_introspection && strcmp(value, "true") != 0)
+        return ca_fail(err, CA_ERR_INVALID, "setting '%s' is always true: the catalog answers through it", key);
+    if (!is_introspection && is_fixed(key))
+        return ca_fail(err, CA_ERR_INVALID, "setting '%s' is the catalog's own and stays as it is", key);
+    for (size_t i = 0; i < G_N_ELEMENTS(autoload_keys); i++)
+        if (g_ascii_strcasecmp(key, autoload_keys[i]) == 0)
+            return ca_fail(err, CA_ERR_INVALID,
+                           "setting '%s' would make tables that no contract describes: write a contract with "
+                           "'storage: {format: .., location: ..}', or use CREATE EXTERNAL TABLE, which infers one",
+                           key);
     return CA_OK;
 }
 
-static char *profile_render(const struct engine_profile *p, const char *profile, const char *preset)
+static int profile_extra(struct engine_profile *p, const char *setting, size_t number, const char *source,
+                         struct ca_error *err)
+{
+    if (!setting || !g_utf8_validate(setting, -1, NULL))
+        return ca_fail(err, CA_ERR_INVALID, "setting %zu is not UTF-8", number);
+    const char *equals = strchr(setting, '=');
+    if (!equals || equals == setting)
+        return ca_fail(err, CA_ERR_INVALID, "setting '%s' is not key=value", setting);
+    g_autofree char *key = g_strndup(setting, (gsize)(equals - setting));
+    CA_TRY(check_key(key, equals + 1, err));
+    profile_set(p, key, equals + 1, source);
+    return CA_OK;
+}
+
+/* An option's mistake is there to be seen; one in a file or variable is not. */
+static int in_source(int rc, const char *source, struct ca_error *err)
+{
+    return rc == CA_OK || strcmp(source, ENGINE_SOURCE_OPTION) == 0 ? rc : ca_fail_context(err, rc, "%s", source);
+}
+
+static char *profile_render(const struct engine_profile *p)
 {
     json_t *settings = json_object();
     for (guint i = 0; i < p->keys->len; i++)
         json_object_set_new(settings, p->keys->pdata[i], json_string(p->values->pdata[i]));
-    json_t *root = json_pack("{s:s, s:s, s:I, s:I, s:i, s:o}", "profile", profile, "preset", preset,
+    json_t *root = json_pack("{s:s, s:s, s:I, s:I, s:i, s:o}", "profile", p->profile, "preset", p->preset,
                              "memory_limit_bytes", (json_int_t)p->memory_limit_bytes, "spill_limit_bytes",
                              (json_int_t)p->spill_limit_bytes, "n_threads", (int)p->n_threads, "settings", settings);
     char *text = json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS);
@@ -187,25 +239,42 @@ static char *profile_render(const struct engine_profile *p, const char *profile,
     return owned;
 }
 
-int engine_profile_init(struct engine_profile *p, const char *profile, const char *preset, const char *const *settings,
-                        size_t n_settings, struct ca_error *err)
+static char *source_of(const char *value, const char *source)
 {
-    profile = profile ? profile : "auto";
-    preset = preset ? preset : "schema_hardening";
-    memset(p, 0, sizeof *p);
-    p->keys = g_ptr_array_new_with_free_func(g_free);
-    p->values = g_ptr_array_new_with_free_func(g_free);
-    profile_set_all(p, always, G_N_ELEMENTS(always));
-    int rc = profile_preset(p, preset, err);
-    if (rc == CA_OK)
-        rc = profile_resources(p, profile, err);
-    if (rc == CA_OK)
-        rc = profile_extra(p, settings, n_settings, err);
+    return g_strdup(!value ? ENGINE_SOURCE_BUILT_IN : source ? source : ENGINE_SOURCE_OPTION);
+}
+
+static int profile_choose(struct engine_profile *p, const struct engine_choice *choice, struct ca_error *err)
+{
+    struct resources resources;
+    CA_TRY(in_source(profile_preset(p, p->preset, err), p->preset_source, err));
+    CA_TRY(in_source(find_resources(p->profile, &resources, err), p->profile_source, err));
+    profile_take(p, &resources);
+    for (size_t i = 0; i < choice->n_settings; i++) {
+        const char *source = choice->setting_sources ? choice->setting_sources[i] : ENGINE_SOURCE_OPTION;
+        CA_TRY(in_source(profile_extra(p, choice->settings[i], i + 1, source, err), source, err));
+    }
+    return CA_OK;
+}
+
+int engine_profile_init(struct engine_profile *p, const struct engine_choice *choice, struct ca_error *err)
+{
+    *p = (struct engine_profile){
+        .keys = g_ptr_array_new_with_free_func(g_free),
+        .values = g_ptr_array_new_with_free_func(g_free),
+        .sources = g_ptr_array_new_with_free_func(g_free),
+        .profile = g_strdup(choice->profile ? choice->profile : "auto"),
+        .profile_source = source_of(choice->profile, choice->profile_source),
+        .preset = g_strdup(choice->preset ? choice->preset : "schema_hardening"),
+        .preset_source = source_of(choice->preset, choice->preset_source),
+    };
+    profile_set_all(p, always, G_N_ELEMENTS(always), ENGINE_SOURCE_BUILT_IN);
+    int rc = profile_choose(p, choice, err);
     if (rc != CA_OK) {
         engine_profile_done(p);
         return rc;
     }
-    p->json = profile_render(p, profile, preset);
+    p->json = profile_render(p);
     return CA_OK;
 }
 
@@ -213,5 +282,49 @@ void engine_profile_done(struct engine_profile *p)
 {
     g_clear_pointer(&p->keys, g_ptr_array_unref);
     g_clear_pointer(&p->values, g_ptr_array_unref);
+    g_clear_pointer(&p->sources, g_ptr_array_unref);
+    g_clear_pointer(&p->profile, g_free);
+    g_clear_pointer(&p->profile_source, g_free);
+    g_clear_pointer(&p->preset, g_free);
+    g_clear_pointer(&p->preset_source, g_free);
     g_clear_pointer(&p->json, g_free);
+}
+
+/* ---- what there is to choose from ------------------------------------------------------------------------------- */
+
+static void emit_settings(const char *kind, const char *name, const struct setting *settings, size_t n,
+                          engine_profile_fn emit, void *data)
+{
+    for (size_t i = 0; i < n; i++)
+        emit(data, kind, name, settings[i].key, settings[i].value);
+}
+
+static void emit_resources(const struct resources *r, engine_profile_fn emit, void *data)
+{
+    struct engine_profile p = {
+        .keys = g_ptr_array_new_with_free_func(g_free),
+        .values = g_ptr_array_new_with_free_func(g_free),
+        .sources = g_ptr_array_new_with_free_func(g_free),
+    };
+    profile_take(&p, r);
+    g_autofree char *memory = g_strdup_printf("%" G_GUINT64_FORMAT, (guint64)p.memory_limit_bytes);
+    g_autofree char *spill = g_strdup_printf("%" G_GUINT64_FORMAT, (guint64)p.spill_limit_bytes);
+    g_autofree char *threads = g_strdup_printf("%u", p.n_threads);
+    emit(data, "profile", r->name, "memory_limit_bytes", memory);
+    emit(data, "profile", r->name, "spill_limit_bytes", spill);
+    emit(data, "profile", r->name, "n_threads", threads);
+    for (guint i = 0; i < p.keys->len; i++)
+        emit(data, "profile", r->name, p.keys->pdata[i], p.values->pdata[i]);
+    engine_profile_done(&p);
+}
+
+void engine_profiles(engine_profile_fn emit, void *data)
+{
+    struct resources machine = auto_resources();
+    emit_settings("always", "always", always, G_N_ELEMENTS(always), emit, data);
+    for (size_t i = 0; i < G_N_ELEMENTS(presets); i++)
+        emit_settings("preset", presets[i].name, presets[i].settings, presets[i].n_settings, emit, data);
+    emit_resources(&machine, emit, data);
+    for (size_t i = 0; i < G_N_ELEMENTS(profiles); i++)
+        emit_resources(&profiles[i], emit, data);
 }

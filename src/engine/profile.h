@@ -11,23 +11,42 @@
 
 #include "base/error.h"
 
-/* keys, values       settings in order of application, owned
+/* keys, values, sources   settings in order of application, owned; the last of a key holds
  * memory_limit_bytes of the engine's pool
  * spill_limit_bytes  of its temporary files
  * n_threads          of its runtime
+ * profile, preset    their names, and where each was said
  * json               what was chosen, for the manifest */
 struct engine_profile {
     GPtrArray *keys;
     GPtrArray *values;
+    GPtrArray *sources;
     uint64_t memory_limit_bytes;
     uint64_t spill_limit_bytes;
     uint32_t n_threads;
+    char *profile;
+    char *profile_source;
+    char *preset;
+    char *preset_source;
     char *json;
 };
 
-/* Resolve names (NULL: the defaults) and "key=value" settings. CA_ERR_INVALID names what is unknown or malformed. */
-int engine_profile_init(struct engine_profile *p, const char *profile, const char *preset, const char *const *settings,
-                        size_t n_settings, struct ca_error *err) CA_MUST_CHECK;
+/* What a caller chose. profile, preset NULL: the defaults; settings are "key=value", later ones win.
+ * *_source  where it was said, for messages and reports; NULL: ENGINE_SOURCE_OPTION, one for each setting in
+ *           setting_sources */
+struct engine_choice {
+    const char *profile;
+    const char *profile_source;
+    const char *preset;
+    const char *preset_source;
+    const char *const *settings;
+    const char *const *setting_sources;
+    size_t n_settings;
+};
+
+/* CA_ERR_INVALID names what is unknown or malformed, and where it was said when that is no option. */
+int engine_profile_init(struct engine_profile *p, const struct engine_choice *choice,
+                        struct ca_error *err) CA_MUST_CHECK;
 void engine_profile_done(struct engine_profile *p);
 
 /* The settings that neither an option nor a statement changes. */

@@ -1,4 +1,4 @@
-/* repo/project.c — .codeanatomy.yaml becomes a `struct repo_project`.
+/* repo/project.c — .codeanatomy.yaml, or the user's file, becomes a `struct repo_project`.
  *
  * The file is one flat map, so parser events are enough: no tree is built and nothing nests. The table `keys` is the
  * only place where a key is named; unknown and repeated keys are refused, so that a typo is an error with a place and
@@ -6,6 +6,7 @@
  */
 #include "repo/repo.h"
 
+#include <errno.h>
 #include <glib.h>
 #include <libfyaml.h>
 #include <string.h>
@@ -19,29 +20,38 @@
 
 enum key_kind { KEY_TEXT, KEY_PATH_LIST, KEY_TEXT_LIST, KEY_BOOL };
 
+/* is_users   the user's file may say it too: it is true of more than one repository */
 struct key {
     const char *name;
     enum key_kind kind;
     size_t offset;
+    bool is_users;
 };
 
 /* source_roots are directories below the root; the other lists are taken as they are. */
 static const struct key keys[] = {
-    {"repository", KEY_TEXT, offsetof(struct repo_project, repository)},
-    {"source_roots", KEY_PATH_LIST, offsetof(struct repo_project, source_roots)},
-    {"include", KEY_TEXT_LIST, offsetof(struct repo_project, include)},
-    {"exclude", KEY_TEXT_LIST, offsetof(struct repo_project, exclude)},
-    {"python", KEY_TEXT, offsetof(struct repo_project, python)},
-    {"layers", KEY_TEXT_LIST, offsetof(struct repo_project, layers)},
-    {"store", KEY_TEXT, offsetof(struct repo_project, store)},
-    {"use_git_ignore", KEY_BOOL, offsetof(struct repo_project, use_git_ignore)},
+    {"repository", KEY_TEXT, offsetof(struct repo_project, repository), false},
+    {"source_roots", KEY_PATH_LIST, offsetof(struct repo_project, source_roots), false},
+    {"include", KEY_TEXT_LIST, offsetof(struct repo_project, include), false},
+    {"exclude", KEY_TEXT_LIST, offsetof(struct repo_project, exclude), false},
+    {"python", KEY_TEXT, offsetof(struct repo_project, python), true},
+    {"layers", KEY_TEXT_LIST, offsetof(struct repo_project, layers), true},
+    {"profile", KEY_TEXT, offsetof(struct repo_project, profile), true},
+    {"preset", KEY_TEXT, offsetof(struct repo_project, preset), true},
+    {"settings", KEY_TEXT_LIST, offsetof(struct repo_project, settings), true},
+    {"store", KEY_TEXT, offsetof(struct repo_project, store), false},
+    {"use_git_ignore", KEY_BOOL, offsetof(struct repo_project, use_git_ignore), false},
 };
 
-/* in        what the next event belongs to
+/* file      its name in messages
+ * is_user   it is the user's, not a project's
+ * in        what the next event belongs to
  * key       the key whose value is being read, and where it stands
  * is_seen   by index into keys
  * list      items so far, while in a list */
 struct reader {
+    const char *file;
+    bool is_user;
     enum { IN_NOTHING, IN_MAP, IN_LIST, IN_END } in;
     const struct key *key;
     struct fy_mark key_mark;
@@ -55,7 +65,7 @@ static int refuse(const struct reader *r, const struct fy_mark *mark, const char
 {
     int line = mark != NULL ? mark->line + 1 : 1;
     int column = mark != NULL ? mark->column + 1 : 1;
-    return ca_fail(r->err, CA_ERR_SYNTAX, "%s:%d:%d: %s", PROJECT_FILE, line, column, what);
+    return ca_fail(r->err, CA_ERR_SYNTAX, "%s:%d:%d: %s", r->file, line, column, what);
 }
 
 static void *field_of(const struct reader *r)
@@ -63,26 +73,38 @@ static void *field_of(const struct reader *r)
     return (char *)r->project + r->key->offset;
 }
 
-static int read_key(struct reader *r, const struct fy_mark *mark, const char *text)
+static int refuse_key(const struct reader *r, const struct fy_mark *mark, const char *text)
 {
-    for (size_t i = 0; i < G_N_ELEMENTS(keys); i++) {
-        if (strcmp(keys[i].name, text) != 0)
-            continue;
-        if (r->is_seen[i]) {
-            g_autofree char *what = g_strdup_printf("the key '%s' is given twice", text);
-            return refuse(r, mark, what);
-        }
-        r->is_seen[i] = true;
-        r->key = &keys[i];
-        r->key_mark = *mark;
-        return CA_OK;
-    }
-
     g_autoptr(GString) what = g_string_new(NULL);
     g_string_append_printf(what, "unknown key '%s'; known keys are", text);
-    for (size_t i = 0; i < G_N_ELEMENTS(keys); i++)
-        g_string_append_printf(what, "%s %s", i == 0 ? "" : ",", keys[i].name);
+    bool is_first = true;
+    for (size_t i = 0; i < G_N_ELEMENTS(keys); i++) {
+        if (r->is_user && !keys[i].is_users)
+            continue;
+        g_string_append_printf(what, "%s %s", is_first ? "" : ",", keys[i].name);
+        is_first = false;
+    }
     return refuse(r, mark, what->str);
+}
+
+static int read_key(struct reader *r, const struct fy_mark *mark, const char *text)
+{
+    size_t i = 0;
+    while (i < G_N_ELEMENTS(keys) && strcmp(keys[i].name, text) != 0)
+        i++;
+    if (i == G_N_ELEMENTS(keys))
+        return refuse_key(r, mark, text);
+    g_autofree char *what = NULL;
+    if (r->is_user && !keys[i].is_users)
+        what = g_strdup_printf("the key '%s' is a repository's own: it belongs into its " PROJECT_FILE, text);
+    else if (r->is_seen[i])
+        what = g_strdup_printf("the key '%s' is given twice", text);
+    if (what)
+        return refuse(r, mark, what);
+    r->is_seen[i] = true;
+    r->key = &keys[i];
+    r->key_mark = *mark;
+    return CA_OK;
 }
 
 /* `src/`, `./src` and `src` are one directory: give it one spelling. NULL: not below the root. */
@@ -226,10 +248,11 @@ static int refuse_unparsable(const struct reader *r, struct fy_diag *diag)
     const struct fy_diag_error *e = fy_diag_errors_iterate(diag, &iterator); /* counts from 1, marks from 0 */
     if (e == NULL)
         return refuse(r, NULL, "not YAML");
-    return ca_fail(r->err, CA_ERR_SYNTAX, "%s:%d:%d: %s", PROJECT_FILE, e->line, e->column, e->msg);
+    return ca_fail(r->err, CA_ERR_SYNTAX, "%s:%d:%d: %s", r->file, e->line, e->column, e->msg);
 }
 
-static int parse(const char *text, size_t n_bytes, struct repo_project *project, struct ca_error *err)
+static int parse(const char *file, bool is_user, const char *text, size_t n_bytes, struct repo_project *project,
+                 struct ca_error *err)
 {
     struct fy_diag_cfg diag_cfg;
     fy_diag_cfg_default(&diag_cfg);
@@ -237,15 +260,15 @@ static int parse(const char *text, size_t n_bytes, struct repo_project *project,
     diag_cfg.colorize = false;
     struct fy_diag *diag = fy_diag_create(&diag_cfg);
     if (diag == NULL)
-        return ca_fail(err, CA_ERR_RESOURCES, "%s: no memory to parse", PROJECT_FILE);
+        return ca_fail(err, CA_ERR_RESOURCES, "%s: no memory to parse", file);
     fy_diag_set_collect_errors(diag, true);
     struct fy_parse_cfg cfg = {.flags = FYPCF_QUIET | FYPCF_COLLECT_DIAG | FYPCF_DEFAULT_VERSION_1_2 | FYPCF_JSON_NONE,
                                .diag = diag};
     struct fy_parser *parser = fy_parser_create(&cfg);
-    struct reader r = {.project = project, .err = err};
+    struct reader r = {.file = file, .is_user = is_user, .project = project, .err = err};
     int rc = CA_OK;
     if (parser == NULL || fy_parser_set_string(parser, text, n_bytes) != 0)
-        rc = ca_fail(err, CA_ERR_RESOURCES, "%s: no memory to parse", PROJECT_FILE);
+        rc = ca_fail(err, CA_ERR_RESOURCES, "%s: no memory to parse", file);
     for (bool is_done = false; rc == CA_OK && !is_done;) {
         struct fy_event *event = fy_parser_parse(parser);
         if (event == NULL) {
@@ -276,7 +299,23 @@ void repo_project_done(struct repo_project *p)
     g_free(p->python);
     g_strfreev(p->layers);
     g_free(p->store);
+    g_free(p->profile);
+    g_free(p->preset);
+    g_strfreev(p->settings);
     *p = (struct repo_project){0};
+}
+
+/* Read the file at `path` over what *project says; nothing there is fine. A link that leads nowhere is a mistake, which
+ * reading reports. */
+static int load(const char *path, const char *shown, bool is_user, struct repo_project *project, struct ca_error *err)
+{
+    struct stat st;
+    if (lstat(path, &st) != 0 && (errno == ENOENT || errno == ENOTDIR))
+        return CA_OK;
+    CA_AUTOFREE char *text = NULL;
+    size_t n_bytes = 0;
+    CA_TRY(file_read_bounded(path, PROJECT_MAX_BYTES, &text, &n_bytes, err));
+    return parse(shown, is_user, text, n_bytes, project, err);
 }
 
 int repo_project_load(const char *root, struct repo_project *ret, struct ca_error *err)
@@ -286,18 +325,24 @@ int repo_project_load(const char *root, struct repo_project *ret, struct ca_erro
         return ca_fail(err, CA_ERR_NOT_FOUND, "'%s' is not a directory", root);
 
     g_autofree char *path = g_build_filename(root, PROJECT_FILE, NULL);
-    bool has_file = lstat(path, &st) == 0; /* a link that leads nowhere is a mistake, which reading reports */
-    CA_AUTOFREE char *text = NULL;
-    size_t n_bytes = 0;
-    if (has_file)
-        CA_TRY(file_read_bounded(path, PROJECT_MAX_BYTES, &text, &n_bytes, err));
-
     struct repo_project project = {.root = g_strdup(root), .repository = g_strdup("repo"), .use_git_ignore = true};
-    int rc = has_file ? parse(text, n_bytes, &project, err) : CA_OK;
+    int rc = load(path, PROJECT_FILE, /* is_user= */ false, &project, err);
     if (rc != CA_OK) {
         repo_project_done(&project);
         return rc;
     }
     *ret = project;
+    return CA_OK;
+}
+
+int repo_user_file_load(const char *path, struct repo_project *ret, struct ca_error *err)
+{
+    struct repo_project user = {0};
+    int rc = load(path, path, /* is_user= */ true, &user, err);
+    if (rc != CA_OK) {
+        repo_project_done(&user);
+        return rc;
+    }
+    *ret = user;
     return CA_OK;
 }

@@ -22,7 +22,7 @@
 #include "base/error.h"
 #include "position/position.h"
 
-/* The project file .codeanatomy.yaml and flags say the same things; see docs/project-file.md.
+/* The project file .codeanatomy.yaml, the user's file and flags say the same things; see docs/project-file.md.
  *
  *   repository        name in every id; default "repo", so that ids do not depend on the directory
  *   source_roots      directories that module names start from; empty: found (src layouts, directories without
@@ -30,6 +30,8 @@
  *   include, exclude  gitignore-style patterns relative to root; include empty: everything
  *   python, layers, store
  *                     interpreter and the like: carried here for build; NULL / empty: default
+ *   profile, preset, settings
+ *                     runtime limits, schema settings, and engine settings as "key=value"; NULL / empty: default
  *   use_git_ignore    default true
  *
  * All strings are owned by the struct and come from GLib (g_strdup, g_strfreev); repo_project_done frees them and is
@@ -43,11 +45,18 @@ struct repo_project {
     char *python;
     char **layers;
     char *store;
+    char *profile;
+    char *preset;
+    char **settings;
     bool use_git_ignore;
 };
 
 /* Read `.codeanatomy.yaml` under root where there is one; unknown keys are refused with line and column. */
 int repo_project_load(const char *root, struct repo_project *ret, struct ca_error *err) CA_MUST_CHECK;
+
+/* Read the user's file at `path`, which says a project's keys that are no repository's own: python, layers, profile,
+ * preset, settings. Nothing there: nothing is said. Unknown keys are refused with line and column; root stays NULL. */
+int repo_user_file_load(const char *path, struct repo_project *ret, struct ca_error *err) CA_MUST_CHECK;
 void repo_project_done(struct repo_project *p);
 
 /* path        as in repo_files_v1.path (escaped UTF-8); os_path: the bytes to open, relative to root. A directory that

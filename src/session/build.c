@@ -60,13 +60,7 @@ static int build_project(const struct session_project *project, const struct ca_
         .worker_path = worker,
         .worker_missing = missing,
         .n_workers = o->n_workers,
-        .engine =
-            {
-                .profile = o->profile,
-                .preset = o->preset,
-                .settings = o->settings,
-                .n_settings = o->n_settings,
-            },
+        .engine = session_settings_engine(&project->settings),
         .functions = functions,
         .n_functions = n_functions,
         .cancel = (struct engine_cancel *)o->cancel,

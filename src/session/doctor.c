@@ -85,12 +85,31 @@ static void check_store(const struct report *r, const char *path)
             "%" G_GUINT64_FORMAT " MiB free", (guint64)fs.f_bavail * fs.f_frsize >> 20);
 }
 
-static void check_catalog(const struct report *r, const struct ca_build_options *o)
+static void say_choice(void *data, const char *key, const char *value, const char *source)
+{
+    say(data, "ok", g_str_has_prefix(key, "datafusion.") ? "setting" : key, "%s%s%s (%s)",
+        g_str_has_prefix(key, "datafusion.") ? key : "", g_str_has_prefix(key, "datafusion.") ? " = " : "", value,
+        source);
+}
+
+/* What the files and options of the project come to. */
+static void say_project(const struct report *r, const struct session_project *p)
+{
+    say(r, "ok", "repository", "%s", p->repo.root);
+    say(r, "ok", "name", "%s (%s)", p->repo.repository, session_source_name(p->name_source));
+    say(r, "ok", "store", "%s (%s)", p->store, session_source_name(p->store_source));
+    say(r, "ok", "python", "%s (%s)", p->repo.python ? p->repo.python : "python3",
+        session_source_name(p->python_source));
+    g_autofree char *layers = p->repo.layers ? g_strjoinv(", ", p->repo.layers) : g_strdup("all");
+    say(r, "ok", "layers", "%s (%s)", layers, session_source_name(p->layers_source));
+}
+
+static void check_catalog(struct report *r, const struct ca_build_options *o, const struct session_settings *settings)
 {
     size_t n_functions = 0;
     struct catalog_options c = {
         .datasets_dir = o->datasets,
-        .engine = {.profile = o->profile, .preset = o->preset, .settings = o->settings, .n_settings = o->n_settings},
+        .engine = session_settings_engine(settings),
         .functions = kernel_functions(&n_functions),
     };
     c.n_functions = n_functions;
@@ -101,7 +120,7 @@ static void check_catalog(const struct report *r, const struct ca_build_options 
     else
         say(r, "ok", "catalog", "%zu datasets and views, every view planned", catalog_n_entries(catalog));
     if (catalog)
-        say(r, "ok", "engine", "%s", engine_profile_json(catalog_engine(catalog)));
+        engine_choices(catalog_engine(catalog), say_choice, r);
     catalog_close(catalog);
 }
 
@@ -113,10 +132,10 @@ int ca_doctor(const char *repository, const struct ca_build_options *options, ca
     struct session_project project;
     struct report r = {sink, data};
     CA_TRY(session_project_init(&project, repository, options, &o, err));
-    say(&r, "ok", "repository", "%s, called '%s' in ids", project.repo.root, project.repo.repository);
+    say_project(&r, &project);
     check_interpreter(&r, &project.repo);
     check_store(&r, project.store);
-    check_catalog(&r, &o);
+    check_catalog(&r, &o, &project.settings);
     session_project_done(&project);
     return CA_OK;
 }

@@ -6,6 +6,17 @@
 
 #include "session/options.h"
 
+const char *session_source_name(enum session_source source)
+{
+    static const char *const names[] = {
+        [SESSION_DEFAULT] = ENGINE_SOURCE_BUILT_IN,
+        [SESSION_USER] = SESSION_USER_FILE,
+        [SESSION_PROJECT] = SESSION_PROJECT_FILE,
+        [SESSION_OPTION] = ENGINE_SOURCE_OPTION,
+    };
+    return names[source];
+}
+
 static void replace_text(char **field, const char *given)
 {
     if (given) {
@@ -46,14 +57,43 @@ static int check_options(const struct ca_build_options *o, struct ca_error *err)
     CA_TRY(check_texts("include", o->include, o->n_include, err));
     CA_TRY(check_texts("exclude", o->exclude, o->n_exclude, err));
     CA_TRY(check_texts("layer", o->layers, o->n_layers, err));
+    CA_TRY(check_texts("variable", o->environment, o->n_environment, err));
     return check_texts("setting", o->settings, o->n_settings, err);
 }
 
-/* Project file first, then what the caller says. */
-static int project_take(struct repo_project *p, const char *repository, const struct ca_build_options *o,
-                        struct ca_error *err)
+/* The user's word where the project has none. */
+static void complete(struct session_project *p, struct repo_project *user)
 {
+    if (!p->repo.python && user->python) {
+        p->repo.python = g_steal_pointer(&user->python);
+        p->python_source = SESSION_USER;
+    }
+    if (!p->repo.layers && user->layers) {
+        p->repo.layers = g_steal_pointer(&user->layers);
+        p->layers_source = SESSION_USER;
+    }
+}
+
+/* Project file first, then what the caller says. */
+static int project_take(struct session_project *sp, const char *repository, const struct ca_build_options *o,
+                        struct repo_project *user, struct ca_error *err)
+{
+    struct repo_project *p = &sp->repo;
     CA_TRY(repo_project_load(repository, p, err));
+    sp->name_source = strcmp(p->repository, "repo") != 0 ? SESSION_PROJECT : SESSION_DEFAULT;
+    sp->python_source = p->python ? SESSION_PROJECT : SESSION_DEFAULT;
+    sp->layers_source = p->layers ? SESSION_PROJECT : SESSION_DEFAULT;
+    sp->store_source = p->store ? SESSION_PROJECT : SESSION_DEFAULT;
+    complete(sp, user);
+    const struct session_said said = {
+        .profile = o->profile,
+        .preset = o->preset,
+        .settings = o->settings,
+        .n_settings = o->n_settings,
+        .environment = o->environment,
+        .n_environment = o->n_environment,
+    };
+    CA_TRY(session_settings_init(&sp->settings, &said, p, user, err));
     replace_text(&p->repository, o->name);
     replace_text(&p->python, o->python);
     replace_text(&p->store, o->store);
@@ -61,6 +101,10 @@ static int project_take(struct repo_project *p, const char *repository, const st
     replace_list(&p->include, o->include, o->n_include);
     replace_list(&p->exclude, o->exclude, o->n_exclude);
     replace_list(&p->layers, o->layers, o->n_layers);
+    sp->name_source = o->name ? SESSION_OPTION : sp->name_source;
+    sp->python_source = o->python ? SESSION_OPTION : sp->python_source;
+    sp->layers_source = o->n_layers ? SESSION_OPTION : sp->layers_source;
+    sp->store_source = o->store ? SESSION_OPTION : sp->store_source;
     return CA_OK;
 }
 
@@ -84,7 +128,11 @@ int session_project_init(struct session_project *p, const char *repository, cons
     if (!repository)
         return ca_fail(err, CA_ERR_INVALID, "no repository is named");
     CA_TRY(check_options(ret_options, err));
-    int rc = project_take(&p->repo, repository, ret_options, err);
+    struct repo_project user = {0};
+    int rc = ret_options->user_file ? repo_user_file_load(ret_options->user_file, &user, err) : CA_OK;
+    if (rc == CA_OK)
+        rc = project_take(p, repository, ret_options, &user, err);
+    repo_project_done(&user);
     if (rc != CA_OK) {
         session_project_done(p);
         return rc;
@@ -97,5 +145,6 @@ int session_project_init(struct session_project *p, const char *repository, cons
 void session_project_done(struct session_project *p)
 {
     repo_project_done(&p->repo);
+    session_settings_done(&p->settings);
     g_clear_pointer(&p->store, g_free);
 }

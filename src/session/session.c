@@ -14,6 +14,7 @@
 #include "publish/manifest.h"
 #include "publish/store.h"
 #include "session/options.h"
+#include "session/settings.h"
 
 /* catalog   the schema authority of the session
  * store     NULL: built-in contracts alone
@@ -27,9 +28,7 @@ struct ca_session {
     bool is_pinned_run;
     bool is_read_only;
     char *datasets_dir;
-    char *profile;
-    char *preset;
-    char **settings;
+    struct session_settings settings;
 };
 
 /* Pin every dataset of the manifest. The snapshot and the manifest were written by one build, so a difference is drift.
@@ -124,29 +123,46 @@ static int session_open_run(ca_session *s, const char *run, struct ca_error *err
         .snapshot_path = snapshot_path,
         .snapshot_fingerprint = fingerprint,
         .datasets_dir = s->datasets_dir,
-        .engine =
-            {
-                .profile = s->profile,
-                .preset = s->preset,
-                .settings = (const char *const *)s->settings,
-                .n_settings = s->settings ? g_strv_length(s->settings) : 0,
-                .is_read_only = s->is_read_only,
-            },
+        .engine = session_settings_engine(&s->settings),
         .functions = kernel_functions(&n_functions),
         .place = s->store && !s->is_read_only ? session_place : NULL,
         .place_data = s->store,
     };
     c.n_functions = n_functions;
+    c.engine.is_read_only = s->is_read_only;
     CA_TRY(catalog_open(&c, &s->catalog, err));
     return s->manifest.root ? session_pin(s, err) : CA_OK;
 }
 
-static char **copy_settings(const char *const *settings, size_t n)
+/* What the options, the project file and the user's file say about the engine. */
+static int session_take_settings(ca_session *s, const struct ca_session_options *o, struct ca_error *err)
 {
-    char **copy = g_new0(char *, n + 1);
+    const struct session_said said = {
+        .profile = o->profile,
+        .preset = o->preset,
+        .settings = o->settings,
+        .n_settings = o->n_settings,
+        .environment = o->environment,
+        .n_environment = o->n_environment,
+    };
+    struct repo_project project = {0};
+    struct repo_project user = {0};
+    int rc = o->repository ? repo_project_load(o->repository, &project, err) : CA_OK;
+    if (rc == CA_OK && o->user_file)
+        rc = repo_user_file_load(o->user_file, &user, err);
+    if (rc == CA_OK)
+        rc = session_settings_init(&s->settings, &said, &project, &user, err);
+    repo_project_done(&project);
+    repo_project_done(&user);
+    return rc;
+}
+
+static int check_list(const char *const *texts, size_t n, const char *list, const char *one, struct ca_error *err)
+{
+    CA_TRY(session_need(n == 0 || texts != NULL, list, err));
     for (size_t i = 0; i < n; i++)
-        copy[i] = g_strdup(settings[i]);
-    return copy;
+        CA_TRY(session_need(texts[i] != NULL, one, err));
+    return CA_OK;
 }
 
 int ca_session_open(const struct ca_session_options *options, ca_session **ret, struct ca_error *err)
@@ -154,19 +170,17 @@ int ca_session_open(const struct ca_session_options *options, ca_session **ret, 
     CA_TRY(session_need(ret != NULL, "the result", err));
     struct ca_session_options o;
     CA_TRY(session_options_take(&o, sizeof o, options, options ? options->size : 0, err));
-    CA_TRY(session_need(o.n_settings == 0 || o.settings != NULL, "the list of settings", err));
-    for (size_t i = 0; i < o.n_settings; i++)
-        CA_TRY(session_need(o.settings[i] != NULL, "a setting", err));
+    CA_TRY(check_list(o.settings, o.n_settings, "the list of settings", "a setting", err));
+    CA_TRY(check_list(o.environment, o.n_environment, "the environment", "a variable", err));
     if (o.run && !o.store)
         return ca_fail(err, CA_ERR_INVALID, "run '%s' needs a store", o.run);
     ca_session *s = g_new0(ca_session, 1);
     s->is_pinned_run = o.run != NULL;
     s->is_read_only = o.read_only != 0;
     s->datasets_dir = g_strdup(o.datasets);
-    s->profile = g_strdup(o.profile);
-    s->preset = g_strdup(o.preset);
-    s->settings = copy_settings(o.settings, o.n_settings);
-    int rc = o.store ? store_open_read(o.store, &s->store, err) : CA_OK;
+    int rc = session_take_settings(s, &o, err);
+    if (rc == CA_OK && o.store)
+        rc = store_open_read(o.store, &s->store, err);
     if (rc == CA_OK)
         rc = session_open_run(s, o.run, err);
     if (rc != CA_OK) {
@@ -185,9 +199,7 @@ void ca_session_close(ca_session *s)
     manifest_done(&s->manifest);
     store_close(s->store);
     g_free(s->datasets_dir);
-    g_free(s->profile);
-    g_free(s->preset);
-    g_strfreev(s->settings);
+    session_settings_done(&s->settings);
     g_free(s);
 }
 
@@ -314,6 +326,13 @@ int ca_settings(ca_session *s, struct ArrowArrayStream *ret, struct ca_error *er
     CA_TRY(session_need(s != NULL, "the session", err));
     CA_TRY(session_need(ret != NULL, "the result", err));
     return catalog_settings(s->catalog, ret, err);
+}
+
+int ca_profiles(ca_session *s, struct ArrowArrayStream *ret, struct ca_error *err)
+{
+    CA_TRY(session_need(s != NULL, "the session", err));
+    CA_TRY(session_need(ret != NULL, "the result", err));
+    return catalog_profiles(s->catalog, ret, err);
 }
 
 int ca_describe(ca_session *s, const char *name_or_query, struct ArrowArrayStream *ret, struct ca_error *err)

@@ -298,7 +298,7 @@ static void test_project_refused(void **state)
         {"repository: a\n  pyhton: b\n", ".codeanatomy.yaml:1:13: invalid multiline plain key"},
         {"repository: a\npyhton: b\n", ".codeanatomy.yaml:2:1: unknown key 'pyhton'; known keys are repository, "
                                        "source_roots, include, exclude, python, "
-                                       "layers, store, use_git_ignore"},
+                                       "layers, profile, preset, settings, store, use_git_ignore"},
         {"store: a\nstore: b\n", ".codeanatomy.yaml:2:1: the key 'store' is given twice"},
         {"use_git_ignore: yes\n", ".codeanatomy.yaml:1:17: 'use_git_ignore' must be true or false"},
         {"use_git_ignore: 'true'\n", ".codeanatomy.yaml:1:17: 'use_git_ignore' must be true or false"},
