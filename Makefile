@@ -101,10 +101,11 @@ cov: prepare ## line coverage of the unit tests
 	$(PYTHON) -m gcovr --root . --object-directory build/cov --filter src/ --print-summary build/cov
 
 .PHONY: bench
-bench: all ## speed and memory on requests, django and sympy, with the floor; one JSON line a result
+bench: all ## speed and memory on requests, django and sympy, with the floor, and of large catalogs; one JSON line a result
 	tools/python-env >/dev/null
 	CODEANATOMY=$(CURDIR)/build/bin/codeanatomy CA_SOURCE_DIR=$(CURDIR) CA_BUILD_DIR=$(CURDIR)/build \
 		CA_CORPORA="$$(tools/corpora)" $(PYTHON) bench/run.py
+	CODEANATOMY=$(CURDIR)/build/bin/codeanatomy $(PYTHON) bench/catalog.py
 
 .PHONY: install
 install: all ## install program, library, headers and pkg-config file under PREFIX (default /usr/local); DESTDIR is honoured

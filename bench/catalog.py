@@ -102,7 +102,8 @@ def generate(root: Path, n_datasets: int) -> Path:
 WARM = {
     "information_schema.tables": "SELECT count(*) AS n FROM information_schema.tables",
     "information_schema.columns": "SELECT count(*) AS n FROM information_schema.columns",
-    "information_schema.columns of one": "SELECT column_name FROM information_schema.columns WHERE table_name = 'd00042'",
+    "information_schema.columns of one": "SELECT column_name FROM information_schema.columns "
+    "WHERE table_name = 'd00042'",
     "information_schema.views": "SELECT count(*) AS n FROM information_schema.views",
     "registry.datasets": "SELECT health, count(*) AS n FROM registry.datasets GROUP BY health",
     "registry.columns": "SELECT count(*) AS n FROM registry.columns WHERE type = 'utf8'",

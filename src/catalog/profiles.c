@@ -1,6 +1,6 @@
 /* catalog/profiles.c — the rows of registry.profiles: what there is to choose from (A2, A3). */
-#include "catalog/tables.h"
 #include "rows/gen/profiles.h"
+#include "catalog/tables.h"
 
 /* rc  the first errno of the builder */
 struct filling {

@@ -138,10 +138,13 @@ int contract_bundle_open(const void *bytes, size_t n_bytes, const char *fingerpr
     CA_AUTOPTR(contract_bundle) b = g_new0(struct contract_bundle, 1);
     g_mutex_init(&b->lock);
     b->bytes = bytes;
-    CA_TRY(read_header(b, n_bytes, err));
-    fingerprint_of(b->bytes, b->header.n_index_bytes, b->fingerprint);
+    int rc = read_header(b, n_bytes, fingerprint ? NULL : err);
+    if (rc == CA_OK)
+        fingerprint_of(b->bytes, b->header.n_index_bytes, b->fingerprint);
     if (fingerprint && strcmp(fingerprint, b->fingerprint) != 0)
-        return ca_fail(err, CA_ERR_DRIFT, "contract bundle: it was changed after it was written: build again");
+        return ca_fail(err, CA_ERR_DRIFT, "it was changed after it was written: build again");
+    if (rc != CA_OK)
+        return rc;
     CA_TRY(read_index(b, err));
     *ret = CA_STEAL(b);
     return CA_OK;

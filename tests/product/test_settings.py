@@ -235,8 +235,8 @@ MISTAKES: dict[str, tuple[Callable[[World], dict[str, str]], int, str]] = {
     "unknown key in the project file": (
         lambda w: w.project("profile: small\n\nprofil: small\n") or {},
         3,
-        ".codeanatomy.yaml:3:1: unknown key 'profil'; known keys are repository, source_roots, include, exclude, python, "
-        "layers, profile, preset, settings, store, use_git_ignore",
+        ".codeanatomy.yaml:3:1: unknown key 'profil'; known keys are repository, source_roots, include, exclude, "
+        "python, layers, profile, preset, settings, store, use_git_ignore",
     ),
     "a repository's key in the user's file": (
         lambda w: w.user("store: /tmp/tables\n") or {},
@@ -261,8 +261,8 @@ MISTAKES: dict[str, tuple[Callable[[World], dict[str, str]], int, str]] = {
     "a variable of no setting": (
         lambda _: {"DATAFUSION_EXECUTION_BATCHES": "3"},
         2,
-        "variable 'DATAFUSION_EXECUTION_BATCHES' names no setting of the engine: 'codeanatomy sql -c \"SHOW ALL\"' lists "
-        "them",
+        "variable 'DATAFUSION_EXECUTION_BATCHES' names no setting of the engine: 'codeanatomy sql -c "
+        '"SHOW ALL"\' lists them',
     ),
     "the catalog's own setting": (
         lambda _: {"DATAFUSION_CATALOG_DEFAULT_CATALOG": "mine"},
@@ -274,7 +274,8 @@ MISTAKES: dict[str, tuple[Callable[[World], dict[str, str]], int, str]] = {
         lambda _: {"DATAFUSION_CATALOG_LOCATION": "/tmp"},
         2,
         "DATAFUSION_CATALOG_LOCATION: setting 'datafusion.catalog.location' would make tables that no contract "
-        "describes: write a contract with 'storage: {{format: .., location: ..}}', or use CREATE EXTERNAL TABLE, which infers one",
+        "describes: write a contract with 'storage: {{format: .., location: ..}}', or use CREATE EXTERNAL TABLE, which "
+        "infers one",
     ),
 }
 

@@ -150,8 +150,7 @@ static void test_snapshot(void **state)
     options.snapshot = snapshot;
     options.snapshot_fingerprint = "another";
     assert_int_equal(catalog_open(&options, &again, &err), CA_ERR_DRIFT);
-    assert_string_equal(err.message,
-                        "read 'applied': contract bundle: it was changed after it was written: build again");
+    assert_string_equal(err.message, "read 'applied': it was changed after it was written: build again");
 }
 
 /* Decision 5: reading with the folder that the run was built with is fine, with a changed one it is drift. */

@@ -414,8 +414,7 @@ static void test_drift(void **state)
     assert_true(g_file_set_contents(snapshot_file, snapshot, (gssize)n_snapshot_bytes, NULL));
     assert_int_equal(ca_session_open(&options, &s, &err), CA_ERR_DRIFT);
     g_autofree char *expected = g_strdup_printf(
-        "read '%s/catalog/%s.bundle': contract bundle: it was changed after it was written: build again", store,
-        fingerprint);
+        "read '%s/catalog/%s.bundle': it was changed after it was written: build again", store, fingerprint);
     assert_string_equal(err.message, expected);
     name[0] = 'r';
     assert_true(g_file_set_contents(snapshot_file, snapshot, (gssize)n_snapshot_bytes, NULL));
