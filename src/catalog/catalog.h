@@ -186,6 +186,14 @@ int catalog_ddl(struct catalog *c, const char *name, engine_text_fn sink, void *
 int catalog_ddl_fingerprint(struct catalog *c, const char *schema, const char *name, char **ret,
                             struct ca_error *err) CA_MUST_CHECK;
 
+/* ---- settings --------------------------------------------------------------------------------------------------- */
+
+/* The settings that variables DATAFUSION_SECTION_KEY=VALUE of an environment say, as "key=value" texts with the names
+ * of the variables beside them (both of g_free'd strings, appended). CA_ERR_INVALID: a section's key that the engine
+ * does not know; what names no section is somebody else's and left alone. */
+int catalog_environment(const char *const *environment, size_t n, GPtrArray *ret_settings, GPtrArray *ret_sources,
+                        struct ca_error *err) CA_MUST_CHECK;
+
 /* ---- checking --------------------------------------------------------------------------------------------------- */
 
 /* Plan every view and model, compare each with its declared schema (names, types, nested types, order), compare

@@ -80,6 +80,13 @@ int catalog_settings(struct catalog *c, struct ArrowArrayStream *ret, struct ca_
     return engine_query(c->engine, settings_sql, NULL, NULL, ret, err);
 }
 
+int catalog_setting_names(struct engine *e, char **ret, struct ca_error *err)
+{
+    static const char sql[] = "SELECT string_agg(name, ' ') FROM information_schema.df_settings";
+    CA_TRY(engine_query_text(e, sql, ret, err));
+    return *ret ? CA_OK : ca_bug(err, "the engine has no settings");
+}
+
 int catalog_profiles(struct catalog *c, struct ArrowArrayStream *ret, struct ca_error *err)
 {
     return engine_query(c->engine, profiles_sql, NULL, NULL, ret, err);

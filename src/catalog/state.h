@@ -94,6 +94,9 @@ bool catalog_is_proved(const struct catalog_name *n, const struct contract *cont
 int catalog_registry_rows(struct catalog *c, const char *name, struct ArrowArray *ret,
                           struct ca_error *err) CA_MUST_CHECK;
 
+/* The names of all settings of an engine, with spaces between (introspect.c). g_free. */
+int catalog_setting_names(struct engine *e, char **ret, struct ca_error *err) CA_MUST_CHECK;
+
 /* How the rows of a dataset are written and what must hold of them. Takes the lock itself. Borrowed until close. */
 struct catalog_rules;
 int catalog_rules(struct catalog *c, struct catalog_dataset *d, const struct engine_rules **ret,

@@ -171,12 +171,6 @@ void engine_choices(const struct engine *e, engine_choice_fn emit, void *data);
 typedef void (*engine_profile_fn)(void *data, const char *kind, const char *name, const char *key, const char *value);
 void engine_profiles(engine_profile_fn emit, void *data);
 
-/* The settings that variables DATAFUSION_SECTION_KEY=VALUE of an environment say, as "key=value" texts with the names
- * of the variables beside them (both of g_free'd strings, appended). CA_ERR_INVALID: a section's key that the engine
- * does not know; what names no section is somebody else's and left alone. */
-int engine_environment(const char *const *environment, size_t n, GPtrArray *ret_settings, GPtrArray *ret_sources,
-                       struct ca_error *err) CA_MUST_CHECK;
-
 void engine_log_set(void (*fn)(void *data, int level, const char *target, const char *text, size_t n_bytes), void *data,
                     int max_level);
 

@@ -1,6 +1,8 @@
 /* session/settings.c — see the header. */
 #include "session/settings.h"
 
+#include "catalog/catalog.h"
+
 /* The strongest of three that is said, and by whom; NULL: nobody. */
 static char *choose(const char *option, const char *project, const char *user, const char **ret_source)
 {
@@ -34,7 +36,7 @@ int session_settings_init(struct session_settings *s, const struct session_said 
     s->preset = choose(said->preset, project ? project->preset : NULL, user ? user->preset : NULL, &s->preset_source);
     add_file(s, user, SESSION_USER_FILE);
     add_file(s, project, SESSION_PROJECT_FILE);
-    int rc = engine_environment(said->environment, said->n_environment, s->settings, s->setting_sources, err);
+    int rc = catalog_environment(said->environment, said->n_environment, s->settings, s->setting_sources, err);
     if (rc != CA_OK) {
         session_settings_done(s);
         return rc;

@@ -1,11 +1,11 @@
-/* engine/environment.c — variables of the environment as engine settings.
+/* catalog/environment.c — variables of the environment as engine settings.
  *
  * DATAFUSION_EXECUTION_BATCH_SIZE is datafusion.execution.batch_size: dots and underscores are one, so only the
  * engine's own list of settings tells them apart.
  */
 #include <string.h>
 
-#include "engine/engine.h"
+#include "catalog/state.h"
 
 static const char prefix[] = "DATAFUSION_";
 
@@ -33,15 +33,14 @@ static void take_setting(struct known *known, const char *name)
 
 static int know(struct known *known, struct ca_error *err)
 {
-    static const char sql[] = "SELECT string_agg(name, ' ') FROM information_schema.df_settings";
     struct engine *e = NULL;
     const struct engine_options options = {.profile = "small"};
     g_autofree char *names = NULL;
     CA_TRY(engine_open(&options, &e, err));
-    int rc = engine_query_text(e, sql, &names, err);
+    int rc = catalog_setting_names(e, &names, err);
     engine_close(e);
     CA_TRY(rc);
-    g_auto(GStrv) all = g_strsplit(names ? names : "", " ", 0);
+    g_auto(GStrv) all = g_strsplit(names, " ", 0);
     for (char **name = all; *name; name++)
         take_setting(known, *name);
     return CA_OK;
@@ -78,8 +77,8 @@ static int take_variable(const struct known *known, const char *text, GPtrArray 
     return CA_OK;
 }
 
-int engine_environment(const char *const *environment, size_t n, GPtrArray *ret_settings, GPtrArray *ret_sources,
-                       struct ca_error *err)
+int catalog_environment(const char *const *environment, size_t n, GPtrArray *ret_settings, GPtrArray *ret_sources,
+                        struct ca_error *err)
 {
     size_t n_ours = 0;
     for (size_t i = 0; i < n; i++)
