@@ -24,6 +24,11 @@ static const struct option_spec specs[] = {
      "an engine setting, datafusion.*; may be repeated"},
 };
 
+struct option_group store_place_group(struct store_flags *flags)
+{
+    return (struct option_group){"Store", specs, 1, flags};
+}
+
 struct option_group store_group(struct store_flags *flags)
 {
     return (struct option_group){"Store", specs, G_N_ELEMENTS(specs), flags};
@@ -73,6 +78,12 @@ static int find_store(const struct store_flags *flags, const char *folder, char 
     if (rc == CA_OK)
         *ret = g_strdup(path->str);
     return rc;
+}
+
+int store_find(const struct store_flags *flags, char **ret, struct ca_error *err)
+{
+    g_autofree char *folder = flags->store != NULL ? NULL : store_find_repository();
+    return find_store(flags, folder, ret, err);
 }
 
 int store_open_session(struct cli *cli, const struct store_flags *flags, const char *repository, bool is_writable,

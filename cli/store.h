@@ -24,11 +24,17 @@ struct store_flags {
 };
 
 struct option_group store_group(struct store_flags *flags);
+
+/* --store alone, for what names its runs itself. */
+struct option_group store_place_group(struct store_flags *flags);
 void store_flags_done(struct store_flags *flags);
 
 /* The repository that a command without REPO is about: the nearest directory with a store or a project file. NULL when
  * there is none. The caller frees. */
 char *store_find_repository(void);
+
+/* The store that the flags, else the nearest directory with one say; *ret NULL: there is none. The caller frees. */
+int store_find(const struct store_flags *flags, char **ret, struct ca_error *err);
 
 /* Open a session; `repository` is the REPO argument or NULL. Notes on stderr when there is no store. On success *ret is
  * the caller's. */

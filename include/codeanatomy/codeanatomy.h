@@ -218,6 +218,13 @@ int ca_store_path(const char *repository, ca_text_fn sink, void *data, struct ca
 /* The manifest of the session's run as JSON (docs/manifest.schema.json). CA_ERR_NOT_FOUND when nothing is published. */
 int ca_manifest(ca_session *s, ca_text_fn sink, void *data, struct ca_error *err);
 
+/* What the catalog of run `after` (NULL: the published one) has against that of run `before` (NULL: the one before
+ * `after`): one JSON object a difference through `sink`, {"change": "added|removed|changed", "object_kind":
+ * "table|column|view|routine|setting", "object_name", "before", "after"}, sorted by kind and name; null where there is
+ * none. *ret_n (may be NULL) is their number. CA_ERR_NOT_FOUND names the runs that there are. */
+int ca_drift(const char *store, const char *before, const char *after, ca_text_fn sink, void *data, int64_t *ret_n,
+             struct ca_error *err);
+
 /* Where every setting comes from and whether each part works (store, interpreter, worker, limits): one line a finding
  * through `sink`, "ok|warn|fail<TAB>subject<TAB>text". Returns CA_OK when it could look, whatever it found. */
 int ca_doctor(const char *repository, const struct ca_build_options *options, ca_text_fn sink, void *data,

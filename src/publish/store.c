@@ -261,19 +261,18 @@ static int by_text(gconstpointer a, gconstpointer b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* "a, b, c" of the runs that have a manifest. */
-static char *store_run_list(const struct store *s)
+char **store_runs(const struct store *s)
 {
     g_autofree char *folder = store_file(s, "runs");
     g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
-    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+    GPtrArray *names = g_ptr_array_new();
     const char *name = NULL;
     while (dir && (name = g_dir_read_name(dir)))
         if (g_str_has_suffix(name, ".json"))
             g_ptr_array_add(names, g_strndup(name, strlen(name) - strlen(".json")));
     g_ptr_array_sort(names, by_text);
     g_ptr_array_add(names, NULL);
-    return g_strjoinv(", ", (char **)names->pdata);
+    return (char **)g_ptr_array_free(names, FALSE);
 }
 
 int store_manifest_read(const struct store *s, const char *run_id, char **ret_json, struct ca_error *err)
@@ -281,7 +280,8 @@ int store_manifest_read(const struct store *s, const char *run_id, char **ret_js
     CA_TRY(run_id_check(run_id, err));
     g_autofree char *file = store_manifest_path(s, run_id);
     if (!g_file_test(file, G_FILE_TEST_EXISTS)) {
-        g_autofree char *runs = store_run_list(s);
+        g_auto(GStrv) names = store_runs(s);
+        g_autofree char *runs = g_strjoinv(", ", names);
         return ca_fail(err, CA_ERR_NOT_FOUND, "no run '%s' in store '%s'; there is: %s", run_id, s->path,
                        runs[0] ? runs : "none");
     }

@@ -45,6 +45,9 @@ char *store_snapshot_path(const struct store *s, const char *fingerprint);
 /* The visible run, NULL when nothing is published. g_free. */
 int store_published(const struct store *s, char **ret_run_id, struct ca_error *err) CA_MUST_CHECK;
 
+/* The ids of all runs that have a manifest, oldest first, ended by NULL; g_strfreev. */
+char **store_runs(const struct store *s);
+
 /* The text of a run's manifest. CA_ERR_NOT_FOUND names the runs there are. g_free. */
 int store_manifest_read(const struct store *s, const char *run_id, char **ret_json, struct ca_error *err) CA_MUST_CHECK;
 
