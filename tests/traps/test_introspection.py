@@ -131,7 +131,7 @@ ASKED = {
 
 @pytest.mark.parametrize("statement", ASKED)
 def test_0_3_one_broken_table(statement: str, store: Path) -> None:
-    """One table that cannot be opened, and the engine says nothing of any other; ours stays listed, as broken."""
+    """One table that cannot be opened, and the engine says nothing of any other; ours stays listed, as missing."""
     engine = plain.session()
     engine.catalog().register_schema("mine", BrokenSchema())
     assert plain.rows(engine, "SELECT * FROM mine.good") == [{"a": 1}]
@@ -144,7 +144,7 @@ def test_0_3_one_broken_table(statement: str, store: Path) -> None:
         assert sorted(session.rows(statement.format(ASKED[statement])), key=repr) == before != []
         health = "SELECT health, failure FROM registry.datasets WHERE dataset_name = 'classes'"
         [found] = session.rows(health)
-        assert found["health"] == "broken" and "no Delta table at" in found["failure"]
+        assert found["health"] == "missing" and "no Delta table at" in found["failure"]
         with pytest.raises(capi.Refused, match=r"table 'public\.classes': Delta table .*Path does not exist"):
             session.query("SELECT * FROM classes")
 
