@@ -94,6 +94,7 @@ static int project_take(struct session_project *sp, const char *repository, cons
         .n_environment = o->n_environment,
     };
     CA_TRY(session_settings_init(&sp->settings, &said, p, user, err));
+    session_settings_for_models(&sp->settings);
     replace_text(&p->repository, o->name);
     replace_text(&p->python, o->python);
     replace_text(&p->store, o->store);

@@ -45,6 +45,12 @@ int session_settings_init(struct session_settings *s, const struct session_said 
     return CA_OK;
 }
 
+void session_settings_for_models(struct session_settings *s)
+{
+    static const char *const words[] = {"datafusion.sql_parser.map_string_types_to_utf8view=false"};
+    add_settings(s, words, G_N_ELEMENTS(words), "models of a build");
+}
+
 void session_settings_done(struct session_settings *s)
 {
     g_clear_pointer(&s->profile, g_free);

@@ -39,6 +39,10 @@ int session_settings_init(struct session_settings *s, const struct session_said 
                           struct ca_error *err) CA_MUST_CHECK;
 void session_settings_done(struct session_settings *s);
 
+/* For a build, above whatever anybody says: a model's VARCHAR is the contract's utf8, as it was written, whatever the
+ * preset makes of a user's. */
+void session_settings_for_models(struct session_settings *s);
+
 /* As the engine takes it; borrowed from `s`. */
 struct engine_options session_settings_engine(const struct session_settings *s);
 

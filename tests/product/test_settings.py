@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 import stored
-from conftest import Program
+from conftest import ROOT, Program
 
+SHOP = ROOT / "tests" / "corpus" / "shop"
 BATCH = "datafusion.execution.batch_size"
 VALUE_OF = "SELECT value FROM information_schema.df_settings WHERE name = '{}'"
 SCHEMA_HARDENING = {  # requirements.md, A2
@@ -152,6 +153,27 @@ def test_version(world: World) -> None:
     assert row["v"].startswith(f"Apache DataFusion {engine},")
 
 
+def test_presets_build_the_same(program: Program, tmp_path: Path) -> None:
+    """A2: arrow_performance is about how text is held while a query runs: a build with it makes the same schemas and
+    rows, and what is in its store reads the same with either."""
+    asked = "SELECT path, start_byte, status, callee_qualified_name FROM callers ORDER BY path, start_byte, 4"
+    described = "DESCRIBE call_sites"
+    answers = set()
+    for preset in ("schema_hardening", "arrow_performance"):
+        store = tmp_path / preset
+        built = program.run("build", SHOP, "--store", store, "--preset", preset)
+        assert built.code == 0, built.err
+        assert stored.manifest(store)["runtime"]["preset"] == preset
+        for reading in ("schema_hardening", "arrow_performance"):
+            answer = program.run(
+                "sql", "--store", store, "--preset", reading, "--format", "csv", "-c", asked, "-c", described
+            )
+            assert answer.code == 0, answer.err
+            assert "Utf8View" not in answer.out
+            answers.add(answer.out)
+    assert len(answers) == 1
+
+
 # ---- who says it ---------------------------------------------------------------------------------------------------
 
 
@@ -210,8 +232,10 @@ def test_sources_of_every_value(world: World) -> None:
         "DATAFUSION_EXPLAIN_TREE_MAXIMUM_RENDER_WIDTH",
     )
     listed = profiles(world.program)
+    in_models = "datafusion.sql_parser.map_string_types_to_utf8view"
+    assert sources.pop(in_models) == ("false", "models of a build")
     for key, value in listed["preset", "schema_hardening"].items():
-        assert sources[key] == (value, "preset schema_hardening")
+        assert key == in_models or sources[key] == (value, "preset schema_hardening")
     for key, value in listed["profile", "auto"].items():
         assert not key.startswith("datafusion.") or sources[key] == (value, "profile auto")
     for key, value in listed["always", "always"].items():
