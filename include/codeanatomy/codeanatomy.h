@@ -230,6 +230,54 @@ int ca_drift(const char *store, const char *before, const char *after, ca_text_f
 int ca_doctor(const char *repository, const struct ca_build_options *options, ca_text_fn sink, void *data,
               struct ca_error *err);
 
+/* ---- contracts as files --------------------------------------------------------------------------------------- */
+
+/* What is wrong with a contract file, or what an import or export could not carry; borrowed for the call.
+ *   line, column   from 1
+ *   path           of the key in the source, "schema[0].properties[2].unique"; "" where the place says all
+ */
+struct ca_contract_finding {
+    const char *file;
+    int line;
+    int column;
+    const char *path;
+    const char *message;
+};
+typedef void (*ca_contract_finding_fn)(void *data, const struct ca_contract_finding *finding);
+
+/* One contract file that was checked; borrowed for the call. A file that does not load has no dataset (NULL), no
+ * fingerprints (NULL) and at least one finding. */
+struct ca_contract_file {
+    const char *file;
+    const char *dataset;
+    int64_t version;
+    const char *fingerprint;
+    const char *schema_fingerprint;
+    const struct ca_contract_finding *findings;
+    size_t n_findings;
+};
+typedef void (*ca_contract_file_fn)(void *data, const struct ca_contract_file *file);
+
+/* Check contract files, and every *.yaml below directories, in the order of their names: load them, and say what they
+ * should say and do not. CA_OK when all could be looked at, whatever was found. */
+int ca_contract_check(const char *const *paths, size_t n_paths, ca_contract_file_fn fn, void *data,
+                      struct ca_error *err);
+
+/* Documents of another language ("odcs": Open Data Contract Standard 3.1, "dbt": its schema YAML) become contract files
+ * FOLDER/STAGE/NAME.yaml; `written` (may be NULL) gets each path, `losses` each key that cannot be carried. All or
+ * nothing: everything is read before the first file is written, and a file that is there and differs is CA_ERR_REFUSED.
+ */
+int ca_contract_import(const char *language, const char *const *paths, size_t n_paths, const char *folder,
+                       ca_text_fn written, ca_contract_finding_fn losses, void *data, struct ca_error *err);
+
+/* Contracts, named ("ast_files_v1", "registry.columns": built-in ones) or as files, as one document of another language
+ * in `text`; `losses` as above. */
+int ca_contract_export(const char *language, const char *const *names, size_t n_names, ca_text_fn text,
+                       ca_contract_finding_fn losses, void *data, struct ca_error *err);
+
+/* The JSON Schema of contract files, for editors (docs/contract.schema.json). CA_ERR_INVALID when sink is NULL. */
+int ca_contract_schema(ca_text_fn sink, void *data);
+
 #ifdef __cplusplus
 }
 #endif

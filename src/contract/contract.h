@@ -210,6 +210,8 @@ struct contract_view {
     struct contract_names with;
     char *doc;
     struct contract_pairs checks;
+    int line;
+    int column;
 };
 
 /* format is the default of the kind when the file says nothing; NULL for a view. Sizes are 0 and texts NULL when unset.
@@ -222,6 +224,8 @@ struct contract_storage {
     char *compression;
     struct contract_names statistics_columns;
     struct contract_pairs properties;
+    int line;
+    int column;
 };
 
 struct contract_derived_id {
@@ -249,9 +253,12 @@ struct contract_extract {
  * extract          NULL when rows do not come from an extractor
  * evolution        one answer a change, the file's `default` filled in
  * has_storage...   whether the file says the key at all
+ * line, column     of its name in `source`, from 1
  */
 struct contract {
     char *source;
+    int line;
+    int column;
     char *dataset;
     int64_t version;
     enum contract_kind kind;
@@ -389,6 +396,9 @@ char *contract_view_ddl(const struct contract *c, const struct contract_view *vi
 /* The SELECT of a generated view; malloc'ed, no semicolon. */
 char *contract_view_sql(const struct contract *c, const struct contract_view *view);
 
+/* The type of a column in DDL, or the nearest one that holds its values; malloc'ed. */
+char *contract_sql_type(const struct contract_field *field);
+
 /* `name` as an identifier, quoted when SQL would read it as something else; malloc'ed. */
 char *contract_quote(const char *name);
 
@@ -433,10 +443,15 @@ void contract_differences_done(struct contract_differences *d);
 CA_MUST_CHECK int contract_check_evolution(const struct contract *before, const struct contract *after,
                                            struct ca_error *err);
 
+/* ---- JSON Schema (json_schema.c) --------------------------------------------------------------------------------- */
+
+/* The contract language for editors, made of the loader's key tables; malloc'ed, no newline at its end. */
+char *contract_json_schema(void);
+
 /* ---- lint (lint.c) ---------------------------------------------------------------------------------------------- */
 
-/* What a contract should say and does not, or says without effect: one line a finding, "" when none; malloc'ed. The
- * built-in contracts have none. */
+/* What a contract should say and does not, or says without effect: one line a finding, as those of
+ * contract_parse(), "" when none; malloc'ed. The built-in contracts have none. */
 char *contract_lint(const struct contract *c);
 
 #endif

@@ -103,6 +103,13 @@ void ddl_put_type(GString *out, const struct contract_field *field)
     }
 }
 
+char *contract_sql_type(const struct contract_field *field)
+{
+    GString *out = g_string_new(NULL);
+    ddl_put_type(out, field);
+    return g_string_free(out, FALSE);
+}
+
 /* Whether the words above come back as this type, what is inside apart. */
 static bool is_said(const struct contract_field *field)
 {

@@ -5,11 +5,22 @@
 #include <stdarg.h>
 #include <string.h>
 
-static void finding(GString *out, const struct contract *c, const char *format, ...) CA_PRINTF(3, 4);
+/* Where a finding stands: line and column of what is there, the dataset's where something is not. */
+struct place {
+    int line;
+    int column;
+};
 
-static void finding(GString *out, const struct contract *c, const char *format, ...)
+static struct place place_of(const struct contract *c)
 {
-    g_string_append_printf(out, "%s%s: ", out->len > 0 ? "\n" : "", c->source);
+    return (struct place){c->line, c->column};
+}
+
+static void finding(GString *out, const struct contract *c, struct place at, const char *format, ...) CA_PRINTF(4, 5);
+
+static void finding(GString *out, const struct contract *c, struct place at, const char *format, ...)
+{
+    g_string_append_printf(out, "%s%s:%d:%d: ", out->len > 0 ? "\n" : "", c->source, at.line, at.column);
     va_list args;
     va_start(args, format);
     g_string_append_vprintf(out, format, args);
@@ -34,26 +45,28 @@ static void lint_storage(GString *out, const struct contract *c)
         "parquet_pruning",     "pushdown_filters", "collect_statistics", "skip_metadata",
         "skip_arrow_metadata", "binary_as_string", "view_types",         NULL};
     const struct contract_storage *s = &c->storage;
+    const struct place storage = {s->line, s->column};
     if (c->kind == CONTRACT_VIEW) {
         if (c->has_storage || c->scan.n > 0 || c->partition_by.n > 0)
-            finding(out, c, "storage, scan and partition_by mean nothing for a view");
+            finding(out, c, place_of(c), "storage, scan and partition_by mean nothing for a view");
         return;
     }
     if (!is_one_of(s->format, in_row_groups) && (s->row_group_bytes > 0 || s->statistics_columns.n > 0))
-        finding(out, c, "row_group_bytes and statistics_columns mean nothing for format %s", s->format);
+        finding(out, c, storage, "row_group_bytes and statistics_columns mean nothing for format %s", s->format);
     if (!is_one_of(s->format, in_files)) {
         if (s->location != NULL || s->target_file_bytes > 0 || s->compression != NULL || s->properties.n > 0)
-            finding(out, c, "location, target_file_bytes, compression and properties mean nothing for format %s",
-                    s->format);
+            finding(out, c, storage,
+                    "location, target_file_bytes, compression and properties mean nothing for format %s", s->format);
         if (c->partition_by.n > 0)
-            finding(out, c, "partition_by means nothing for format %s", s->format);
+            finding(out, c, place_of(c), "partition_by means nothing for format %s", s->format);
     }
     for (size_t i = 0; i < c->scan.n; i++) {
         const char *key = c->scan.items[i].key;
+        const struct place option = {c->scan.items[i].line, c->scan.items[i].column};
         if (!is_one_of(s->format, in_files) && strcmp(key, "unbounded") != 0)
-            finding(out, c, "scan option %s means nothing for format %s", key, s->format);
+            finding(out, c, option, "scan option %s means nothing for format %s", key, s->format);
         else if (!is_one_of(s->format, in_row_groups) && is_one_of(key, parquet_options))
-            finding(out, c, "scan option %s means nothing for format %s", key, s->format);
+            finding(out, c, option, "scan option %s means nothing for format %s", key, s->format);
     }
 }
 
@@ -83,10 +96,10 @@ static void lint_keys(GString *out, const struct contract *c)
         for (size_t j = 0; j < i && !is_twice; j++)
             is_twice = same_names(&c->unique[i], &c->unique[j]);
         if (is_twice)
-            finding(out, c, "unique key (%s) is a key already", text);
+            finding(out, c, place_of(c), "unique key (%s) is a key already", text);
     }
     if (c->kind == CONTRACT_VIEW && c->n_unique > 0)
-        finding(out, c, "keys.unique means nothing for a view: nothing proves it");
+        finding(out, c, place_of(c), "keys.unique means nothing for a view: nothing proves it");
 }
 
 /* Every list of structs has a view, so that nothing is stored that SQL cannot see row by row. */
@@ -100,11 +113,12 @@ static void lint_views(GString *out, const struct contract *c)
         for (size_t j = 0; j < c->n_views && !has_view; j++)
             has_view = strcmp(c->views[j].unnest, column->name) == 0;
         if (!has_view)
-            finding(out, c, "list '%s' has no view", column->name);
+            finding(out, c, (struct place){column->line, column->column}, "list '%s' has no view", column->name);
     }
     for (size_t i = 0; i < c->n_views; i++) {
         if (c->views[i].with.n == 0)
-            finding(out, c, "view '%s' has no column that says where its rows come from", c->views[i].name);
+            finding(out, c, (struct place){c->views[i].line, c->views[i].column},
+                    "view '%s' has no column that says where its rows come from", c->views[i].name);
     }
 }
 
@@ -113,13 +127,13 @@ char *contract_lint(const struct contract *c)
     GString *out = g_string_new(NULL);
     const bool is_stored = c->kind != CONTRACT_VIEW && c->kind != CONTRACT_PARAMS;
     if (is_stored && c->primary.n == 0)
-        finding(out, c, "no primary key: nothing says what one row is");
+        finding(out, c, place_of(c), "no primary key: nothing says what one row is");
     if (is_stored && c->order.n == 0)
-        finding(out, c, "no order: equal builds would not store equal rows");
+        finding(out, c, place_of(c), "no order: equal builds would not store equal rows");
     if (c->kind == CONTRACT_BUNDLE && c->extract == NULL)
-        finding(out, c, "a bundle says under 'extract' where its rows come from");
+        finding(out, c, place_of(c), "a bundle says under 'extract' where its rows come from");
     if (c->extract != NULL && c->extract->join_keys.n == 0)
-        finding(out, c, "no extract.join_keys: nothing says how its rows meet those of other layers");
+        finding(out, c, place_of(c), "no extract.join_keys: nothing says how its rows meet those of other layers");
     lint_keys(out, c);
     lint_storage(out, c);
     lint_views(out, c);

@@ -12,6 +12,8 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "contract/exchange_room.h"
+#include "contract/keys.h"
 #include "contract/yaml.h"
 
 #define MAX_PROBLEMS 20
@@ -318,15 +320,6 @@ static void read_keys(struct loader *l, const struct yaml_node *node, const char
     }
 }
 
-static const struct yaml_node *value_of(const struct yaml_node *map, const char *key)
-{
-    for (size_t i = 0; map->kind == YAML_MAP && i < map->n_items; i++) {
-        if (strcmp(map->keys[i]->text, key) == 0)
-            return map->items[i];
-    }
-    return NULL;
-}
-
 /* One of several words. */
 static bool read_word(struct loader *l, const struct yaml_node *node, const char *const *words, size_t n_words,
                       size_t *ret)
@@ -494,7 +487,7 @@ static void read_field(struct loader *l, const struct yaml_node *node, struct co
 static void read_child(struct loader *l, const struct yaml_node *node, const char *key, const char *what,
                        struct contract_field *ret, enum place place, int depth)
 {
-    const struct yaml_node *child = value_of(node, key);
+    const struct yaml_node *child = yaml_get(node, key);
     if (child == NULL)
         bad(l, node, "missing key '%s' of a %s", key, what);
     else
@@ -508,7 +501,7 @@ static void check_type_keys(struct loader *l, const struct yaml_node *node, enum
 {
     const int shape = (int)contract_type_shape(type);
     for (size_t i = 0; i < G_N_ELEMENTS(field_keys); i++) {
-        const struct yaml_node *value = value_of(node, field_keys[i].name);
+        const struct yaml_node *value = yaml_get(node, field_keys[i].name);
         if (field_keys[i].shapes == 0)
             continue;
         if (value != NULL && (field_keys[i].shapes & shape) == 0)
@@ -525,7 +518,7 @@ static void check_decimal(struct loader *l, const struct yaml_node *node, const 
 {
     const int32_t most = contract_type_max_precision(field->type);
     if (field->precision > most || field->scale > field->precision || field->scale < -most)
-        contradiction(l, value_of(node, "precision"),
+        contradiction(l, yaml_get(node, "precision"),
                       "%s(%d, %d): precision is 1 to %d, scale at most the precision, or down to -%d",
                       contract_type_name(field->type), field->precision, field->scale, most, most);
 }
@@ -554,7 +547,7 @@ static void read_inside(struct loader *l, const struct yaml_node *node, struct c
         read_child(l, node, "value", type, &ret->children[0], IN_DICTIONARY, depth);
         break;
     case CONTRACT_SHAPE_STRUCT:
-        fields = value_of(node, "fields");
+        fields = yaml_get(node, "fields");
         if (fields == NULL)
             bad(l, node, "missing key 'fields' of a struct");
         else
@@ -585,9 +578,9 @@ static void read_field(struct loader *l, const struct yaml_node *node, struct co
     if (node->kind != YAML_MAP)
         return;
     if (place == IN_MAP_KEY && ret->is_nullable)
-        contradiction(l, value_of(node, "nullable"), "a map's key cannot be null");
+        contradiction(l, yaml_get(node, "nullable"), "a map's key cannot be null");
     /* Without a type that was read there is nothing to say about what hangs on it. */
-    const struct yaml_node *type = value_of(node, "type");
+    const struct yaml_node *type = yaml_get(node, "type");
     if (type == NULL || type->kind != YAML_SCALAR || is_null(type) ||
         strcmp(contract_type_name(ret->type), type->text) != 0)
         return;
@@ -627,7 +620,7 @@ static void read_fields(struct loader *l, const struct yaml_node *node, struct c
             continue;
         }
         if (!g_hash_table_add(seen, field->name)) {
-            const struct yaml_node *at = value_of(node->items[i], "name");
+            const struct yaml_node *at = yaml_get(node->items[i], "name");
             contradiction(l, at, "%s '%s' is declared twice", in_struct ? "field" : "column", field->name);
         }
     }
@@ -668,66 +661,72 @@ static void read_unique(struct loader *l, const struct yaml_node *node, void *ta
     }
 }
 
+static const struct key_spec key_list_specs[] = {
+    {"primary", read_names, offsetof(struct contract, primary), false},
+    {"unique", read_unique, 0, false},
+    {"join", read_names, offsetof(struct contract, join), false},
+};
+
 static void read_key_lists(struct loader *l, const struct yaml_node *node, void *target)
 {
-    static const struct key_spec specs[] = {
-        {"primary", read_names, offsetof(struct contract, primary), false},
-        {"unique", read_unique, 0, false},
-        {"join", read_names, offsetof(struct contract, join), false},
-    };
-    read_keys(l, node, "keys", specs, G_N_ELEMENTS(specs), target);
+    read_keys(l, node, "keys", key_list_specs, G_N_ELEMENTS(key_list_specs), target);
 }
+
+static const char *const formats[] = {"delta", "parquet", "csv", "ndjson", "arrow", "avro", "memory", "stream"};
 
 static void read_format(struct loader *l, const struct yaml_node *node, void *target)
 {
-    static const char *const words[] = {"delta", "parquet", "csv", "ndjson", "arrow", "avro", "memory", "stream"};
     size_t found = 0;
-    if (read_word(l, node, words, G_N_ELEMENTS(words), &found))
-        *(char **)target = g_strdup(words[found]);
+    if (read_word(l, node, formats, G_N_ELEMENTS(formats), &found))
+        *(char **)target = g_strdup(formats[found]);
 }
+
+static const struct key_spec storage_specs[] = {
+    {"format", read_format, offsetof(struct contract_storage, format), false},
+    {"location", read_text, offsetof(struct contract_storage, location), false},
+    {"row_group_bytes", read_positive, offsetof(struct contract_storage, row_group_bytes), false},
+    {"target_file_bytes", read_positive, offsetof(struct contract_storage, target_file_bytes), false},
+    {"compression", read_text, offsetof(struct contract_storage, compression), false},
+    {"statistics_columns", read_names, offsetof(struct contract_storage, statistics_columns), false},
+    {"properties", read_settings, offsetof(struct contract_storage, properties), false},
+};
 
 static void read_storage(struct loader *l, const struct yaml_node *node, void *target)
 {
-    static const struct key_spec specs[] = {
-        {"format", read_format, offsetof(struct contract_storage, format), false},
-        {"location", read_text, offsetof(struct contract_storage, location), false},
-        {"row_group_bytes", read_positive, offsetof(struct contract_storage, row_group_bytes), false},
-        {"target_file_bytes", read_positive, offsetof(struct contract_storage, target_file_bytes), false},
-        {"compression", read_text, offsetof(struct contract_storage, compression), false},
-        {"statistics_columns", read_names, offsetof(struct contract_storage, statistics_columns), false},
-        {"properties", read_settings, offsetof(struct contract_storage, properties), false},
-    };
     struct contract *c = target;
     c->has_storage = true;
-    read_keys(l, node, "storage", specs, G_N_ELEMENTS(specs), &c->storage);
+    c->storage.line = node->line;
+    c->storage.column = node->column;
+    read_keys(l, node, "storage", storage_specs, G_N_ELEMENTS(storage_specs), &c->storage);
 }
+
+static const char *const scan_options[] = {
+    "binary_as_string",
+    "cache",
+    "collect_statistics",
+    "file_extension",
+    "ignore_subdirectories",
+    "infer_partitions",
+    "list_cache_bytes",
+    "list_cache_ttl_seconds",
+    "metadata_concurrency",
+    "mutable_listing",
+    "parquet_pruning",
+    "pushdown_filters",
+    "skip_arrow_metadata",
+    "skip_metadata",
+    "unbounded",
+    "view_types",
+};
 
 static void read_scan(struct loader *l, const struct yaml_node *node, void *target)
 {
-    static const char *const known[] = {
-        "binary_as_string",
-        "cache",
-        "collect_statistics",
-        "file_extension",
-        "ignore_subdirectories",
-        "infer_partitions",
-        "list_cache_bytes",
-        "list_cache_ttl_seconds",
-        "metadata_concurrency",
-        "mutable_listing",
-        "parquet_pruning",
-        "pushdown_filters",
-        "skip_arrow_metadata",
-        "skip_metadata",
-        "unbounded",
-        "view_types",
-    };
     struct contract_pairs *ret = target;
     read_pairs_of(l, node, ret, read_setting, true);
     for (size_t i = 0; node->kind == YAML_MAP && i < node->n_items; i++) {
         bool is_known = false;
-        for (size_t j = 0; j < G_N_ELEMENTS(known) && !is_known; j++)
-            is_known = strcmp(known[j], node->keys[i]->text) == 0;
+        for (size_t j = 0; j < G_N_ELEMENTS(scan_options) && !is_known; j++)
+            is_known = strcmp(scan_options[j], node->keys[i]->text) == 0;
         if (!is_known)
             bad(l, node->keys[i], "unknown scan option '%s'", node->keys[i]->text);
     }
@@ -748,22 +747,23 @@ static void read_derived_ids(struct loader *l, const struct yaml_node *node, voi
     }
 }
 
+static const struct key_spec extract_specs[] = {
+    {"extractor", read_name, offsetof(struct contract_extract, extractor), true},
+    {"layer", read_name, offsetof(struct contract_extract, layer), true},
+    {"template", read_name, offsetof(struct contract_extract, template_name), true},
+    {"bundles", read_names, offsetof(struct contract_extract, bundles), false},
+    {"defaults", read_settings, offsetof(struct contract_extract, defaults), false},
+    {"evidence", read_settings, offsetof(struct contract_extract, evidence), false},
+    {"postprocess", read_texts, offsetof(struct contract_extract, postprocess), false},
+    {"derived_ids", read_derived_ids, 0, false},
+    {"join_keys", read_names, offsetof(struct contract_extract, join_keys), false},
+};
+
 static void read_extract(struct loader *l, const struct yaml_node *node, void *target)
 {
-    static const struct key_spec specs[] = {
-        {"extractor", read_name, offsetof(struct contract_extract, extractor), true},
-        {"layer", read_name, offsetof(struct contract_extract, layer), true},
-        {"template", read_name, offsetof(struct contract_extract, template_name), true},
-        {"bundles", read_names, offsetof(struct contract_extract, bundles), false},
-        {"defaults", read_settings, offsetof(struct contract_extract, defaults), false},
-        {"evidence", read_settings, offsetof(struct contract_extract, evidence), false},
-        {"postprocess", read_texts, offsetof(struct contract_extract, postprocess), false},
-        {"derived_ids", read_derived_ids, 0, false},
-        {"join_keys", read_names, offsetof(struct contract_extract, join_keys), false},
-    };
     struct contract *c = target;
     c->extract = g_new0(struct contract_extract, 1);
-    read_keys(l, node, "extract", specs, G_N_ELEMENTS(specs), c->extract);
+    read_keys(l, node, "extract", extract_specs, G_N_ELEMENTS(extract_specs), c->extract);
 }
 
 static void read_evolution(struct loader *l, const struct yaml_node *node, void *target)
@@ -773,7 +773,7 @@ static void read_evolution(struct loader *l, const struct yaml_node *node, void 
         bad(l, node, "expected evolution, a map");
         return;
     }
-    const struct yaml_node *fallback = value_of(node, "default");
+    const struct yaml_node *fallback = yaml_get(node, "default");
     size_t word = 0;
     if (fallback == NULL)
         bad(l, node, "missing key 'default' in evolution");
@@ -793,14 +793,15 @@ static void read_evolution(struct loader *l, const struct yaml_node *node, void 
     }
 }
 
+static const struct key_spec view_specs[] = {
+    {"unnest", read_name, offsetof(struct contract_view, unnest), true},
+    {"with", read_names, offsetof(struct contract_view, with), false},
+    {"doc", read_text, offsetof(struct contract_view, doc), true},
+    {"checks", read_checks, offsetof(struct contract_view, checks), false},
+};
+
 static void read_views(struct loader *l, const struct yaml_node *node, void *target)
 {
-    static const struct key_spec specs[] = {
-        {"unnest", read_name, offsetof(struct contract_view, unnest), true},
-        {"with", read_names, offsetof(struct contract_view, with), false},
-        {"doc", read_text, offsetof(struct contract_view, doc), true},
-        {"checks", read_checks, offsetof(struct contract_view, checks), false},
-    };
     struct contract *c = target;
     if (node->kind != YAML_MAP) {
         bad(l, node, "expected views, a map");
@@ -810,9 +811,11 @@ static void read_views(struct loader *l, const struct yaml_node *node, void *tar
     for (size_t i = 0; i < node->n_items; i++) {
         struct contract_view *view = &c->views[c->n_views++];
         view->name = g_strdup(node->keys[i]->text);
+        view->line = node->keys[i]->line;
+        view->column = node->keys[i]->column;
         if (!contract_name_is_valid(view->name))
             bad(l, node->keys[i], "'%s' is not a name: lower-case letters, digits and '_', a letter first", view->name);
-        read_keys(l, node->items[i], "a view", specs, G_N_ELEMENTS(specs), view);
+        read_keys(l, node->items[i], "a view", view_specs, G_N_ELEMENTS(view_specs), view);
     }
 }
 
@@ -869,6 +872,109 @@ static const struct key_spec top_specs[] = {
     {"metadata", read_metadata, offsetof(struct contract, metadata), false},
 };
 
+/* ---- the tables described --------------------------------------------------------------------------------------- */
+
+/* What a reader takes, in the words of contract/keys.h. */
+static const char *value_word(read_fn read)
+{
+    static const struct {
+        read_fn read;
+        const char *value;
+    } values[] = {
+        {read_text, "text"},           {read_name, "name"},           {read_bool, "bool"},
+        {read_positive, "positive"},   {read_precision, "precision"}, {read_scale, "scale"},
+        {read_size, "size"},           {read_zone, "zone"},           {read_sql_literal, "literal"},
+        {read_names, "names"},         {read_texts, "texts"},         {read_settings, "settings"},
+        {read_metadata, "metadata"},   {read_checks, "checks"},       {read_type, "type"},
+        {read_index, "index"},         {read_lossy_from, "types"},    {read_rules, "rules"},
+        {read_kind, "kind"},           {read_columns, "columns"},     {read_key_lists, "keys"},
+        {read_unique, "unique"},       {read_format, "format"},       {read_storage, "storage"},
+        {read_scan, "scan"},           {read_extract, "extract"},     {read_derived_ids, "derived_ids"},
+        {read_evolution, "evolution"}, {read_views, "views"},         {read_values, "values"},
+        {read_engine, "engine"},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(values); i++) {
+        if (values[i].read == read)
+            return values[i].value;
+    }
+    return NULL;
+}
+
+static void visit_specs(const struct key_spec *specs, size_t n, contract_key_fn fn, void *data)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct contract_key key = {
+            .name = specs[i].name, .value = value_word(specs[i].read), .is_required = specs[i].is_required};
+        fn(data, &key);
+    }
+}
+
+static void visit_words(const char *const *words, size_t n, const char *value, contract_key_fn fn, void *data)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct contract_key key = {.name = words[i], .value = value};
+        fn(data, &key);
+    }
+}
+
+/* A key whose reader waits for the type is read as what it is called. */
+static void visit_fields(enum place place, contract_key_fn fn, void *data)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(field_keys); i++) {
+        const struct contract_key key = {
+            .name = field_keys[i].name,
+            .value = field_keys[i].read == NULL ? field_keys[i].name : value_word(field_keys[i].read),
+            .is_required = (field_keys[i].required_in & AT(place)) != 0,
+            .shapes = field_keys[i].shapes,
+            .is_optional_in_shape = field_keys[i].read == read_zone,
+        };
+        if ((field_keys[i].places & AT(place)) != 0)
+            fn(data, &key);
+    }
+}
+
+static void visit_changes(contract_key_fn fn, void *data)
+{
+    for (int i = 0; i < CONTRACT_N_CHANGES; i++) {
+        const struct contract_key key = {.name = contract_change_name((enum contract_change)i), .value = "rule"};
+        fn(data, &key);
+    }
+}
+
+void contract_visit_keys(const char *section, contract_key_fn fn, void *data)
+{
+    static const struct {
+        const char *section;
+        const struct key_spec *specs;
+        size_t n;
+    } tables[] = {
+        {"contract", top_specs, G_N_ELEMENTS(top_specs)},
+        {"keys", key_list_specs, G_N_ELEMENTS(key_list_specs)},
+        {"storage", storage_specs, G_N_ELEMENTS(storage_specs)},
+        {"extract", extract_specs, G_N_ELEMENTS(extract_specs)},
+        {"view", view_specs, G_N_ELEMENTS(view_specs)},
+    };
+    static const char *const places[] = {"column",  "field",     "item",
+                                         "map_key", "map_value", "dictionary_value"}; /* enum place */
+    static const struct contract_key fallback = {.name = "default", .value = "rule", .is_required = true};
+    for (size_t i = 0; i < G_N_ELEMENTS(tables); i++) {
+        if (strcmp(section, tables[i].section) == 0)
+            visit_specs(tables[i].specs, tables[i].n, fn, data);
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(places); i++) {
+        if (strcmp(section, places[i]) == 0)
+            visit_fields((enum place)i, fn, data);
+    }
+    if (strcmp(section, "format") == 0)
+        visit_words(formats, G_N_ELEMENTS(formats), NULL, fn, data);
+    if (strcmp(section, "scan") == 0)
+        visit_words(scan_options, G_N_ELEMENTS(scan_options), "setting", fn, data);
+    if (strcmp(section, "evolution") == 0)
+        fn(data, &fallback);
+    if (strcmp(section, "evolution") == 0 || strcmp(section, "rules") == 0)
+        visit_changes(fn, data);
+}
+
 /* ---- consistency ------------------------------------------------------------------------------------------------ */
 
 /* Every name of the list at root.section.key must be a column. */
@@ -893,7 +999,7 @@ static void check_version_suffix(struct loader *l, const struct contract *c, con
         return;
     g_autofree char *expected = g_strdup_printf("%" G_GINT64_FORMAT, c->version);
     if (strcmp(expected, suffix + 2) != 0)
-        contradiction(l, value_of(root, "dataset"), "dataset '%s' does not end in '_v%s', its version", c->dataset,
+        contradiction(l, yaml_get(root, "dataset"), "dataset '%s' does not end in '_v%s', its version", c->dataset,
                       expected);
 }
 
@@ -910,15 +1016,15 @@ static void check_stage(struct loader *l, const struct contract *c, const struct
     for (size_t i = 0; i < G_N_ELEMENTS(pairs); i++) {
         bool is_registry_view = c->kind == CONTRACT_VIEW && pairs[i].stage == CONTRACT_STAGE_REGISTRY;
         if ((c->kind == pairs[i].kind) != (c->stage == pairs[i].stage) && !is_registry_view) {
-            contradiction(l, value_of(root, "kind"), "kind %s does not belong into stage %s",
+            contradiction(l, yaml_get(root, "kind"), "kind %s does not belong into stage %s",
                           contract_kind_name(c->kind), contract_stage_name(c->stage));
             return;
         }
     }
     if (c->extract != NULL && c->stage != CONTRACT_EXTRACT)
-        contradiction(l, value_of(root, "extract"), "only datasets of stage extract come from an extractor");
+        contradiction(l, yaml_get(root, "extract"), "only datasets of stage extract come from an extractor");
     if (c->kind == CONTRACT_VIEW && c->n_views > 0)
-        contradiction(l, value_of(root, "views"), "a view has no views of its own");
+        contradiction(l, yaml_get(root, "views"), "a view has no views of its own");
 }
 
 static void check_views(struct loader *l, const struct contract *c, const struct yaml_node *views)
@@ -928,9 +1034,9 @@ static void check_views(struct loader *l, const struct contract *c, const struct
         const struct yaml_node *map = views->items[i];
         if (strcmp(view->name, c->dataset) == 0)
             contradiction(l, views->keys[i], "view '%s' has the name of the dataset", view->name);
-        check_names(l, c, value_of(map, "with"), "with", false);
+        check_names(l, c, yaml_get(map, "with"), "with", false);
         const struct contract_field *list = contract_column(c, view->unnest);
-        const struct yaml_node *at = value_of(map, "unnest");
+        const struct yaml_node *at = yaml_get(map, "unnest");
         if (list == NULL) {
             contradiction(l, at, "unnest names '%s', which is no column", view->unnest);
             continue;
@@ -970,8 +1076,8 @@ static void check_delta(struct loader *l, const struct contract *c, const struct
 {
     for (size_t i = 0; i < c->n_columns; i++)
         check_delta_field(l, &c->columns[i], c->columns[i].name);
-    const struct yaml_node *scan = value_of(root, "scan");
-    const struct yaml_node *unbounded = scan == NULL ? NULL : value_of(scan, "unbounded");
+    const struct yaml_node *scan = yaml_get(root, "scan");
+    const struct yaml_node *unbounded = scan == NULL ? NULL : yaml_get(scan, "unbounded");
     if (unbounded != NULL && strcmp(unbounded->text, "true") == 0)
         contradiction(l, unbounded, "a Delta table is not unbounded: its rows are all there");
 }
@@ -999,7 +1105,7 @@ static void add_value_checks(struct loader *l, struct contract *c, const struct 
         const struct contract_field *f = &c->columns[i];
         if (f->values.n == 0)
             continue;
-        const struct yaml_node *at = value_of(value_of(root, "columns")->items[i], "values");
+        const struct yaml_node *at = yaml_get(yaml_get(root, "columns")->items[i], "values");
         if (f->type != CONTRACT_UTF8)
             contradiction(l, at, "column '%s' is of type %s: values are listed for utf8", f->name,
                           contract_type_name(f->type));
@@ -1030,29 +1136,29 @@ static void check_consistency(struct loader *l, const struct contract *c, const 
     check_stage(l, c, root);
     if (g_strcmp0(c->storage.format, "delta") == 0)
         check_delta(l, c, root);
-    const struct yaml_node *keys = value_of(root, "keys");
-    const struct yaml_node *primary = keys == NULL ? NULL : value_of(keys, "primary");
+    const struct yaml_node *keys = yaml_get(root, "keys");
+    const struct yaml_node *primary = keys == NULL ? NULL : yaml_get(keys, "primary");
     check_names(l, c, primary, "keys.primary", true);
     for (size_t i = 0; i < c->primary.n; i++) {
         const struct contract_field *column = contract_column(c, c->primary.items[i]);
         if (column != NULL && column->is_nullable)
             contradiction(l, primary->items[i], "keys.primary names '%s', which may be null", column->name);
     }
-    const struct yaml_node *unique = keys == NULL ? NULL : value_of(keys, "unique");
+    const struct yaml_node *unique = keys == NULL ? NULL : yaml_get(keys, "unique");
     for (size_t i = 0; i < c->n_unique; i++)
         check_names(l, c, unique->items[i], "keys.unique", true);
-    check_names(l, c, keys == NULL ? NULL : value_of(keys, "join"), "keys.join", true);
+    check_names(l, c, keys == NULL ? NULL : yaml_get(keys, "join"), "keys.join", true);
     for (size_t i = 0; i < c->n_columns; i++)
         check_lossy(l, &c->columns[i]);
-    check_names(l, c, value_of(root, "order"), "order", true);
-    check_names(l, c, value_of(root, "partition_by"), "partition_by", true);
-    const struct yaml_node *storage = value_of(root, "storage");
-    check_names(l, c, storage == NULL ? NULL : value_of(storage, "statistics_columns"), "storage.statistics_columns",
+    check_names(l, c, yaml_get(root, "order"), "order", true);
+    check_names(l, c, yaml_get(root, "partition_by"), "partition_by", true);
+    const struct yaml_node *storage = yaml_get(root, "storage");
+    check_names(l, c, storage == NULL ? NULL : yaml_get(storage, "statistics_columns"), "storage.statistics_columns",
                 false);
     if (c->extract != NULL) {
-        const struct yaml_node *extract = value_of(root, "extract");
-        check_names(l, c, value_of(extract, "join_keys"), "extract.join_keys", true);
-        const struct yaml_node *ids = value_of(extract, "derived_ids");
+        const struct yaml_node *extract = yaml_get(root, "extract");
+        check_names(l, c, yaml_get(extract, "join_keys"), "extract.join_keys", true);
+        const struct yaml_node *ids = yaml_get(extract, "derived_ids");
         for (size_t i = 0; i < c->extract->n_derived_ids; i++) {
             if (contract_column(c, c->extract->derived_ids[i].column) == NULL)
                 contradiction(l, ids->keys[i], "extract.derived_ids names '%s', which is no column",
@@ -1062,7 +1168,7 @@ static void check_consistency(struct loader *l, const struct contract *c, const 
     if (c->kind == CONTRACT_VIEW && c->storage.format != NULL)
         contradiction(l, storage, "a view has no storage format");
     if (c->n_views > 0)
-        check_views(l, c, value_of(root, "views"));
+        check_views(l, c, yaml_get(root, "views"));
 }
 
 static const char *default_format(enum contract_kind kind)
@@ -1089,9 +1195,17 @@ int contract_parse(const char *text, size_t n_bytes, const char *source, enum co
                        CONTRACT_MAX_BYTES);
     CA_AUTOPTR(yaml_node) root = NULL;
     CA_TRY(yaml_parse(text, n_bytes, source, &root, err));
+    return contract_read(root, source, stage, ret, err);
+}
 
+int contract_read(const struct yaml_node *root, const char *source, enum contract_stage stage, struct contract **ret,
+                  struct ca_error *err)
+{
     CA_AUTOPTR(contract) c = g_new0(struct contract, 1);
+    const struct yaml_node *name = yaml_get(root, "dataset");
     c->source = g_strdup(source);
+    c->line = name == NULL ? root->line : name->line;
+    c->column = name == NULL ? root->column : name->column;
     c->stage = stage;
     struct loader l = {.source = source, .problems = g_string_new(NULL)};
     read_keys(&l, root, "a contract", top_specs, G_N_ELEMENTS(top_specs), c);

@@ -45,19 +45,6 @@ static struct yaml_node *node_new(enum yaml_kind kind, const struct fy_mark *mar
     return node;
 }
 
-static void node_append(struct yaml_node *node, struct yaml_node *key, struct yaml_node *item)
-{
-    if (node->n_items == node->n_reserved) {
-        node->n_reserved = node->n_reserved == 0 ? 8 : 2 * node->n_reserved;
-        node->items = g_renew(struct yaml_node *, node->items, node->n_reserved);
-        if (node->kind == YAML_MAP)
-            node->keys = g_renew(struct yaml_node *, node->keys, node->n_reserved);
-    }
-    if (node->kind == YAML_MAP)
-        node->keys[node->n_items] = key;
-    node->items[node->n_items++] = item;
-}
-
 static int refuse(struct reader *r, const struct yaml_node *at, const char *what)
 {
     return ca_fail(r->err, CA_ERR_SYNTAX, "%s:%d:%d: %s", r->source, at->line, at->column, what);
@@ -82,11 +69,11 @@ static int attach(struct reader *r, struct yaml_node *node)
     }
     struct frame *top = &r->frames[r->depth - 1];
     if (top->node->kind == YAML_LIST) {
-        node_append(top->node, NULL, node);
+        yaml_append(top->node, NULL, node);
         return CA_OK;
     }
     if (top->key != NULL) {
-        node_append(top->node, CA_STEAL(top->key), node);
+        yaml_append(top->node, CA_STEAL(top->key), node);
         return CA_OK;
     }
     int rc = CA_OK;

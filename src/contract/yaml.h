@@ -1,4 +1,4 @@
-/* contract/yaml.h — YAML text as a tree that knows where everything stands. Private to the contract room.
+/* contract/yaml.h — YAML text as a tree that knows where everything stands, and back. Private to the contract room.
  *
  * No anchors, aliases, tags or second documents: a contract says each thing once, where it stands. Depth is bounded, so
  * the tree may be walked by recursion. Lines and columns count from 1, columns in characters.
@@ -40,5 +40,29 @@ CA_MUST_CHECK int yaml_parse(const char *text, size_t n_bytes, const char *sourc
                              struct ca_error *err);
 void yaml_node_free(struct yaml_node *node);
 CA_DEFINE_AUTOPTR(yaml_node, yaml_node_free)
+
+/* The value of a map's key; NULL when there is none, or no map. Borrowed. */
+const struct yaml_node *yaml_get(const struct yaml_node *map, const char *key);
+
+/* ---- trees that are made (yaml_write.c) ------------------------------------------------------------------------- */
+
+/* New nodes stand where `at` (NULL: nowhere) stands. A text is written in quotes where YAML would read it as something
+ * else; a plain scalar is a number, true, false or null. */
+struct yaml_node *yaml_map(const struct yaml_node *at);
+struct yaml_node *yaml_list(const struct yaml_node *at);
+struct yaml_node *yaml_text(const char *text, const struct yaml_node *at);
+struct yaml_node *yaml_plain(const char *text, const struct yaml_node *at);
+struct yaml_node *yaml_copy(const struct yaml_node *node);
+
+/* Append to a map (the key is not there yet) or a list; takes the value. */
+void yaml_put(struct yaml_node *map, const char *key, struct yaml_node *value);
+void yaml_add(struct yaml_node *list, struct yaml_node *value);
+
+/* The same of nodes: `key` is NULL for a list; takes both. */
+void yaml_append(struct yaml_node *node, struct yaml_node *key, struct yaml_node *item);
+
+/* A document in block style, what is small in flow style; the same tree, the same bytes. What it parses to is the same
+ * tree but for places. malloc'ed. */
+char *yaml_render(const struct yaml_node *root);
 
 #endif

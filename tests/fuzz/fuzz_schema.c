@@ -152,35 +152,57 @@ static void try_arrow(const struct ArrowSchema *a, const struct ArrowSchema *b)
 
 /* ---- contracts -------------------------------------------------------------------------------------------------- */
 
-/* Fields as the loader makes them: names of one struct differ, key and value of a map are named so. */
+static void grow_field(struct contract_field *f, struct script *s, const char *name, int depth);
+
+/* What is inside a type: names of one struct differ, the parts of the others have the names that the loader gives. */
+static void grow_children(struct contract_field *f, struct script *s, int depth)
+{
+    static const char *const parts[] = {"key", "value"};
+    const enum contract_shape shape = contract_type_shape(f->type);
+    const size_t first = next(s);
+    f->n_children = shape == CONTRACT_SHAPE_MAP                                    ? 2
+                    : shape == CONTRACT_SHAPE_STRUCT                               ? 1 + next(s) % 4
+                    : (shape & (CONTRACT_SHAPES_LIST | CONTRACT_SHAPE_DICTIONARY)) ? 1
+                                                                                   : 0;
+    f->children = f->n_children == 0 ? NULL : g_new0(struct contract_field, f->n_children);
+    for (size_t i = 0; i < f->n_children; i++)
+        grow_field(&f->children[i], s,
+                   shape == CONTRACT_SHAPE_MAP          ? parts[i]
+                   : shape == CONTRACT_SHAPE_STRUCT     ? names[(first + i) % 7]
+                   : shape == CONTRACT_SHAPE_DICTIONARY ? "value"
+                                                        : "item",
+                   shape == CONTRACT_SHAPE_DICTIONARY ? CONTRACT_MAX_DEPTH : depth + 1);
+    if (shape == CONTRACT_SHAPE_MAP)
+        f->children[0].is_nullable = false;
+}
+
+/* A field as the loader makes it. */
 static void grow_field(struct contract_field *f, struct script *s, const char *name, int depth)
 {
+    static const char *const zones[] = {NULL, "UTC", "+01:00", "Europe/Paris"};
     f->name = g_strdup(name);
-    f->type = (enum contract_type)(next(s) % (CONTRACT_MAP + 1));
-    if (f->type >= CONTRACT_LIST && (depth >= CONTRACT_MAX_DEPTH || s->n == 0))
+    f->type = (enum contract_type)(next(s) % CONTRACT_N_TYPES);
+    const bool has_inside = (contract_type_shape(f->type) & (CONTRACT_SHAPES_NESTED | CONTRACT_SHAPE_DICTIONARY)) != 0;
+    if (has_inside && (depth >= CONTRACT_MAX_DEPTH || s->n == 0))
         f->type = CONTRACT_UTF8;
+    const enum contract_shape shape = contract_type_shape(f->type);
     const uint8_t what = next(s);
     f->is_nullable = (what & 1) != 0;
     f->doc = g_strdup((what & 2) != 0 ? "one" : "two");
     if ((what & 12) == 12)
         f->default_sql = g_strdup("0");
-    if (f->type == CONTRACT_DECIMAL128) {
-        f->precision = 1 + next(s) % 38;
+    if (shape == CONTRACT_SHAPE_DECIMAL) {
+        f->precision = 1 + next(s) % contract_type_max_precision(f->type);
         f->scale = next(s) % (f->precision + 1);
     }
-    static const char *const map_names[] = {"key", "value"};
-    f->n_children = f->type == CONTRACT_LIST ? 1 : f->type == CONTRACT_MAP ? 2 : 0;
-    if (f->type == CONTRACT_STRUCT)
-        f->n_children = 1 + next(s) % 4;
-    f->children = f->n_children == 0 ? NULL : g_new0(struct contract_field, f->n_children);
-    const size_t first = next(s);
-    for (size_t i = 0; i < f->n_children; i++)
-        grow_field(&f->children[i], s,
-                   f->type == CONTRACT_LIST  ? "item"
-                   : f->type == CONTRACT_MAP ? map_names[i]
-                                             : names[(first + i) % 7],
-                   depth + 1);
-    if (f->type == CONTRACT_MAP)
+    if ((shape & (CONTRACT_SHAPE_BYTES | CONTRACT_SHAPE_SIZED_LIST)) != 0)
+        f->size = 1 + next(s);
+    if (shape == CONTRACT_SHAPE_TIMESTAMP)
+        f->zone = g_strdup(zones[next(s) % G_N_ELEMENTS(zones)]);
+    if (shape == CONTRACT_SHAPE_DICTIONARY)
+        f->index = (enum contract_type)(CONTRACT_INT8 + next(s) % (CONTRACT_UINT64 - CONTRACT_INT8 + 1));
+    grow_children(f, s, depth);
+    if (shape == CONTRACT_SHAPE_DICTIONARY)
         f->children[0].is_nullable = false;
 }
 

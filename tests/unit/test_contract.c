@@ -1270,22 +1270,22 @@ static void test_lint(void **state)
         const char *expected;
     } cases[] = {
         {"kind: table", "kind: table", ""},
-        {"keys: {primary: [id]}\n", "", "t.yaml: no primary key: nothing says what one row is"},
-        {"order: [id]\n", "", "t.yaml: no order: equal builds would not store equal rows"},
-        {"kind: table", "kind: bundle", "t.yaml: a bundle says under 'extract' where its rows come from"},
+        {"keys: {primary: [id]}\n", "", "t.yaml:1:10: no primary key: nothing says what one row is"},
+        {"order: [id]\n", "", "t.yaml:1:10: no order: equal builds would not store equal rows"},
+        {"kind: table", "kind: bundle", "t.yaml:1:10: a bundle says under 'extract' where its rows come from"},
         {"order: [id]", "order: [id]\nstorage: {format: csv, row_group_bytes: 5}",
-         "t.yaml: row_group_bytes and statistics_columns mean nothing for format csv"},
+         "t.yaml:9:10: row_group_bytes and statistics_columns mean nothing for format csv"},
         {"order: [id]", "order: [id]\nstorage: {format: csv}\nscan: {parquet_pruning: true}",
-         "t.yaml: scan option parquet_pruning means nothing for format csv"},
+         "t.yaml:10:25: scan option parquet_pruning means nothing for format csv"},
         {"order: [id]", "order: [id]\nstorage: {format: memory, location: x}",
-         "t.yaml: location, target_file_bytes, compression and properties mean nothing for format memory"},
+         "t.yaml:9:10: location, target_file_bytes, compression and properties mean nothing for format memory"},
         {"kind: table", "kind: view\nscan: {cache: true}",
-         "t.yaml: storage, scan and partition_by mean nothing for a view"},
+         "t.yaml:1:10: storage, scan and partition_by mean nothing for a view"},
         {"type: int64, nullable: false, doc: \"the id\"}",
          "type: int64, nullable: false, doc: i}\n  - {name: l, type: list, nullable: false, doc: l, item: {type: "
          "struct, "
          "nullable: false, fields: [{name: x, type: int8, nullable: false, doc: x}]}}",
-         "t.yaml: list 'l' has no view"},
+         "t.yaml:7:5: list 'l' has no view"},
     };
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
         GString *text = g_string_new(small);
