@@ -38,10 +38,11 @@ static int each_health(struct catalog *c, struct catalog_name *n, const struct c
     const char *health = NULL;
     g_mutex_lock(&c->lock);
     g_autofree char *failure = catalog_dataset_failure(d, &health);
-    g_autofree char *location = n->is_nested ? NULL : g_strdup(d->location ? d->location : contract->storage.location);
+    const char *declared = contract ? contract->storage.location : NULL;
+    g_autofree char *location = n->is_nested ? NULL : g_strdup(d->location ? d->location : declared);
     g_mutex_unlock(&c->lock);
     struct ca_error found = {0};
-    if (!failure && contract->kind != CONTRACT_REGISTRY) {
+    if (!failure && contract && contract->kind != CONTRACT_REGISTRY) {
         bool is_view = n->is_nested || contract->kind == CONTRACT_VIEW;
         health = health_of_status(probe(c, n, &found), is_view);
         failure = found.code == CA_OK ? NULL : g_strdup(found.message);
@@ -71,7 +72,7 @@ static void *health_main(void *data)
     struct health_work *w = data;
     struct catalog *c = w->catalog;
     g_rw_lock_reader_lock(&c->engine_use);
-    w->rc = c->engine ? catalog_for_each(c, each_health, w->rows, w->err)
+    w->rc = c->engine ? catalog_for_each_name(c, each_health, w->rows, w->err)
                       : ca_fail(w->err, CA_ERR_CANCELED, "the session is closed");
     g_rw_lock_reader_unlock(&c->engine_use);
     return NULL;

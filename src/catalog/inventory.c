@@ -33,6 +33,8 @@ char *catalog_dataset_failure(const struct catalog_dataset *d, const char **ret_
 
 static const char *name_doc(const struct catalog_name *n, const struct contract *contract)
 {
+    if (!contract)
+        return "";
     const char *doc = n->is_nested ? contract_view_named(contract, n->name)->doc : contract->doc;
     return doc ? doc : "";
 }
@@ -43,15 +45,15 @@ static int each_dataset(struct catalog *c, struct catalog_name *n, const struct 
     const struct catalog_dataset *d = n->dataset;
     g_mutex_lock(&c->lock);
     bool is_written = !n->is_nested && (d->location != NULL || d->rows != NULL);
-    bool can_be_empty = !n->is_nested && catalog_is_stored(contract);
+    bool can_be_empty = contract && !n->is_nested && catalog_is_stored(contract);
     const char *health = NULL;
     g_autofree char *failure = catalog_dataset_failure(d, &health);
     struct datasets_row row = {
         DATASET_OF(n),
-        .version = (int32_t)contract->version,
-        .kind = rows_str_of(n->is_nested ? "nested" : contract_kind_name(contract->kind)),
-        .stage = rows_str_of(contract_stage_name(contract->stage)),
-        .contract = rows_str_of(contract->dataset),
+        .version = (int32_t)d->entry->version,
+        .kind = rows_str_of(n->is_nested ? "nested" : contract_kind_name(d->entry->kind)),
+        .stage = rows_str_of(contract_stage_name(d->entry->stage)),
+        .contract = rows_str_of(d->entry->name),
         .doc = rows_str_of(name_doc(n, contract)),
         .contract_fingerprint = rows_str_of(d->entry->fingerprint),
         .location = rows_str_of(n->is_nested ? NULL : d->location),
@@ -69,7 +71,12 @@ static int each_dataset(struct catalog *c, struct catalog_name *n, const struct 
     return catalog_rows_failed(rc, err);
 }
 
-CATALOG_TABLE_OF_NAMES(datasets, each_dataset)
+static int datasets_fill(struct catalog *c, struct datasets *rows, struct ca_error *err)
+{
+    return catalog_for_each_name(c, each_dataset, rows, err);
+}
+
+CATALOG_TABLE(datasets, datasets_fill)
 
 /* ---- bundles ---------------------------------------------------------------------------------------------------- */
 

@@ -18,13 +18,36 @@ int catalog_rows_failed(int errnum, struct ca_error *err)
     return errnum == 0 ? CA_OK : ca_fail_errno(err, CA_ERR_RESOURCES, errnum, "build registry rows");
 }
 
+/* The contract, or NULL where it cannot be read, which is that dataset's failure alone from now on. */
+static const struct contract *readable_contract(struct catalog *c, struct catalog_dataset *d)
+{
+    const struct contract *contract = NULL;
+    struct ca_error why = {0};
+    if (catalog_dataset_contract(c, d, &contract, &why) == CA_OK)
+        return contract;
+    g_mutex_lock(&c->lock);
+    if (!d->failure)
+        d->failure = g_strdup(why.message);
+    g_mutex_unlock(&c->lock);
+    return NULL;
+}
+
+int catalog_for_each_name(struct catalog *c, catalog_each_fn each, void *rows, struct ca_error *err)
+{
+    for (guint i = 0; i < c->names->len; i++) {
+        struct catalog_name *n = c->names->pdata[i];
+        CA_TRY(each(c, n, readable_contract(c, n->dataset), rows, err));
+    }
+    return CA_OK;
+}
+
 int catalog_for_each(struct catalog *c, catalog_each_fn each, void *rows, struct ca_error *err)
 {
     for (guint i = 0; i < c->names->len; i++) {
         struct catalog_name *n = c->names->pdata[i];
-        const struct contract *contract = NULL;
-        CA_TRY(catalog_dataset_contract(c, n->dataset, &contract, err));
-        CA_TRY(each(c, n, contract, rows, err));
+        const struct contract *contract = readable_contract(c, n->dataset);
+        if (contract)
+            CA_TRY(each(c, n, contract, rows, err));
     }
     return CA_OK;
 }

@@ -16,6 +16,10 @@ typedef int (*catalog_each_fn)(struct catalog *c, struct catalog_name *n, const 
                                struct ca_error *err);
 int catalog_for_each(struct catalog *c, catalog_each_fn each, void *rows, struct ca_error *err) CA_MUST_CHECK;
 
+/* The same with those whose contract cannot be read: it is NULL then, and the dataset has a failure. The other function
+ * leaves them out, so that one damaged contract disturbs no table about the rest. */
+int catalog_for_each_name(struct catalog *c, catalog_each_fn each, void *rows, struct ca_error *err) CA_MUST_CHECK;
+
 /* `names` joined by ", "; NULL: there are none. g_free. */
 char *catalog_joined(const struct contract_names *names);
 

@@ -308,6 +308,30 @@ def test_damaged_run(what: str, program: Program, store: Path) -> None:
         assert program.sql(store, "SELECT count(*) AS n FROM modules") == [{"n": 6}]
 
 
+def test_damaged_contract(program: Program, store: Path) -> None:
+    """Decision 5: one contract of the snapshot that was changed is that dataset's failure: it is listed with the
+    reason, everything else answers, and a build mends it."""
+    path = snapshot_path(store)
+    whole = path.read_bytes()
+    at = whole.index(b"dataset: classes", int.from_bytes(whole[32:40], "little"))
+    path.write_bytes(whole[:at] + b"dataset: klasses" + whole[at + 16 :])
+    words = "the contract of 'public.classes' was changed after it was written: build again"
+    refused(sql(program, store, "SELECT * FROM classes"), 3, re.escape(f"table 'public.classes': {words}"))
+    assert program.sql(store, "SELECT count(*) AS n FROM modules") == [{"n": 6}]
+    for table, reason in (("datasets", "failure"), ("health", "reason")):
+        rows = program.sql(store, f"SELECT dataset_name, {reason} FROM registry.{table} WHERE health = 'broken'")
+        assert {"dataset_name": "classes", reason: words} in rows
+    [n] = program.sql(store, "SELECT count(*) AS n FROM registry.datasets")
+    assert program.sql(
+        store,
+        "SELECT count(*) AS n FROM information_schema.tables WHERE table_catalog = 'codeintel' "
+        "AND table_schema <> 'information_schema'",
+    ) == [n]
+    assert program.sql(store, "SELECT count(*) AS n FROM registry.columns WHERE dataset_name = 'classes'") == [{"n": 0}]
+    program.build(SHOP, store)
+    assert program.sql(store, "SELECT count(*) AS n FROM registry.datasets WHERE health = 'broken'") == [{"n": 0}]
+
+
 # ---- a damaged table -----------------------------------------------------------------------------------------------
 
 
