@@ -320,6 +320,9 @@ const char *contract_schema_name(const struct contract *c);
 const struct contract_field *contract_column(const struct contract *c, const char *name);
 const struct contract_view *contract_view_named(const struct contract *c, const char *name);
 
+/* Whether rows are kept as lines of text: csv, ndjson, stream. */
+bool contract_storage_is_text(const struct contract_storage *s);
+
 /* Whether `name` is [a-z][a-z0-9_]*, up to 128 bytes. */
 bool contract_name_is_valid(const char *name);
 

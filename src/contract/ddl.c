@@ -85,13 +85,15 @@ static void add_option(GArray *options, const char *key, char *value)
         g_array_append_val(options, option);
 }
 
-/* What a format of the engine's own understands: its properties. */
+/* What a format of the engine's own understands: its properties, and of text files that they are compressed as a whole
+ * (DataFusion 55.2 refuses the word for Parquet, Avro and Arrow). */
 static void put_format_options(GString *out, const struct contract_storage *s)
 {
     g_autoptr(GArray) options = g_array_new(FALSE, FALSE, sizeof(struct contract_pair));
     if (s->properties.n > 0)
         g_array_append_vals(options, s->properties.items, (guint)s->properties.n);
-    add_option(options, "format.compression", s->compression);
+    if (contract_storage_is_text(s))
+        add_option(options, "format.compression", s->compression);
     put_options(out, options);
 }
 
@@ -146,8 +148,8 @@ static const char *stored_as(const char *format)
     static const struct {
         const char *format;
         const char *word;
-    } words[] = {{"delta", "DELTATABLE"}, {"parquet", "PARQUET"}, {"csv", "CSV"},      {"ndjson", "NDJSON"},
-                 {"arrow", "ARROW"},      {"avro", "AVRO"},       {"stream", "NDJSON"}};
+    } words[] = {{"delta", "DELTATABLE"}, {"parquet", "PARQUET"}, {"csv", "CSV"},    {"ndjson", "JSON"},
+                 {"arrow", "ARROW"},      {"avro", "AVRO"},       {"stream", "JSON"}};
     for (size_t i = 0; i < G_N_ELEMENTS(words); i++) {
         if (strcmp(format, words[i].format) == 0)
             return words[i].word;
@@ -171,6 +173,17 @@ static void put_select(GString *out, const char *sql)
     g_string_append(out, ";\n");
 }
 
+/* Where the table lies. The engine takes files for one file unless their place ends in a slash: a table that has no
+ * place yet, or has partitions, is a folder. */
+static char *place_of(const struct contract *c, const char *location)
+{
+    g_autofree char *own = g_strdup_printf("%s/%s", contract_schema_name(c), c->dataset);
+    const bool is_folder = c->storage.location == NULL || c->partition_by.n > 0;
+    const char *place = c->storage.location != NULL ? c->storage.location : location != NULL ? location : own;
+    const bool ends = strcmp(c->storage.format, "delta") == 0 || !is_folder || g_str_has_suffix(place, "/");
+    return g_strconcat(place, ends ? "" : "/", NULL);
+}
+
 int contract_ddl(const struct contract *c, const char *sql, const char *location, char **ret, struct ca_error *err)
 {
     if (c->kind == CONTRACT_VIEW && sql == NULL)
@@ -187,9 +200,7 @@ int contract_ddl(const struct contract *c, const char *sql, const char *location
         put_columns(out, c);
         g_string_append(out, ";\n");
     } else {
-        g_autofree char *own = g_strdup_printf("%s/%s", contract_schema_name(c), c->dataset);
-        if (c->storage.location != NULL)
-            location = c->storage.location;
+        g_autofree char *place = place_of(c, location);
         g_string_append(out, is_unbounded(c) ? "CREATE UNBOUNDED EXTERNAL TABLE " : "CREATE EXTERNAL TABLE ");
         put_name(out, c, c->dataset);
         put_columns(out, c);
@@ -197,7 +208,7 @@ int contract_ddl(const struct contract *c, const char *sql, const char *location
         put_names(out, "\nPARTITIONED BY ", &c->partition_by, "");
         put_names(out, "\nWITH ORDER ", &c->order, "");
         g_string_append(out, "\nLOCATION ");
-        put_text(out, location == NULL ? own : location);
+        put_text(out, place);
         if (strcmp(c->storage.format, "delta") == 0)
             put_delta_options(out, &c->storage);
         else

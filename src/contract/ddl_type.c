@@ -60,6 +60,15 @@ static const struct {
 /* More digits than this make a Decimal256 of DECIMAL(p, s). */
 #define DECIMAL128_DIGITS 38
 
+/* The parser takes `>>` for one word and what follows for the inner type's: ARRAY<STRUCT<a INT>>[4] is a list of sized
+ * lists (sqlparser of 55.2). Apart they mean what they say. */
+static void put_size_of_list(GString *out, int32_t size)
+{
+    for (gsize at = out->len; at > 1 && out->str[at - 1] == '>' && out->str[at - 2] == '>'; at--)
+        g_string_insert_c(out, (gssize)at - 1, ' ');
+    g_string_append_printf(out, "[%d]", size);
+}
+
 /* Recursion is bounded by CONTRACT_MAX_DEPTH. */
 void ddl_put_type(GString *out, const struct contract_field *field)
 {
@@ -75,7 +84,7 @@ void ddl_put_type(GString *out, const struct contract_field *field)
         break;
     case CONTRACT_SHAPE_SIZED_LIST:
         ddl_put_type(out, &field->children[0]);
-        g_string_append_printf(out, "[%d]", field->size);
+        put_size_of_list(out, field->size);
         break;
     case CONTRACT_SHAPE_MAP:
     case CONTRACT_SHAPE_STRUCT:
@@ -204,6 +213,8 @@ static void put_storage(GString *out, const struct contract *c)
         return;
     if (strcmp(s->format, "memory") == 0 && c->order.n > 0)
         put_line(out, "order", names_json(&c->order), NULL, NULL);
+    if (s->compression != NULL && !contract_storage_is_text(s))
+        put_line(out, "storage", json_string("compression"), "value", json_string(s->compression));
     put_size(out, "row_group_bytes", s->row_group_bytes);
     if (s->statistics_columns.n > 0)
         put_line(out, "storage", json_string("statistics_columns"), "value", names_json(&s->statistics_columns));

@@ -517,10 +517,10 @@ static void check_type_keys(struct loader *l, const struct yaml_node *node, enum
 static void check_decimal(struct loader *l, const struct yaml_node *node, const struct contract_field *field)
 {
     const int32_t most = contract_type_max_precision(field->type);
-    if (field->precision > most || field->scale > field->precision || field->scale < -most)
+    if (field->precision > most || field->scale > field->precision || field->scale < -field->precision)
         contradiction(l, yaml_get(node, "precision"),
-                      "%s(%d, %d): precision is 1 to %d, scale at most the precision, or down to -%d",
-                      contract_type_name(field->type), field->precision, field->scale, most, most);
+                      "%s(%d, %d): precision is 1 to %d, scale at most the precision, below zero too",
+                      contract_type_name(field->type), field->precision, field->scale, most);
 }
 
 /* What is inside the type. */

@@ -83,6 +83,11 @@ bool contract_name_is_valid(const char *name)
     return name[n] == '\0' && n <= 128;
 }
 
+bool contract_storage_is_text(const struct contract_storage *s)
+{
+    return strcmp(s->format, "csv") == 0 || strcmp(s->format, "ndjson") == 0 || strcmp(s->format, "stream") == 0;
+}
+
 static void pairs_done(struct contract_pairs *pairs)
 {
     for (size_t i = 0; i < pairs->n; i++) {

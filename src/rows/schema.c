@@ -212,17 +212,24 @@ char *rows_type_text(const struct ArrowSchema *schema)
 
 /* ---- fingerprint ------------------------------------------------------------------------------------------------ */
 
-/* named: the name means something; those of list items and map entries do not. */
-static bool add_schema(struct fingerprint *f, const struct ArrowSchema *schema, bool named, int depth)
+/* A name means something of columns and fields, not of list items and map entries; nullability not of what a
+ * dictionary's index stands for: some writers set it there, some do not. */
+enum role {
+    AS_FIELD,
+    AS_PART,
+    AS_DICTIONARY,
+};
+
+static bool add_schema(struct fingerprint *f, const struct ArrowSchema *schema, enum role role, int depth)
 {
     if (depth > ROWS_MAX_DEPTH)
         return false;
-    fingerprint_add_text(f, named ? (schema->name == NULL ? "" : schema->name) : NULL);
+    fingerprint_add_text(f, role == AS_FIELD ? (schema->name == NULL ? "" : schema->name) : NULL);
     fingerprint_add_text(f, schema->format);
-    const unsigned char nullable = is_nullable(schema);
+    const unsigned char nullable = role == AS_DICTIONARY || is_nullable(schema);
     fingerprint_add(f, &nullable, 1);
     fingerprint_add(f, schema->dictionary == NULL ? "-" : "d", 1);
-    if (schema->dictionary != NULL && !add_schema(f, schema->dictionary, false, depth + 1))
+    if (schema->dictionary != NULL && !add_schema(f, schema->dictionary, AS_DICTIONARY, depth + 1))
         return false;
     const unsigned char n_children[4] = {(unsigned char)schema->n_children, (unsigned char)(schema->n_children >> 8),
                                          (unsigned char)(schema->n_children >> 16),
@@ -232,10 +239,10 @@ static bool add_schema(struct fingerprint *f, const struct ArrowSchema *schema, 
         if (is_map(schema->format)) {
             const struct ArrowSchema *entries = schema->children[0];
             for (int64_t j = 0; j < entries->n_children; j++) {
-                if (!add_schema(f, entries->children[j], false, depth + 1))
+                if (!add_schema(f, entries->children[j], AS_PART, depth + 1))
                     return false;
             }
-        } else if (!add_schema(f, schema->children[i], is_struct(schema->format), depth + 1)) {
+        } else if (!add_schema(f, schema->children[i], is_struct(schema->format) ? AS_FIELD : AS_PART, depth + 1)) {
             return false;
         }
     }
@@ -246,7 +253,7 @@ int rows_schema_fingerprint(const struct ArrowSchema *schema, char ret[FINGERPRI
 {
     CA_AUTOPTR(fingerprint) f = fingerprint_new();
     for (int64_t i = 0; i < schema->n_children; i++) {
-        if (!add_schema(f, schema->children[i], true, 1))
+        if (!add_schema(f, schema->children[i], AS_FIELD, 1))
             return ca_fail(err, CA_ERR_RESOURCES, "column '%s' nests deeper than ROWS_MAX_DEPTH, %d levels",
                            schema->children[i]->name, ROWS_MAX_DEPTH);
     }
@@ -395,8 +402,16 @@ static void compare_field(struct comparison *k, const struct ArrowSchema *expect
         if (strcmp(before, after) != 0)
             add(k, "metadata_differs", g_strdup(path), CA_STEAL(before), CA_STEAL(after));
     }
-    if (expected->dictionary != NULL && found->dictionary != NULL && !o->modulo_storage)
-        compare_field(k, expected->dictionary, found->dictionary, path, depth + 1);
+    if (expected->dictionary != NULL && found->dictionary != NULL && !o->modulo_storage) {
+        /* Shallow copies: of what the index stands for the type alone counts. */
+        struct ArrowSchema of_expected = *expected->dictionary;
+        struct ArrowSchema of_found = *found->dictionary;
+        of_expected.flags |= ARROW_FLAG_NULLABLE;
+        of_found.flags |= ARROW_FLAG_NULLABLE;
+        of_expected.metadata = NULL;
+        of_found.metadata = NULL;
+        compare_field(k, &of_expected, &of_found, path, depth + 1);
+    }
     if (is_struct(x))
         compare_children(k, expected, found, path, depth);
     else if (expected->n_children != found->n_children)

@@ -310,9 +310,9 @@ static void test_contradictions_are_refused(void **state)
         {"  - {name: id", "  - {name: id, type: utf8, nullable: true, doc: d}\n  - {name: id", CA_ERR_CONTRACT,
          "t.yaml:7:12: column 'id' is declared twice"},
         {"type: int64", "type: decimal128, precision: 3, scale: 4", CA_ERR_CONTRACT,
-         "t.yaml:6:45: decimal128(3, 4): precision is 1 to 38, scale at most the precision, or down to -38"},
+         "t.yaml:6:45: decimal128(3, 4): precision is 1 to 38, scale at most the precision, below zero too"},
         {"type: int64", "type: decimal32, precision: 10, scale: 4", CA_ERR_CONTRACT,
-         "t.yaml:6:44: decimal32(10, 4): precision is 1 to 9, scale at most the precision, or down to -9"},
+         "t.yaml:6:44: decimal32(10, 4): precision is 1 to 9, scale at most the precision, below zero too"},
         {"type: int64", "type: dictionary, index: int8, value: {type: list, item: {type: int8, nullable: true}}",
          CA_ERR_CONTRACT, "t.yaml:6:61: a dictionary holds scalars, not list"},
         {"type: int64", "type: \"null\"", CA_ERR_CONTRACT,
@@ -685,6 +685,10 @@ static void test_every_type(void **state)
          true, NULL},
         {"type: fixed_size_list, size: 3, item: {type: int8, nullable: true}", "+w:3", "fixed_size_list(3)<int8>",
          "TINYINT[3]", false, NULL},
+        {"type: fixed_size_list, size: 2, item: {type: list, nullable: true, item: {type: list, nullable: true, item: "
+         "{type: "
+         "int8, nullable: true}}}",
+         "+w:2", "fixed_size_list(2)<list<list<int8>>>", "ARRAY<ARRAY<TINYINT> >[2]", false, NULL},
         {"type: struct, fields: [{name: from, type: int8, nullable: true, doc: d}]", "+s", "struct<from: int8>",
          "STRUCT<\"from\" TINYINT>", false, NULL},
         {"type: map, key: {type: int8}, value: {type: bool, nullable: false}", "+m", "map<int8, bool not null>",
@@ -805,14 +809,15 @@ static void test_ddl(void **state)
              "STORED AS PARQUET\n"
              "PARTITIONED BY (\"order\")\n"
              "WITH ORDER (\"order\", file_id)\n"
-             "LOCATION 'data/it''s'\n"
-             "OPTIONS ('format.compression' 'zstd', 'format.max_row_group_size' '10');\n"
+             "LOCATION 'data/it''s/'\n"
+             "OPTIONS ('format.max_row_group_size' '10');\n"
              "-- unsaid {\"path\":\"file_id\",\"metadata\":{\"unit\":\"none\"}}\n"
              "-- unsaid {\"path\":\"attrs\",\"type\":\"map<utf8, int32>\"}\n"
              "-- unsaid {\"path\":\"nodes[]\",\"not_null\":true}\n"
              "-- unsaid {\"path\":\"nodes[].kind\",\"not_null\":true}\n"
              "-- unsaid {\"path\":\"nodes[].from[]\",\"not_null\":true}\n"
              "-- unsaid {\"path\":\"\",\"metadata\":{\"owner\":\"us\"}}\n"
+             "-- unsaid {\"storage\":\"compression\",\"value\":\"zstd\"}\n"
              "-- unsaid {\"storage\":\"row_group_bytes\",\"value\":1024}\n"
              "-- unsaid {\"storage\":\"statistics_columns\",\"value\":[\"file_id\"]}\n"
              "-- unsaid {\"storage\":\"target_file_bytes\",\"value\":2048}\n"
@@ -851,10 +856,10 @@ static void test_ddl_of_other_kinds(void **state)
          "-- unsaid {\"order\":[\"id\"]}\n"},
         {"kind: table", "kind: table\nstorage: {format: stream}", NULL, NULL,
          "CREATE UNBOUNDED EXTERNAL TABLE codeintel.public.t (\n    id BIGINT NOT NULL,\n    PRIMARY KEY (id)\n)\n"
-         "STORED AS NDJSON\nWITH ORDER (id)\nLOCATION 'public/t';\n"},
+         "STORED AS JSON\nWITH ORDER (id)\nLOCATION 'public/t/';\n"},
         {"kind: table", "kind: table\nstorage: {format: csv}\nscan: {unbounded: true}", NULL, NULL,
          "CREATE UNBOUNDED EXTERNAL TABLE codeintel.public.t (\n    id BIGINT NOT NULL,\n    PRIMARY KEY (id)\n)\n"
-         "STORED AS CSV\nWITH ORDER (id)\nLOCATION 'public/t';\n"},
+         "STORED AS CSV\nWITH ORDER (id)\nLOCATION 'public/t/';\n"},
         {"kind: table", "kind: view", "-- which?\nSELECT 1 AS id ;\n\n", NULL,
          "CREATE VIEW codeintel.public.t AS\n-- which?\nSELECT 1 AS id;\n"},
     };
