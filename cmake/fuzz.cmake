@@ -1,5 +1,5 @@
-# Each tests/fuzz/*.c is a libFuzzer program of that name in build/fuzz/fuzz/.
-file(GLOB fuzz_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/fuzz/*.c)
+# Each tests/fuzz/fuzz_*.c is a libFuzzer program of that name in build/fuzz/fuzz/.
+file(GLOB fuzz_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/fuzz/fuzz_*.c)
 foreach(source IN LISTS fuzz_sources)
     cmake_path(GET source STEM name)
     add_executable(${name} ${source})

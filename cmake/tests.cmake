@@ -43,3 +43,18 @@ foreach(source IN LISTS test_sources)
         TIMEOUT 300
         ENVIRONMENT "CA_SOURCE_DIR=${CMAKE_SOURCE_DIR};CA_BUILD_DIR=${CMAKE_BINARY_DIR};CA_WORKER_DIR=${CA_OUTPUT_DIR}/lib/codeanatomy;ASAN_OPTIONS=strict_string_checks=1;UBSAN_OPTIONS=print_stacktrace=1;LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/cmake/lsan.supp:print_suppressions=0")
 endforeach()
+
+# The corpus of a fuzz target, replayed: what a fuzzer found stays found, without clang or a fuzzer.
+file(GLOB corpora CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus/*)
+foreach(corpus IN LISTS corpora)
+    cmake_path(GET corpus FILENAME target)
+    set(name replay_${target})
+    add_executable(${name} ${CMAKE_SOURCE_DIR}/tests/fuzz/fuzz_${target}.c ${CMAKE_SOURCE_DIR}/tests/fuzz/replay.c)
+    target_include_directories(${name} PRIVATE ${test_includes})
+    target_link_libraries(${name} PRIVATE ${test_libraries})
+    add_dependencies(${name} ca_generated_headers)
+    set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+    add_test(NAME ${name} COMMAND ${name} ${corpus})
+    set_tests_properties(${name} PROPERTIES TIMEOUT 300
+        ENVIRONMENT "ASAN_OPTIONS=strict_string_checks=1;UBSAN_OPTIONS=print_stacktrace=1;LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/cmake/lsan.supp:print_suppressions=0")
+endforeach()
