@@ -223,8 +223,9 @@ def test_sources_of_every_value(world: World) -> None:
     sources = {}
     for subject, text in found:
         if subject == "setting":
-            name, value, source = re.fullmatch(r"(\S+) = (.*) \((.+)\)", text).groups()
-            sources[name] = (value, source)
+            match = re.fullmatch(r"(\S+) = (.*) \((.+)\)", text)
+            assert match, text
+            sources[match[1]] = (match[2], match[3])
     assert sources["datafusion.format.null"] == ("nothing", "user file")
     assert sources["datafusion.explain.show_sizes"] == ("false", "option")
     assert sources["datafusion.explain.tree_maximum_render_width"] == (
