@@ -7,9 +7,11 @@
 #include <string.h>
 #include <sys/prctl.h>
 
+#include "answer.h"
 #include "config.h"
 #include "interrupt.h"
 #include "output.h"
+#include "params.h"
 #include "progress.h"
 #include "store.h"
 
@@ -42,11 +44,14 @@ static const struct option_spec specs[] = {
 
 struct build_answer {
     const char *format;
+    GPtrArray *param_tables;
 };
 
 static const struct option_spec answer_specs[] = {
     {"format", 0, OPTION_CHOICE, "table|json", offsetof(struct build_answer, format), NULL,
      "the result to read, or as one JSON object (default: table)"},
+    {"param-table", 0, OPTION_LIST, "NAME=QUERY", offsetof(struct build_answer, param_tables), NULL,
+     "the rows of parameter table params.NAME for this run; the query reads the store's last run; may be repeated"},
 };
 
 struct option_group build_group(struct build_flags *flags)
@@ -136,15 +141,72 @@ static void use_small_pages(void)
     (void)prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0); /* without it the build is slower, not wrong */
 }
 
-static int build(struct cli *cli, struct build_flags *flags, const char *operand, const char *format)
+/* Parameter tables of the run: their rows come from a session over what is published so far, which lives until they are
+ * read. */
+struct param_tables {
+    ca_session *session;
+    GArray *tables;
+};
+
+static void param_tables_done(struct param_tables *p)
+{
+    for (guint i = 0; p->tables != NULL && i < p->tables->len; i++) {
+        struct ca_param_table *t = &g_array_index(p->tables, struct ca_param_table, i);
+        if (t->rows->release != NULL)
+            t->rows->release(t->rows);
+        g_free(t->rows);
+        g_free((char *)t->name);
+    }
+    g_clear_pointer(&p->tables, g_array_unref);
+    ca_session_close(p->session);
+}
+
+static int open_published(const struct build_flags *flags, const char *repository, ca_session **ret,
+                          struct ca_error *err)
+{
+    g_autoptr(GString) store = g_string_new(flags->store);
+    int rc = flags->store != NULL ? CA_OK : ca_store_path(repository, answer_take_text, store, err);
+    if (rc != CA_OK)
+        return rc;
+    g_autofree char *published = g_build_filename(store->str, "published", NULL);
+    bool is_there = g_file_test(published, G_FILE_TEST_EXISTS);
+    struct ca_session_options o = {.size = sizeof o, .store = is_there ? store->str : NULL, .read_only = 1};
+    return ca_session_open(&o, ret, err);
+}
+
+/* On failure too the struct needs param_tables_done. */
+static int param_tables_init(struct param_tables *p, const struct build_flags *flags, const char *repository,
+                             const GPtrArray *texts, struct ca_error *err)
+{
+    *p = (struct param_tables){.tables = g_array_new(FALSE, TRUE, sizeof(struct ca_param_table))};
+    int rc = texts != NULL ? open_published(flags, repository, &p->session, err) : CA_OK;
+    for (guint i = 0; texts != NULL && i < texts->len && rc == CA_OK; i++) {
+        struct ca_param_table t = {.rows = g_new0(struct ArrowArrayStream, 1)};
+        char *name = NULL;
+        rc = params_table(p->session, texts->pdata[i], &name, t.rows, err);
+        t.name = name;
+        g_array_append_val(p->tables, t);
+    }
+    return rc;
+}
+
+static int build(struct cli *cli, struct build_flags *flags, const char *operand, const struct build_answer *answer)
 {
     struct ca_error err = {0};
+    const char *format = answer->format;
+    struct param_tables params;
     g_autofree char *repository = build_repository(operand);
+    if (param_tables_init(&params, flags, repository, answer->param_tables, &err) != CA_OK) {
+        param_tables_done(&params);
+        return cli_report(cli, &err);
+    }
     struct progress progress;
     progress_init(&progress, &cli->talk, cli->is_quiet, cli->is_verbose);
     struct ca_build_options o = build_options_of(flags);
     struct ca_build_result result = {.size = sizeof result};
     o.repository = repository;
+    o.param_tables = (const struct ca_param_table *)params.tables->data;
+    o.n_param_tables = params.tables->len;
     o.progress = progress_step;
     o.progress_data = &progress;
     o.cancel = interrupt_begin();
@@ -152,6 +214,7 @@ static int build(struct cli *cli, struct build_flags *flags, const char *operand
     int rc = ca_build(&o, &result, &err);
     interrupt_end();
     progress_done(&progress);
+    param_tables_done(&params);
     if (rc != CA_OK)
         return cli_report(cli, &err);
 
@@ -191,7 +254,8 @@ static int run(struct cli *cli, int argc, char **argv)
         .max_operands = 1,
     };
     if (options_parse(&page, cli, argc, argv, &operands, &code))
-        code = build(cli, &flags, operands[0], answer.format);
+        code = build(cli, &flags, operands[0], &answer);
+    g_clear_pointer(&answer.param_tables, g_ptr_array_unref);
     build_flags_done(&flags);
     return code;
 }

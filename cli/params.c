@@ -259,3 +259,30 @@ const struct ca_params *params_borrow(const struct params *p, struct ca_params *
     *room = (struct ca_params){&p->schema, &p->array};
     return room;
 }
+
+/* ---- tables ---------------------------------------------------------------------------------------------------- */
+
+int params_table(ca_session *s, const char *text, char **ret_name, struct ArrowArrayStream *ret_rows,
+                 struct ca_error *err)
+{
+    const char *equals = strchr(text, '=');
+    if (equals == NULL || equals == text)
+        return cli_fail(err, CA_ERR_INVALID, "parameter table '%s' is not NAME=QUERY", text);
+    int rc = ca_query(s, equals + 1, NULL, NULL, ret_rows, err);
+    if (rc == CA_OK)
+        *ret_name = g_strndup(text, (size_t)(equals - text));
+    return rc;
+}
+
+int params_set_tables(ca_session *s, const GPtrArray *texts, struct ca_error *err)
+{
+    int rc = CA_OK;
+    for (guint i = 0; texts != NULL && i < texts->len && rc == CA_OK; i++) {
+        g_autofree char *name = NULL;
+        struct ArrowArrayStream rows = {0};
+        rc = params_table(s, texts->pdata[i], &name, &rows, err);
+        if (rc == CA_OK)
+            rc = ca_set_params(s, name, &rows, err);
+    }
+    return rc;
+}

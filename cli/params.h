@@ -25,4 +25,11 @@ void params_done(struct params *p);
 /* What ca_query takes: NULL when there are no parameters. `room` is the caller's and must outlive the query. */
 const struct ca_params *params_borrow(const struct params *p, struct ca_params *room);
 
+/* Set the parameter tables of a session: each text is NAME=QUERY, and the query's rows are the table's. */
+int params_set_tables(ca_session *s, const GPtrArray *texts, struct ca_error *err);
+
+/* The rows of NAME=QUERY, asked of `s`; *ret_name is the caller's to free, *ret_rows too. */
+int params_table(ca_session *s, const char *text, char **ret_name, struct ArrowArrayStream *ret_rows,
+                 struct ca_error *err);
+
 #endif

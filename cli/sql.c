@@ -19,6 +19,7 @@
 struct sql_flags {
     GPtrArray *texts;
     GPtrArray *params;
+    GPtrArray *param_tables;
     bool is_writable;
 };
 
@@ -31,6 +32,8 @@ static const struct option_spec specs[] = {
      "bind $NAME, in every statement; the type is what VALUE looks like, or said by NAME:TYPE=VALUE with int, float, "
      "bool, "
      "text; may be repeated"},
+    {"param-table", 0, OPTION_LIST, "NAME=QUERY", offsetof(struct sql_flags, param_tables), NULL,
+     "the rows of parameter table params.NAME, here p_file_ids or one of your own; may be repeated"},
     {"write", 'w', OPTION_FLAG, NULL, offsetof(struct sql_flags, is_writable), NULL,
      "allow statements that change something (default: the session is read-only)"},
 };
@@ -120,6 +123,8 @@ static int run_statements(struct cli *cli, const struct sql_flags *flags, const 
     struct ca_params room;
     ca_session *s = NULL;
     int rc = store_open_session(cli, store, repository, flags->is_writable, &s, err);
+    if (rc == CA_OK)
+        rc = params_set_tables(s, flags->param_tables, err);
     for (guint i = 0; i < statements->len && rc == CA_OK; i++)
         rc = ca_query_write(s, statements->pdata[i], params_borrow(params, &room), cancel, out->format, out->fd,
                             out->width, NULL, err);
@@ -161,8 +166,12 @@ static int run_interactive(struct cli *cli, const struct sql_flags *flags, const
         rc = output_open(output, &out, &err);
     if (rc == CA_OK)
         rc = store_open_session(cli, store, repository, flags->is_writable, &s, &err);
-    if (rc != CA_OK)
+    if (rc == CA_OK)
+        rc = params_set_tables(s, flags->param_tables, &err);
+    if (rc != CA_OK) {
+        ca_session_close(s);
         return cli_report(cli, &err);
+    }
     struct ca_params room;
     struct repl repl = {
         .cli = cli,
@@ -221,6 +230,7 @@ static int run(struct cli *cli, int argc, char **argv)
         code = sql(cli, &flags, &store, &output, operands[0]);
     g_clear_pointer(&flags.texts, g_ptr_array_unref);
     g_clear_pointer(&flags.params, g_ptr_array_unref);
+    g_clear_pointer(&flags.param_tables, g_ptr_array_unref);
     store_flags_done(&store);
     return code;
 }

@@ -112,6 +112,11 @@ int ca_query(ca_session *s, const char *sql, const struct ca_params *params, ca_
 int ca_query_write(ca_session *s, const char *sql, const struct ca_params *params, ca_cancel *cancel,
                    const char *format, int fd, unsigned width, int64_t *ret_rows, struct ca_error *err);
 
+/* Rows of a parameter table ("p_file_ids", "params.p_file_ids"), in the place of those before, for the life of the
+ * session: columns are matched by name and cast where nothing is lost, its key is proved. Takes the stream. On failure
+ * the rows before stay. ca_session_refresh forgets them. */
+int ca_set_params(ca_session *s, const char *name, struct ArrowArrayStream *rows, struct ca_error *err);
+
 /* Split text into statements, comments and semicolons taken off: one call of `sink` a statement. */
 int ca_sql_split(const char *sql, ca_text_fn sink, void *data, struct ca_error *err);
 
@@ -159,6 +164,12 @@ struct ca_progress {
 };
 typedef void (*ca_progress_fn)(void *data, const struct ca_progress *progress);
 
+/* Rows of a parameter table for a run. `rows` is taken by ca_build, also on failure. */
+struct ca_param_table {
+    const char *name;
+    struct ArrowArrayStream *rows;
+};
+
 /* repository   directory of the Python repository
  * store        NULL: what the project file says, else REPO/.codeanatomy
  * name         repository name in every id; NULL: project file, else "repo"
@@ -166,6 +177,7 @@ typedef void (*ca_progress_fn)(void *data, const struct ca_progress *progress);
  * n_workers    interpreter processes and parser threads; 0: one a core
  * source_roots, include, exclude, layers   NULL: project file, else found / everything
  * datasets, profile, preset, settings, user_file, environment  as in ca_session_options
+ * param_tables  as by ca_set_params, for this run: its models read them, its manifest has their fingerprints
  */
 struct ca_build_options {
     size_t size;
@@ -193,6 +205,8 @@ struct ca_build_options {
     const char *user_file;
     const char *const *environment;
     size_t n_environment;
+    const struct ca_param_table *param_tables;
+    size_t n_param_tables;
 };
 
 /* What a build did. run_id and store are NUL-terminated, cut never (a longer store path fails the build). */

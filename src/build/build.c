@@ -211,6 +211,8 @@ static int build_tables(struct build *b, struct ca_error *err)
     build_report(b, n_entries, n_entries);
     CA_TRY(set_source_roots(b, err));
     CA_TRY(set_run(b, err));
+    for (size_t i = 0; i < b->options->n_params; i++)
+        CA_TRY(catalog_set_params(b->catalog, b->options->params[i].name, b->options->params[i].rows, err));
     CA_TRY_CTX(catalog_check(b->catalog, err), err, "apply the contracts");
     CA_TRY(compile_plan_init(&b->plan, b->catalog, err));
     CA_TRY(record_plans(b, err));
@@ -294,6 +296,26 @@ static json_t *handshake_list(const struct build *b)
     return list;
 }
 
+/* Every parameter table that the caller set, with the fingerprint of its rows. */
+static int param_list(const struct build *b, json_t **ret, struct ca_error *err)
+{
+    json_t *list = json_array();
+    int rc = CA_OK;
+    for (size_t i = 0; i < b->options->n_params && rc == CA_OK; i++) {
+        char hex[FINGERPRINT_HEX_SIZE];
+        int64_t n_rows = 0;
+        rc = catalog_params_fingerprint(b->catalog, b->options->params[i].name, hex, &n_rows, err);
+        if (rc == CA_OK)
+            json_array_append_new(list, json_pack("{s:s, s:I, s:s}", "name", b->options->params[i].name, "n_rows",
+                                                  (json_int_t)n_rows, "fingerprint", hex));
+    }
+    if (rc == CA_OK)
+        *ret = list;
+    else
+        json_decref(list);
+    return rc;
+}
+
 /* Every view with the fingerprint of its SQL. */
 static int view_list(const struct build *b, json_t **ret, struct ca_error *err)
 {
@@ -343,6 +365,9 @@ static int build_manifest(struct build *b, struct manifest *m, struct ca_error *
     CA_TRY(manifest_set(m, "is_reproducible", json_boolean(b->extract.is_reproducible), err));
     for (guint i = 0; i < b->outputs->len; i++)
         CA_TRY(add_output(b, m, &g_array_index(b->outputs, struct stage_output, i), err));
+    json_t *params = NULL;
+    CA_TRY(param_list(b, &params, err));
+    CA_TRY(manifest_set(m, "param_tables", params, err));
     CA_TRY(manifest_set(m, "handshakes", handshake_list(b), err));
     json_t *views = NULL;
     CA_TRY(view_list(b, &views, err));

@@ -32,6 +32,12 @@ struct build_progress {
     int64_t elapsed_ns;
 };
 
+/* Rows of a parameter table of the run. The stream is taken. */
+struct build_params {
+    const char *name;
+    struct ArrowArrayStream *rows;
+};
+
 /* project       scan settings, python, layers; store already resolved in `store`
  * worker_path   the extension module that workers load; NULL: CPython layers are skipped, `worker_missing` says why
  * n_workers     0: one a core */
@@ -45,6 +51,8 @@ struct build_options {
     struct engine_options engine;
     const struct rows_function *functions;
     size_t n_functions;
+    const struct build_params *params;
+    size_t n_params;
     struct engine_cancel *cancel;
     void (*progress)(void *data, const struct build_progress *progress);
     void *progress_data;

@@ -125,6 +125,15 @@ int catalog_set_plan(struct catalog *c, const char *schema, const char *name, co
 int catalog_set_rows(struct catalog *c, const char *schema, const char *name, struct ArrowArray *rows,
                      struct ca_error *err) CA_MUST_CHECK;
 
+/* Rows of a parameter table, "p_x" or "params.p_x", in the place of those before: each batch aligned to the contract,
+ * the primary key proved. On failure the rows before stay. Takes the stream. */
+int catalog_set_params(struct catalog *c, const char *name, struct ArrowArrayStream *stream,
+                       struct ca_error *err) CA_MUST_CHECK;
+
+/* Number and fingerprint of the rows of a parameter table, whatever their order; its name as above. */
+int catalog_params_fingerprint(struct catalog *c, const char *name, char ret[FINGERPRINT_HEX_SIZE], int64_t *ret_n_rows,
+                               struct ca_error *err) CA_MUST_CHECK;
+
 /* Write through the gate: the contract's schema, order of columns, NOT NULL and checks (those of nested views too) hold
  * for every row, or nothing is committed. Exactly one of sql and stream; a stream is taken. `app_id` with app_version:
  * a repeated run does not double rows. The new version is not pinned: the caller does that when the whole write is

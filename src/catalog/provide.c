@@ -43,42 +43,56 @@ struct own_rows {
 };
 
 /* Registry rows are made when they are read; parameter rows are shared as they are. */
-static int own_rows_of(struct own_rows *o, struct rows_shared **ret, struct ca_error *err)
+static int own_rows_of(struct own_rows *o, GPtrArray **ret, struct ca_error *err)
 {
     struct catalog_dataset *d = o->name->dataset;
-    if (d->entry->kind == CONTRACT_REGISTRY) {
-        struct ArrowArray rows = {0};
-        CA_TRY(catalog_registry_rows(o->catalog, o->name->name, &rows, err));
-        return rows_shared_new(&rows, ret, err);
+    if (d->entry->kind != CONTRACT_REGISTRY) {
+        g_mutex_lock(&o->catalog->lock);
+        *ret = d->rows ? g_ptr_array_ref(d->rows) : g_ptr_array_new();
+        g_mutex_unlock(&o->catalog->lock);
+        return CA_OK;
     }
-    g_mutex_lock(&o->catalog->lock);
-    *ret = rows_shared_ref(d->rows);
-    g_mutex_unlock(&o->catalog->lock);
+    struct ArrowArray rows = {0};
+    struct rows_shared *shared = NULL;
+    CA_TRY(catalog_registry_rows(o->catalog, o->name->name, &rows, err));
+    CA_TRY(rows_shared_new(&rows, &shared, err));
+    *ret = g_ptr_array_new_with_free_func((GDestroyNotify)rows_shared_unref);
+    g_ptr_array_add(*ret, shared);
     return CA_OK;
+}
+
+/* The asked columns of each batch; takes `schema`, which is theirs. */
+static int own_rows_project(GPtrArray *batches, const size_t *projection, size_t n_projection,
+                            struct ArrowSchema *schema, struct ArrowArrayStream *ret, struct ca_error *err)
+{
+    g_autofree struct ArrowArray *arrays = g_new0(struct ArrowArray, MAX(batches->len, 1));
+    int rc = CA_OK;
+    guint n = 0;
+    for (; n < batches->len && rc == CA_OK; n++)
+        rc = rows_shared_project(batches->pdata[n], projection, n_projection, &arrays[n], err);
+    if (rc == CA_OK)
+        return rows_stream_of(schema, arrays, batches->len, ret, err);
+    for (guint i = 0; i < n; i++)
+        if (arrays[i].release)
+            arrays[i].release(&arrays[i]);
+    schema->release(schema);
+    return rc;
 }
 
 static int own_rows_open(void *data, size_t partition, const size_t *projection, size_t n_projection,
                          struct ArrowArrayStream *ret, struct ca_error *err)
 {
     struct own_rows *o = data;
-    struct rows_shared *shared = NULL;
+    g_autoptr(GPtrArray) batches = NULL;
     struct ArrowSchema declared = {0};
     struct ArrowSchema schema = {0};
-    struct ArrowArray rows = {0};
     (void)partition;
+    CA_TRY(own_rows_of(o, &batches, err));
     CA_TRY(catalog_declared_schema(o->catalog, o->name->schema, o->name->name, &declared, err));
     int rc = rows_schema_project(&declared, projection, n_projection, &schema, err);
     declared.release(&declared);
     CA_TRY(rc);
-    rc = own_rows_of(o, &shared, err);
-    if (rc == CA_OK)
-        rc = rows_shared_project(shared, projection, n_projection, &rows, err);
-    rows_shared_unref(shared);
-    if (rc != CA_OK) {
-        schema.release(&schema);
-        return rc;
-    }
-    return rows_stream_of(&schema, &rows, 1, ret, err);
+    return own_rows_project(batches, projection, n_projection, &schema, ret, err);
 }
 
 static void own_rows_drop(void *data)

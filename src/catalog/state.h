@@ -12,7 +12,7 @@
 /* One declared dataset.
  *   index, entry  in the bundle; borrowed
  *   location, version, n_rows   where the rows are; location NULL: nowhere yet
- *   rows          of a params dataset, NULL: none
+ *   rows          of a params dataset: batches, struct rows_shared *, never changed once they are here; NULL: none
  *   failure       why it cannot be read, NULL: it can
  *   rules         what SQL keeps to, NULL: nobody asked yet
  *   plan_fingerprint, reads   of the model that made the rows, NULL: none did */
@@ -22,7 +22,7 @@ struct catalog_dataset {
     char *location;
     int64_t version;
     int64_t n_rows;
-    struct rows_shared *rows;
+    GPtrArray *rows;
     char *failure;
     struct catalog_rules *rules;
     char *plan_fingerprint;

@@ -51,6 +51,9 @@ static int build_project(const struct session_project *project, const struct ca_
     g_autofree char *missing = NULL;
     g_autofree char *worker = session_worker_path(&missing);
     struct progress_door door = {o->progress, o->progress_data};
+    g_autofree struct build_params *params = g_new0(struct build_params, o->n_param_tables + 1);
+    for (size_t i = 0; i < o->n_param_tables; i++)
+        params[i] = (struct build_params){o->param_tables[i].name, o->param_tables[i].rows};
     size_t n_functions = 0;
     const struct rows_function *functions = kernel_functions(&n_functions);
     struct build_options b = {
@@ -63,6 +66,8 @@ static int build_project(const struct session_project *project, const struct ca_
         .engine = session_settings_engine(&project->settings),
         .functions = functions,
         .n_functions = n_functions,
+        .params = params,
+        .n_params = o->n_param_tables,
         .cancel = (struct engine_cancel *)o->cancel,
         .progress = o->progress ? on_progress : NULL,
         .progress_data = &door,
@@ -74,15 +79,45 @@ static int build_project(const struct session_project *project, const struct ca_
     return rc;
 }
 
+static int check_params(const struct ca_build_options *o, struct ca_error *err)
+{
+    CA_TRY(session_need(o->n_param_tables == 0 || o->param_tables != NULL, "the list of parameter tables", err));
+    for (size_t i = 0; i < o->n_param_tables; i++) {
+        const struct ca_param_table *t = &o->param_tables[i];
+        CA_TRY(session_need(t->name != NULL, "the name of a parameter table", err));
+        CA_TRY(session_need(t->rows != NULL && t->rows->release != NULL, "the rows of a parameter table", err));
+        for (size_t k = 0; k < i; k++)
+            if (strcmp(o->param_tables[k].name, t->name) == 0)
+                return ca_fail(err, CA_ERR_INVALID, "parameter table '%s' is given twice", t->name);
+    }
+    return CA_OK;
+}
+
+/* Those that the build did not come to. */
+static void release_params(const struct ca_build_options *o)
+{
+    for (size_t i = 0; o->param_tables && i < o->n_param_tables; i++) {
+        struct ArrowArrayStream *rows = o->param_tables[i].rows;
+        if (rows && rows->release)
+            rows->release(rows);
+    }
+}
+
 int ca_build(const struct ca_build_options *options, struct ca_build_result *ret, struct ca_error *err)
 {
     struct ca_build_options o;
     struct session_project project;
-    if (ret && ret->size < sizeof(size_t))
-        return ca_fail(err, CA_ERR_INVALID, "the result's size is not set");
-    CA_TRY(session_project_init(&project, NULL, options, &o, err));
-    int rc = build_project(&project, &o, ret, err);
-    session_project_done(&project);
+    CA_TRY(session_options_take(&o, sizeof o, options, options ? options->size : 0, err));
+    int rc = check_params(&o, err);
+    if (rc == CA_OK && ret && ret->size < sizeof(size_t))
+        rc = ca_fail(err, CA_ERR_INVALID, "the result's size is not set");
+    if (rc == CA_OK)
+        rc = session_project_init(&project, NULL, options, &o, err);
+    if (rc == CA_OK) {
+        rc = build_project(&project, &o, ret, err);
+        session_project_done(&project);
+    }
+    release_params(&o);
     return rc;
 }
 

@@ -256,6 +256,18 @@ int ca_query(ca_session *s, const char *sql, const struct ca_params *params, ca_
     return engine_query(catalog_engine(s->catalog), sql, params ? &p : NULL, (struct engine_cancel *)cancel, ret, err);
 }
 
+int ca_set_params(ca_session *s, const char *name, struct ArrowArrayStream *rows, struct ca_error *err)
+{
+    CA_TRY(session_need(rows != NULL && rows->release != NULL, "the stream", err));
+    int rc = session_need(s != NULL, "the session", err);
+    if (rc == CA_OK)
+        rc = session_need(name != NULL, "the name", err);
+    if (rc == CA_OK)
+        return catalog_set_params(s->catalog, name, rows, err);
+    rows->release(rows);
+    return rc;
+}
+
 int ca_stream_write(struct ArrowArrayStream *rows, const char *format, int fd, unsigned width, int64_t *ret_rows,
                     struct ca_error *err)
 {

@@ -247,6 +247,8 @@ static void test_every_null_is_an_error(void **state)
             ca_store_path("/", NULL, NULL, err),
             ca_manifest(NULL, answer_add, text, err),
             ca_manifest(s, NULL, NULL, err),
+            ca_set_params(NULL, "p_file_ids", &rows, err),
+            ca_set_params(s, "p_file_ids", NULL, err),
             ca_drift(NULL, NULL, NULL, answer_add, text, NULL, err),
             ca_drift("/", NULL, NULL, NULL, NULL, NULL, err),
             ca_doctor(NULL, NULL, answer_add, text, err),
