@@ -187,6 +187,16 @@ static bool is_list(enum ArrowType t)
     return t == NANOARROW_TYPE_LIST || t == NANOARROW_TYPE_LARGE_LIST || t == NANOARROW_TYPE_FIXED_SIZE_LIST;
 }
 
+static bool is_time(enum ArrowType t)
+{
+    return t == NANOARROW_TYPE_TIME32 || t == NANOARROW_TYPE_TIME64;
+}
+
+static bool is_date(enum ArrowType t)
+{
+    return t == NANOARROW_TYPE_DATE32 || t == NANOARROW_TYPE_DATE64;
+}
+
 static bool is_utc(const char *zone)
 {
     return strcmp(zone, "UTC") == 0 || strcmp(zone, "+00:00") == 0 || strcmp(zone, "Etc/UTC") == 0;
@@ -233,6 +243,17 @@ static bool choose_step(const struct ArrowSchemaView *from, const struct ArrowSc
         p->multiplier = unit_factor(from->time_unit, to->time_unit);
         return strcmp(from->timezone, to->timezone) == 0 || (is_utc(from->timezone) && is_utc(to->timezone));
     }
+    if ((f == NANOARROW_TYPE_DURATION && t == f) || (is_time(f) && is_time(t))) {
+        p->step = STEP_INT;
+        p->multiplier = unit_factor(from->time_unit, to->time_unit);
+        return true;
+    }
+    if (is_date(f) && is_date(t)) {
+        static const int64_t ms_a_day = 86400000;
+        p->step = STEP_INT;
+        p->multiplier = f == t ? 1 : t == NANOARROW_TYPE_DATE64 ? ms_a_day : -ms_a_day;
+        return true;
+    }
     if (f == NANOARROW_TYPE_DECIMAL128 && t == NANOARROW_TYPE_DECIMAL128) {
         p->step = STEP_DECIMAL;
         return from->decimal_scale == to->decimal_scale && from->decimal_precision <= to->decimal_precision;
@@ -249,9 +270,7 @@ static bool choose_step(const struct ArrowSchemaView *from, const struct ArrowSc
         p->step = STEP_MAP;
         return true;
     }
-    /* Dates and times of day: the same type or nothing. */
-    p->step = STEP_INT;
-    return f == t && f == NANOARROW_TYPE_DATE32;
+    return false;
 }
 
 /* ---- planning --------------------------------------------------------------------------------------------------- */
@@ -441,6 +460,7 @@ static bool int_fits(int64_t v, enum ArrowType t)
         return v >= INT16_MIN && v <= INT16_MAX;
     case NANOARROW_TYPE_INT32:
     case NANOARROW_TYPE_DATE32:
+    case NANOARROW_TYPE_TIME32:
         return v >= INT32_MIN && v <= INT32_MAX;
     case NANOARROW_TYPE_UINT8:
         return v >= 0 && v <= UINT8_MAX;
