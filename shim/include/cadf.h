@@ -71,9 +71,20 @@ enum cadf_table_kind {
     CADF_TABLE_VIEW =
         2, /* `sql`, planned when first used; its columns must equal `schema` unless schema.release is NULL */
     CADF_TABLE_STREAM = 3,  /* rows from `stream` callbacks */
-    CADF_TABLE_LISTING = 4, /* files: `location`, `format` (parquet csv ndjson arrow avro), `options`: file_extension,
-                               partition_columns (names, comma between), and the format's own */
+    CADF_TABLE_LISTING = 4, /* files: `location`, `format` (parquet csv ndjson arrow avro), `options` */
 };
+
+/* Options of a listing, each for this table alone; what is not said is as the session has it. Flags are true or false.
+ *   file_extension        files that do not end so are none of the table; unsaid: "." and the format
+ *   partition_columns     names, comma between, in the order of the directories; their values are never null
+ *   infer_partitions      without partition_columns, directories "name=value" give the columns of those names
+ *   ignore_subdirectories, collect_statistics, metadata_concurrency (files whose columns are read at once)
+ *   list_cache_bytes, list_cache_ttl_seconds   keep the list of files
+ *   mutable_listing       true: list at every plan, and no file is fine; false: the first plan's files are all there is
+ *   cache                 false: nothing that was read of a file is kept from plan to plan
+ *   unbounded             csv and ndjson: one file or pipe, read as rows come
+ *   format.KEY            what the format understands; format.skip_arrow_metadata: Parquet's own types count
+ */
 
 /* A source of rows in C. `open` gives one stream for a partition with just the columns `projection` (indices into the
  * schema, in that order; n_projection may be 0: row counts only). `drop` is called once, when the last user is gone. */
@@ -135,10 +146,25 @@ struct cadf_table_def {
 
 typedef void (*cadf_name_fn)(void *sink, const char *name, int32_t is_view);
 
+/* The columns that a file or stream has, seen before the first of its rows is read; everything is borrowed.
+ *   name      "schema.table", or as SQL named a table that it made
+ *   source    path of the file; one for all files of the same columns
+ *   format    parquet, csv, ndjson, arrow or avro */
+struct cadf_found {
+    const char *name;
+    const char *source;
+    const char *format;
+    const struct ArrowSchema *expected;
+    const struct ArrowSchema *found;
+};
+
 /* epoch         a number that changes whenever any answer may change; providers are cached per epoch
  * schema_names  calls `emit` once a schema; table_names once a table of the schema; no I/O in either
  * table         CADF_OK with *ret filled, CADF_ERR_NOT_FOUND, or another status with *err
  * committed     SQL INSERT into a Delta table of this catalog made `version`; the host re-pins and moves its epoch
+ * handshake     whether rows of the columns found may be read; CADF_OK, or a status that fails the plan. What is
+ *               accepted is matched by name, cast (a value that does not fit is an error) and completed with defaults
+ *               and nulls. NULL: everything may
  *
  * INSERT INTO / INSERT OVERWRITE reach the same write gate as cadf_delta_write_query, UPDATE and DELETE the storage
  * library's own, with predicate and assignments from the unoptimized plan (the hooks that DataFusion has for them get a
@@ -156,6 +182,7 @@ struct cadf_catalog {
                      struct cadf_error *err);
     void (*release_def)(void *data, struct cadf_table_def *def);
     void (*committed)(void *data, const char *schema, const char *table, int64_t version);
+    int32_t (*handshake)(void *data, const struct cadf_found *found, struct cadf_error *err);
 };
 
 /* ---- session -------------------------------------------------------------------------------------------------- */
@@ -206,6 +233,10 @@ struct cadf_params {
  * with the text in get_last_error; cadf_stream_write and cadf_delta_write_stream get the exact status. */
 int32_t cadf_query(cadf_session *s, const char *sql, size_t n_sql_bytes, const struct cadf_params *params,
                    cadf_cancel *cancel, struct ArrowArrayStream *ret, struct cadf_error *err);
+
+/* The session's value of a setting, `datafusion.*` or `datafusion.runtime.*`; `sink` is not called when it has none or
+ * there is no such key. The one door that callbacks may use. */
+int32_t cadf_setting(cadf_session *s, const char *key, cadf_text_fn sink, void *data, struct cadf_error *err);
 
 /* Split text into its statements: `sink` is called with each one's text, comments and `;` stripped at the ends. */
 int32_t cadf_split(const char *sql, size_t n_sql_bytes, cadf_text_fn sink, void *data, struct cadf_error *err);

@@ -15,12 +15,14 @@ use arrow::ffi::FFI_ArrowSchema;
 use async_trait::async_trait;
 use datafusion::catalog::{CatalogProvider, SchemaProvider, TableProvider};
 use datafusion::common::{DFSchema, Result};
+use datafusion::execution::SessionState;
 use datafusion::logical_expr::{Expr, TableType};
 use tokio::sync::OnceCell;
 
+use crate::endless::Endless;
 use crate::error::{CError, Failure, Outcome, Status};
 use crate::ffi::schema_of;
-use crate::listing::Listing;
+use crate::listing::{Listing, ScanOptions};
 use crate::memory::MemorySchema;
 use crate::rules::{CRules, Rules};
 use crate::session::Shared;
@@ -65,6 +67,37 @@ pub struct CCatalog {
         Option<unsafe extern "C" fn(*mut c_void, *const c_char, *const c_char, *mut CTableDef, *mut CError) -> i32>,
     pub release_def: Option<unsafe extern "C" fn(*mut c_void, *mut CTableDef)>,
     pub committed: Option<unsafe extern "C" fn(*mut c_void, *const c_char, *const c_char, i64)>,
+    pub handshake: Option<unsafe extern "C" fn(*mut c_void, *const CFound, *mut CError) -> i32>,
+}
+
+/// `struct cadf_found`.
+#[repr(C)]
+pub struct CFound {
+    pub name: *const c_char,
+    pub source: *const c_char,
+    pub format: *const c_char,
+    pub expected: *const FFI_ArrowSchema,
+    pub found: *const FFI_ArrowSchema,
+}
+
+/// The columns that a file has, before the first of its rows is read.
+pub struct Found<'a> {
+    /// The table, as the host or SQL named it.
+    pub name: &'a str,
+    pub source: &'a str,
+    pub format: &'a str,
+    pub expected: &'a Schema,
+    pub found: &'a Schema,
+}
+
+/// Ask the host of the session whether rows of such columns may be read; a session without one takes what it gets.
+pub fn handshake(state: &SessionState, found: &Found<'_>) -> Outcome<()> {
+    let name = &state.config_options().catalog.default_catalog;
+    let catalog = state.catalog_list().catalog(name);
+    match catalog.as_ref().and_then(|c| c.downcast_ref::<HostCatalog>()) {
+        Some(catalog) => catalog.host.handshake(found),
+        None => Ok(()),
+    }
 }
 
 /// What is told to the host after SQL wrote to one of its tables.
@@ -116,6 +149,26 @@ impl Host {
     pub fn epoch(&self) -> u64 {
         // SAFETY: as documented for `struct cadf_catalog`.
         self.calls.epoch.map_or(0, |call| unsafe { call(self.calls.data) })
+    }
+
+    fn handshake(&self, found: &Found<'_>) -> Outcome<()> {
+        let Some(call) = self.calls.handshake else { return Ok(()) };
+        let text = |s: &str| CString::new(s).map_err(|_| Failure::invalid(format!("'{s}' has a NUL in it")));
+        let (name, source, format) = (text(found.name)?, text(found.source)?, text(found.format)?);
+        let (expected, schema) = (FFI_ArrowSchema::try_from(found.expected)?, FFI_ArrowSchema::try_from(found.found)?);
+        let c_found = CFound {
+            name: name.as_ptr(),
+            source: source.as_ptr(),
+            format: format.as_ptr(),
+            expected: &expected,
+            found: &schema,
+        };
+        let mut err = CError::empty();
+        // SAFETY: everything lives for the call; the header says that callbacks are called from any thread.
+        match unsafe { call(self.calls.data, &c_found, &mut err) } {
+            0 => Ok(()),
+            code => Err(Failure::new(Status::from_code(code), err.message())),
+        }
     }
 
     fn schema_names(&self) -> Vec<String> {
@@ -298,15 +351,18 @@ impl HostCatalog {
                 let source = stream.ok_or_else(|| Failure::invalid("the stream is missing"))??;
                 Storage::Stream(StreamTable::new(Arc::new(source), Arc::clone(&declared)))
             }
-            4 => Storage::Listing {
-                listing: Listing {
-                    location: text::required(def.location, "location")?,
-                    format: text::required(def.format, "format")?,
-                    options,
-                    schema: Arc::clone(&declared),
-                },
-                opened: OnceCell::new(),
-            },
+            4 => {
+                let format = text::required(def.format, "format")?;
+                let location = text::required(def.location, "location")?;
+                let options = ScanOptions::parse(&options)?;
+                if options.unbounded {
+                    Storage::Endless(Endless::new(location, &format, &options, Arc::clone(&declared))?)
+                } else {
+                    let declared = Arc::clone(&declared);
+                    let listing = Listing::new(name.to_owned(), vec![location], &format, options, declared);
+                    Storage::Files { listing, sink: None }
+                }
+            }
             other => return Err(Failure::invalid(format!("table kind {other} is unknown"))),
         };
         let rules = Rules::borrow(def.rules)?.unwrap_or_default();

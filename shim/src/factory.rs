@@ -8,12 +8,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider, TableProviderFactory};
 use datafusion::common::{Constraint, Constraints, DFSchema, Result};
+use datafusion::datasource::listing::ListingTable;
 use datafusion::datasource::listing_table_factory::ListingTableFactory;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::CreateExternalTable;
 
 use crate::delta;
+use crate::endless::Endless;
 use crate::error::{Failure, Outcome, Status};
+use crate::listing::{Listing, ScanOptions};
 use crate::rules::Rules;
 use crate::schema::{difference, relax, stored};
 use crate::table::{ContractTable, Storage};
@@ -130,17 +133,62 @@ struct FileFactory;
 #[async_trait]
 impl TableProviderFactory for FileFactory {
     async fn create(&self, state: &dyn Session, cmd: &CreateExternalTable) -> Result<Arc<dyn TableProvider>> {
-        let open = DFSchema::try_from(relax(cmd.schema.as_arrow()))?;
-        let plain = CreateExternalTable {
-            schema: Arc::new(open),
-            constraints: Constraints::default(),
-            order_exprs: Vec::new(),
-            column_defaults: HashMap::new(),
-            ..cmd.clone()
-        };
-        let files = ListingTableFactory::new().create(state, &plain).await?;
-        let schema = if cmd.schema.fields().is_empty() { files.schema() } else { Arc::clone(cmd.schema.inner()) };
-        let table = ContractTable::new(cmd.name.to_string(), schema, false, Storage::Files(files), None, None);
-        Ok(Arc::new(table.with_defaults(cmd.column_defaults.clone())))
+        match create_files(state, cmd).await {
+            Ok(table) => Ok(Arc::new(table)),
+            Err(failure) => Err(failure.context(format!("table '{}'", cmd.name)).into_engine()),
+        }
     }
+}
+
+async fn create_files(state: &dyn Session, cmd: &CreateExternalTable) -> Outcome<ContractTable> {
+    let name = cmd.name.to_string();
+    let (mut scan, mut format) = (Vec::new(), HashMap::new());
+    for (key, value) in &cmd.options {
+        match key.strip_prefix("scan.") {
+            Some(key) => scan.push((key.to_owned(), value.clone())),
+            None => drop(format.insert(key.clone(), value.clone())),
+        }
+    }
+    scan.extend(format.iter().map(|(key, value)| (key.clone(), value.clone())));
+    let partitions: Vec<String> = cmd.table_partition_cols.iter().map(|name| unquoted(name)).collect();
+    let mut options = ScanOptions::parse(&scan)?;
+    options.partition_columns.clone_from(&partitions);
+    options.unbounded |= cmd.unbounded;
+    let is_declared = !cmd.schema.fields().is_empty();
+    let declared = Arc::clone(cmd.schema.inner());
+    let table = |declared, storage| {
+        ContractTable::new(name.clone(), declared, false, storage, None, None)
+            .with_defaults(cmd.column_defaults.clone())
+    };
+    if options.unbounded {
+        let [location] = cmd.locations.as_slice() else {
+            return Err(Failure::new(Status::Plan, "a stream has one location"));
+        };
+        if !is_declared {
+            return Err(Failure::new(Status::Plan, "a stream has no columns to infer: declare them"));
+        }
+        let endless = Endless::new(location.clone(), &cmd.file_type, &options, Arc::clone(&declared))?;
+        return Ok(table(declared, Storage::Endless(endless)));
+    }
+    if options.file_extension.is_none() && cmd.file_type.eq_ignore_ascii_case("json") {
+        options.file_extension = Some(".json".to_owned());
+    }
+    let plain = CreateExternalTable {
+        schema: Arc::new(DFSchema::try_from(relax(&declared)).map_err(Failure::planning)?),
+        constraints: Constraints::default(),
+        order_exprs: Vec::new(),
+        column_defaults: HashMap::new(),
+        table_partition_cols: partitions,
+        options: format,
+        file_type: if cmd.file_type.eq_ignore_ascii_case("ndjson") { "JSON".to_owned() } else { cmd.file_type.clone() },
+        ..cmd.clone()
+    };
+    let files = ListingTableFactory::new().create(state, &plain).await.map_err(Failure::planning)?;
+    let declared = if is_declared { declared } else { files.schema() };
+    if let Some(listed) = files.downcast_ref::<ListingTable>() {
+        let columns = &listed.options().table_partition_cols;
+        options.partition_columns = columns.iter().map(|(name, _)| name.clone()).collect();
+    }
+    let listing = Listing::new(name.clone(), cmd.locations.clone(), &cmd.file_type, options, Arc::clone(&declared));
+    Ok(table(declared, Storage::Files { listing, sink: Some(files) }))
 }

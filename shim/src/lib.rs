@@ -21,6 +21,7 @@ mod catalog;
 mod change;
 mod check;
 mod delta;
+mod endless;
 mod error;
 mod factory;
 mod ffi;
@@ -328,6 +329,26 @@ pub unsafe extern "C" fn cadf_split(
         let statements = plan::split(&sql)?;
         let sink = Sink { call, data };
         statements.iter().for_each(|s| sink.emit(s));
+        Ok(())
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cadf_setting(
+    session: *mut Session,
+    key: *const c_char,
+    call: Option<TextFn>,
+    data: *mut c_void,
+    err: *mut CError,
+) -> i32 {
+    guard(err, || {
+        let key = text::required(key, "key")?;
+        let state = core_of(session)?.state();
+        let mut entries = state.config_options().entries();
+        entries.extend(state.runtime_env().config_entries());
+        if let Some(value) = entries.into_iter().find(|e| e.key == key).and_then(|e| e.value) {
+            Sink { call, data }.emit(&value);
+        }
         Ok(())
     })
 }

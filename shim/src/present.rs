@@ -11,7 +11,7 @@ use arrow::compute::filter_record_batch;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{Result, Statistics, internal_err};
+use datafusion::common::{Result, ScalarValue, Statistics, internal_err};
 use datafusion::config::ConfigOptions;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
@@ -28,11 +28,12 @@ use tokio::sync::Mutex;
 use crate::error::Failure;
 use crate::schema::{new_batch, restamp};
 
-/// Where the columns of the middle step come from: a column of the input, or nulls where storage has none.
-#[derive(Clone, Copy, Debug)]
+/// Where the columns of the middle step come from: a column of the input, or where storage has none, nulls or a default.
+#[derive(Clone, Debug)]
 pub enum Source {
     Input(usize),
     Absent,
+    Value(ScalarValue),
 }
 
 #[derive(Debug, Clone)]
@@ -141,6 +142,7 @@ impl PresentExec {
                 Source::Input(i) => restamp(batch.column(*i), field.data_type())
                     .map_err(|e: Failure| e.context(format!("column '{}'", field.name())).into_engine())?,
                 Source::Absent => new_null_array(field.data_type(), n_rows),
+                Source::Value(value) => value.to_array_of_size(n_rows)?,
             };
             columns.push(column);
         }

@@ -50,6 +50,24 @@ fn relax_type(data_type: &DataType) -> DataType {
     }
 }
 
+/// The same without NOT NULL, but for the columns `kept`.
+pub fn relax_but(schema: &Schema, kept: &[String]) -> SchemaRef {
+    let relaxed = relax(schema);
+    if kept.is_empty() {
+        return relaxed;
+    }
+    let pick =
+        |(loose, said): (&FieldRef, &FieldRef)| Arc::clone(if kept.contains(said.name()) { said } else { loose });
+    let fields: Vec<FieldRef> = relaxed.fields().iter().zip(schema.fields()).map(pick).collect();
+    Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
+}
+
+/// The same without metadata, of the schema and of its columns.
+pub fn bare(schema: &Schema) -> SchemaRef {
+    let plain = |f: &FieldRef| Arc::new(f.as_ref().clone().with_metadata(HashMap::new()));
+    Arc::new(Schema::new(schema.fields().iter().map(plain).collect::<Vec<FieldRef>>()))
+}
+
 /// The schema that a Delta table of this contract has. What Delta cannot hold is refused with the column's name.
 pub fn stored(schema: &Schema) -> Outcome<SchemaRef> {
     let mut fields = Vec::with_capacity(schema.fields().len());

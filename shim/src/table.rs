@@ -6,29 +6,33 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::common::{Column, DFSchema, Result};
+use datafusion::common::{Column, DFSchema, Result, ScalarValue};
 use datafusion::datasource::sink::DataSinkExec;
+use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::dml::InsertOp;
 use datafusion::logical_expr::expr_rewriter::unnormalize_col;
 use datafusion::logical_expr::{Expr, Operator, TableProviderFilterPushDown, TableType, Volatility};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::physical_plan::union::UnionExec;
 use tokio::sync::OnceCell;
 
 use crate::catalog::Committed;
 use crate::delta::{self, OpenTable};
+use crate::endless::Endless;
 use crate::error::{Failure, Status};
 use crate::insert::{Base, InsertSink};
 use crate::listing::Listing;
 use crate::present::{PresentExec, Source};
 use crate::proof::Proof;
 use crate::rules::Rules;
-use crate::schema::{has_bundles, index_by_name, relax};
+use crate::schema::{has_bundles, index_by_name, relax, relax_but};
 use crate::stream::StreamTable;
 use crate::write::{self, WriteOptions};
 
@@ -46,12 +50,13 @@ pub enum Storage {
         partition_by: Vec<String>,
     },
     Stream(StreamTable),
-    Listing {
+    /// Plain files; made by SQL they have a sink, through which SQL writes.
+    Files {
         listing: Listing,
-        opened: OnceCell<Arc<dyn TableProvider>>,
+        sink: Option<Arc<dyn TableProvider>>,
     },
-    /// Made by SQL over files; writes go to the files' own provider.
-    Files(Arc<dyn TableProvider>),
+    /// A file or pipe that is read from its start to whenever it ends.
+    Endless(Endless),
     /// Listed, but any use fails with this text.
     Broken(String),
 }
@@ -76,18 +81,29 @@ pub struct ContractTable {
 }
 
 /// The rows that a batch should have, given the columns that are read.
-type BatchRows<'a> = Box<dyn Fn(&Schema) -> Option<usize> + Send + 'a>;
+type BatchRows<'a> = Box<dyn Fn(&Schema) -> Option<usize> + Send + Sync + 'a>;
 
-/// A provider of storage and the size of its batches.
+/// A provider of storage, the state that it is scanned in (None: the session's) and the size of its batches.
 struct Inner<'a> {
     provider: Arc<dyn TableProvider>,
+    state: Option<SessionState>,
     batch_rows: BatchRows<'a>,
 }
 
 impl Inner<'_> {
     fn plain(provider: Arc<dyn TableProvider>) -> Inner<'static> {
-        Inner { provider, batch_rows: Box::new(|_| None) }
+        Inner { provider, state: None, batch_rows: Box::new(|_| None) }
     }
+}
+
+/// What a scan reads and keeps.
+struct Asked<'a> {
+    /// The columns that go out first, then what predicates need besides; indices into the table's schema.
+    columns: &'a [usize],
+    n_out: usize,
+    hints: &'a [Expr],
+    applied: &'a [Expr],
+    limit: Option<usize>,
 }
 
 fn names(columns: &Schema) -> impl Iterator<Item = &str> {
@@ -103,7 +119,11 @@ impl ContractTable {
         predicate: Option<String>,
         committed: Option<Committed>,
     ) -> ContractTable {
-        let schema = if proved_not_null { Arc::clone(&declared) } else { relax(&declared) };
+        let schema = match &storage {
+            _ if proved_not_null => Arc::clone(&declared),
+            Storage::Files { listing, .. } => relax_but(&declared, listing.partition_columns()),
+            _ => relax(&declared),
+        };
         let bundles = has_bundles(&schema);
         let storage = Arc::new(storage);
         let (defaults, rules) = (HashMap::new(), Arc::default());
@@ -188,13 +208,14 @@ impl ContractTable {
         }
     }
 
-    async fn inner(&self, state: &SessionState) -> Result<Option<Inner<'_>>> {
+    /// The parts of storage; none: no rows.
+    async fn inner(&self, state: &SessionState) -> Result<Vec<Inner<'_>>> {
         let context = |e: Failure| e.context(format!("table '{}'", self.name)).into_engine();
         Ok(match self.storage.as_ref() {
-            Storage::Empty => None,
+            Storage::Empty => Vec::new(),
             Storage::Broken(_) => match self.failure() {
                 Some(failure) => return Err(failure.into_engine()),
-                None => None,
+                None => Vec::new(),
             },
             Storage::Delta { location, version, opened } => {
                 let table = opened.get_or_try_init(|| delta::open(state, location, *version)).await.map_err(context)?;
@@ -202,22 +223,26 @@ impl ContractTable {
                 // Another statement may have reset the runtime environment since the table was opened.
                 table.register(state).map_err(context)?;
                 let provider = Arc::clone(&table.provider);
-                Some(Inner { provider, batch_rows: Box::new(|columns| table.batch_rows(names(columns))) })
+                vec![Inner { provider, state: None, batch_rows: Box::new(|columns| table.batch_rows(names(columns))) }]
             }
             Storage::LiveDelta { location, .. } => {
                 if !delta::exists(location).await.map_err(context)? {
-                    return Ok(None);
+                    return Ok(Vec::new());
                 }
                 let table = delta::open(state, location, None).await.map_err(context)?;
                 table.check_drift(&self.declared, false).map_err(context)?;
                 let provider = Arc::clone(&table.provider);
-                Some(Inner { provider, batch_rows: Box::new(move |columns| table.batch_rows(names(columns))) })
+                vec![Inner {
+                    provider,
+                    state: None,
+                    batch_rows: Box::new(move |columns| table.batch_rows(names(columns))),
+                }]
             }
-            Storage::Files(provider) => Some(Inner::plain(Arc::clone(provider))),
-            Storage::Stream(table) => Some(Inner::plain(Arc::new(StreamTable::clone(table)))),
-            Storage::Listing { listing, opened } => {
-                let provider = opened.get_or_try_init(|| listing.open(state)).await.map_err(context)?;
-                Some(Inner::plain(Arc::clone(provider)))
+            Storage::Stream(table) => vec![Inner::plain(Arc::new(StreamTable::clone(table)))],
+            Storage::Endless(endless) => vec![Inner::plain(endless.provider(state, &self.name))],
+            Storage::Files { listing, .. } => {
+                let groups = listing.open(state).await.map_err(context)?;
+                groups.into_iter().map(|g| Inner { state: Some(g.state), ..Inner::plain(g.provider) }).collect()
             }
         })
     }
@@ -267,9 +292,10 @@ impl TableProvider for ContractTable {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let state = concrete(state)?;
         let asked = projection.cloned().unwrap_or_else(|| (0..self.schema.fields().len()).collect());
-        let Some(inner) = self.inner(state).await? else {
+        let inners = self.inner(state).await?;
+        if inners.is_empty() {
             return Ok(Arc::new(EmptyExec::new(Arc::new(self.schema.project(&asked)?))));
-        };
+        }
 
         let own = self.predicate(state)?;
         let hints: Vec<Expr> = filters.iter().map(|f| unnormalize_col(f.clone())).chain(own.clone()).collect();
@@ -278,7 +304,6 @@ impl TableProvider for ContractTable {
             applied.extend(filters.iter().map(|f| unnormalize_col(f.clone())));
         }
 
-        // The middle step: the asked columns first, then what predicates need besides.
         let mut columns = asked.clone();
         for expr in &applied {
             for column in expr.column_refs() {
@@ -288,41 +313,16 @@ impl TableProvider for ContractTable {
                 }
             }
         }
-        let middle = Arc::new(self.schema.project(&columns)?);
-
-        let stored = inner.provider.schema();
-        let by_name = index_by_name(&stored);
-        let mut wanted: Vec<usize> = Vec::with_capacity(columns.len());
-        let mut sources = Vec::with_capacity(columns.len());
-        for field in middle.fields() {
-            match by_name.get(field.name().as_str()) {
-                Some(index) => {
-                    let at = wanted.iter().position(|w| w == index).unwrap_or_else(|| {
-                        wanted.push(*index);
-                        wanted.len() - 1
-                    });
-                    sources.push(Source::Input(at));
-                }
-                None if field.is_nullable() && self.is_optional(field) => sources.push(Source::Absent),
-                None => {
-                    let text = format!("table '{}': column '{}' is not in storage", self.name, field.name());
-                    return Err(Failure::new(Status::Execution, text).into_engine());
-                }
-            }
-        }
-
-        let hints: Vec<Expr> = hints.into_iter().filter(|h| is_hint(h, &self.schema, &stored)).collect();
         let limit = if applied.is_empty() { limit } else { None };
-        let input = inner.provider.scan(state, Some(&wanted), &hints, limit).await?;
-
-        let middle_columns = DFSchema::try_from(Arc::clone(&middle))?;
-        let predicates = applied
-            .into_iter()
-            .map(|expr| state.create_physical_expr(expr, &middle_columns))
-            .collect::<Result<Vec<_>>>()?;
-        let output = (0..asked.len()).collect();
-        let batch_rows = (inner.batch_rows)(&middle);
-        Ok(Arc::new(PresentExec::new(input, middle, sources, predicates, output, batch_rows)?))
+        let asked = Asked { columns: &columns, n_out: asked.len(), hints: &hints, applied: &applied, limit };
+        let mut parts = Vec::with_capacity(inners.len());
+        for inner in &inners {
+            parts.push(self.present(state, inner, &asked).await?);
+        }
+        if parts.len() == 1 {
+            return Ok(parts.swap_remove(0));
+        }
+        UnionExec::try_new(parts)
     }
 
     async fn insert_into(
@@ -336,7 +336,7 @@ impl TableProvider for ContractTable {
             InsertOp::Overwrite => true,
             InsertOp::Replace => return Err(refused("REPLACE", &self.name)),
         };
-        if let Storage::Files(files) = self.storage.as_ref() {
+        if let Storage::Files { sink: Some(files), .. } = self.storage.as_ref() {
             let checked = write::checked(self.name.clone(), Arc::clone(&self.declared), files.schema(), input)?;
             return files.insert_into(state, checked, op).await;
         }
@@ -379,10 +379,89 @@ impl TableProvider for ContractTable {
 }
 
 impl ContractTable {
+    /// A plan over one part of storage that yields the columns as they are declared.
+    async fn present(
+        &self,
+        state: &SessionState,
+        inner: &Inner<'_>,
+        asked: &Asked<'_>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let middle = Arc::new(self.schema.project(asked.columns)?);
+        let stored = inner.provider.schema();
+        let by_name = index_by_name(&stored);
+        let mut wanted: Vec<usize> = Vec::with_capacity(asked.columns.len());
+        let mut sources = Vec::with_capacity(asked.columns.len());
+        for field in middle.fields() {
+            match by_name.get(field.name().as_str()) {
+                Some(index) => {
+                    let at = wanted.iter().position(|w| w == index).unwrap_or_else(|| {
+                        wanted.push(*index);
+                        wanted.len() - 1
+                    });
+                    sources.push(Source::Input(at));
+                }
+                None => sources.push(self.completion(state, field)?),
+            }
+        }
+
+        let hints: Vec<Expr> = asked.hints.iter().filter(|h| is_hint(h, &self.schema, &stored)).cloned().collect();
+        let own_state = inner.state.as_ref().unwrap_or(state);
+        let mut input = inner.provider.scan(own_state, Some(&wanted), &hints, asked.limit).await?;
+        if inner.state.is_some() {
+            input = with_filters(input, &hints, own_state)?;
+        }
+
+        let middle_columns = DFSchema::try_from(Arc::clone(&middle))?;
+        let predicates = asked
+            .applied
+            .iter()
+            .map(|expr| state.create_physical_expr(expr.clone(), &middle_columns))
+            .collect::<Result<Vec<_>>>()?;
+        let output = (0..asked.n_out).collect();
+        let batch_rows = (inner.batch_rows)(&middle);
+        Ok(Arc::new(PresentExec::new(input, middle, sources, predicates, output, batch_rows)?))
+    }
+
+    /// What stands for a column that storage lacks.
+    fn completion(&self, state: &SessionState, field: &Field) -> Result<Source> {
+        if let Some(default) = self.defaults.get(field.name()) {
+            let expr = state.create_physical_expr(default.clone(), &DFSchema::empty())?;
+            let options = RecordBatchOptions::new().with_row_count(Some(1));
+            let one = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &options)?;
+            let value = expr.evaluate(&one)?.into_array(1)?;
+            return Ok(Source::Value(ScalarValue::try_from_array(&value, 0)?.cast_to(field.data_type())?));
+        }
+        if field.is_nullable() && self.is_optional(field) {
+            return Ok(Source::Absent);
+        }
+        let text = format!("table '{}': column '{}' is not in storage", self.name, field.name());
+        Err(Failure::new(Status::Execution, text).into_engine())
+    }
+
     /// A column that older files may lack; the contract must allow null itself, not only the relaxed schema.
     fn is_optional(&self, field: &Field) -> bool {
         self.declared.field_with_name(field.name()).is_ok_and(Field::is_nullable)
     }
+}
+
+/// Files leave out what the filters exclude. The optimizer's rule for it stops at the node above, and takes a session's setting
+/// for a table's (DataFusion 55).
+fn with_filters(input: Arc<dyn ExecutionPlan>, hints: &[Expr], state: &SessionState) -> Result<Arc<dyn ExecutionPlan>> {
+    let Some(files) = input.downcast_ref::<DataSourceExec>() else { return Ok(input) };
+    let columns = DFSchema::try_from(input.schema())?;
+    let has_all = |hint: &&Expr| hint.column_refs().iter().all(|c| columns.has_column_with_unqualified_name(&c.name));
+    let filters = hints
+        .iter()
+        .filter(has_all)
+        .map(|hint| state.create_physical_expr(hint.clone(), &columns))
+        .collect::<Result<Vec<_>>>()?;
+    if filters.is_empty() {
+        return Ok(input);
+    }
+    Ok(match files.data_source().try_pushdown_filters(filters, state.config_options())?.updated_node {
+        Some(source) => Arc::new(files.clone().with_data_source(source)),
+        None => input,
+    })
 }
 
 fn refused(what: &str, table: &str) -> datafusion::error::DataFusionError {

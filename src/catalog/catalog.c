@@ -24,7 +24,9 @@ static bool is_stored(enum contract_kind kind, const char *storage)
 bool catalog_is_own(const struct contract *contract)
 {
     const char *format = contract->storage.format;
-    return g_strcmp0(format, "delta") == 0 || g_strcmp0(format, "memory") == 0 || g_strcmp0(format, "stream") == 0;
+    bool is_piped = g_strcmp0(format, "stream") == 0 && contract->storage.location != NULL;
+    return g_strcmp0(format, "delta") == 0 || g_strcmp0(format, "memory") == 0 ||
+           (g_strcmp0(format, "stream") == 0 && !is_piped);
 }
 
 bool catalog_is_stored(const struct contract *contract)
@@ -181,6 +183,7 @@ int catalog_open(const struct catalog_options *options, struct catalog **ret, st
     g_rw_lock_init(&c->engine_use);
     c->datasets = g_ptr_array_new();
     c->names = g_ptr_array_new();
+    c->handshakes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     c->diag = options->diag;
     c->functions = options->functions;
     c->n_functions = options->n_functions;
@@ -212,6 +215,7 @@ void catalog_unref(struct catalog *c)
         free(((struct catalog_name *)c->names->pdata[i])->sql);
     for (guint i = 0; i < c->datasets->len; i++)
         dataset_done(c->datasets->pdata[i]);
+    g_hash_table_unref(c->handshakes);
     g_ptr_array_unref(c->names);
     g_ptr_array_unref(c->datasets);
     g_free(c->all_names);

@@ -112,6 +112,22 @@ static int lookup_handle(const struct catalog *c, const char *handle, struct cat
     return CA_OK;
 }
 
+int catalog_name_named(const struct catalog *c, const char *schema, const char *table, struct catalog_name **ret,
+                       struct ca_error *err)
+{
+    *ret = catalog_name_find(c, schema, table);
+    if (*ret)
+        return CA_OK;
+    if (!g_str_has_prefix(table, handle_prefix))
+        return ca_fail(err, CA_ERR_NOT_FOUND, "no dataset '%s.%s'", schema, table);
+    struct catalog_entry entry;
+    struct ca_error words = {0};
+    if (lookup_handle(c, table, &entry, &words) != CA_OK)
+        return ca_fail(err, CA_ERR_INVALID, "%s", words.message);
+    *ret = catalog_name_find(c, entry.schema, entry.name);
+    return CA_OK;
+}
+
 /* A name has no white space and no parenthesis; a query has. */
 static bool is_query(const char *text)
 {

@@ -126,25 +126,29 @@ static void answer_stored(struct catalog *c, struct catalog_dataset *d, struct e
     g_mutex_unlock(&c->lock);
 }
 
-/* Files of somebody else: what the contract says about them is not proved. */
-static void answer_listing(const struct contract *contract, struct engine_table *ret)
+/* Files of somebody else: what the contract says about them is not proved. A stream is read as lines of JSON. */
+static int answer_listing(struct catalog *c, struct catalog_dataset *d, const struct contract *contract,
+                          struct engine_table *ret, struct ca_error *err)
 {
-    ret->kind = contract->storage.location ? ENGINE_TABLE_LISTING : ENGINE_TABLE_EMPTY;
-    ret->location = contract->storage.location;
-    ret->format = contract->storage.format;
-    ret->is_proved = contract->storage.location == NULL;
+    CA_TRY(catalog_rules(c, d, &ret->rules, err));
+    const char *location = contract->storage.location;
+    ret->kind = location ? ENGINE_TABLE_LISTING : ENGINE_TABLE_EMPTY;
+    ret->location = location;
+    ret->format = strcmp(contract->storage.format, "stream") == 0 ? "ndjson" : contract->storage.format;
+    ret->is_proved = location == NULL;
+    catalog_rules_options(d->rules, ret);
+    return CA_OK;
 }
 
 static int answer_table(void *data, const char *schema, const char *table, struct engine_table *ret,
                         struct ca_error *err)
 {
     struct catalog *c = data;
-    struct catalog_name *n = catalog_name_find(c, schema, table);
-    if (!n)
-        return ca_fail(err, CA_ERR_NOT_FOUND, "no dataset '%s.%s'", schema, table);
+    struct catalog_name *n = NULL;
     const struct contract *contract = NULL;
+    CA_TRY(catalog_name_named(c, schema, table, &n, err));
     CA_TRY(catalog_dataset_contract(c, n->dataset, &contract, err));
-    CA_TRY(catalog_declared_schema(c, schema, table, &ret->schema, err));
+    CA_TRY(catalog_declared_schema(c, n->schema, n->name, &ret->schema, err));
     if (is_view(n)) {
         ret->kind = ENGINE_TABLE_VIEW;
         int rc = catalog_name_sql(c, n, &ret->sql, err);
@@ -155,29 +159,28 @@ static int answer_table(void *data, const char *schema, const char *table, struc
     g_mutex_lock(&c->lock);
     bool has_rows = contract->kind == CONTRACT_REGISTRY || n->dataset->rows != NULL;
     g_mutex_unlock(&c->lock);
+    int rc = CA_OK;
     if (has_rows)
         answer_own_rows(c, n, ret);
     else if (catalog_is_stored(contract)) {
-        int rc = catalog_rules(c, n->dataset, &ret->rules, err);
-        if (rc != CA_OK) {
-            ret->schema.release(&ret->schema);
-            return rc;
-        }
+        rc = catalog_rules(c, n->dataset, &ret->rules, err);
         answer_stored(c, n->dataset, ret);
     } else if (catalog_is_own(contract))
         answer_stored(c, n->dataset, ret);
     else
-        answer_listing(contract, ret);
-    return CA_OK;
+        rc = answer_listing(c, n->dataset, contract, ret, err);
+    if (rc != CA_OK)
+        ret->schema.release(&ret->schema);
+    return rc;
 }
 
 /* SQL went through the gate and made a version: read that one from now on. */
 static void answer_committed(void *data, const char *schema, const char *table, int64_t version)
 {
     struct catalog *c = data;
-    struct catalog_name *n = catalog_name_find(c, schema, table);
+    struct catalog_name *n = NULL;
     const struct engine_rules *rules = NULL;
-    if (!n || catalog_rules(c, n->dataset, &rules, NULL) != CA_OK)
+    if (catalog_name_named(c, schema, table, &n, NULL) != CA_OK || catalog_rules(c, n->dataset, &rules, NULL) != CA_OK)
         return;
     g_mutex_lock(&c->lock);
     if (!n->dataset->location)
@@ -199,5 +202,6 @@ struct engine_catalog catalog_provide(struct catalog *c)
         .table_names = answer_table_names,
         .table = answer_table,
         .committed = answer_committed,
+        .handshake = catalog_handshake,
     };
 }

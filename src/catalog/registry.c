@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "catalog/tables.h"
+#include "contract/scan.h"
 #include "rows/gen/checks.h"
 #include "rows/gen/column_values.h"
 #include "rows/gen/columns.h"
@@ -303,6 +304,25 @@ static int by_section_and_name(gconstpointer a, gconstpointer b)
     return by_section ? by_section : strcmp(x->name, y->name);
 }
 
+/* What the session says where a contract is silent, of options that mean something for its format. */
+static int add_inherited(struct catalog *c, GArray *options, const struct contract *contract, struct ca_error *err)
+{
+    int rc = CA_OK;
+    g_rw_lock_reader_lock(&c->engine_use);
+    for (size_t i = 0; rc == CA_OK && c->engine && contract->storage.format && i < contract_scan_n_options(); i++) {
+        const struct contract_scan_option *o = contract_scan_option_at(i);
+        if (!o->setting || !contract_scan_applies(o, contract->storage.format) ||
+            contract_scan_value(contract, o->name))
+            continue;
+        g_autofree char *value = NULL;
+        rc = engine_setting(c->engine, o->setting, &value, err);
+        if (rc == CA_OK)
+            add_option(options, "scan", o->name, value);
+    }
+    g_rw_lock_reader_unlock(&c->engine_use);
+    return rc;
+}
+
 static GArray *options_of(const struct contract *contract)
 {
     GArray *options = g_array_new(FALSE, FALSE, sizeof(struct option));
@@ -322,17 +342,17 @@ static GArray *options_of(const struct contract *contract)
         add_option(options, "extract", "template", contract->extract->template_name);
         add_pairs(options, "extract", &contract->extract->defaults);
     }
-    g_array_sort(options, by_section_and_name);
     return options;
 }
 
 static int each_options(struct catalog *c, struct catalog_name *n, const struct contract *contract, void *rows,
                         struct ca_error *err)
 {
-    (void)c;
     if (n->is_nested)
         return CA_OK;
     g_autoptr(GArray) options = options_of(contract);
+    CA_TRY(add_inherited(c, options, contract, err));
+    g_array_sort(options, by_section_and_name);
     for (guint i = 0; i < options->len; i++) {
         const struct option *o = &g_array_index(options, struct option, i);
         struct options_row row = {

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "catalog/state.h"
+#include "contract/scan.h"
 
 /* Pointers into the contract, which lives as long as the catalog; the arrays of them are ours. */
 struct catalog_rules {
@@ -13,6 +14,9 @@ struct catalog_rules {
     GPtrArray *default_columns;
     GPtrArray *default_sql;
     GPtrArray *statistics_columns;
+    GPtrArray *option_keys;
+    GPtrArray *option_values;
+    char *partition_columns;
     char *place;
 };
 
@@ -26,6 +30,9 @@ void catalog_rules_free(struct catalog_rules *r)
     g_ptr_array_unref(r->default_columns);
     g_ptr_array_unref(r->default_sql);
     g_ptr_array_unref(r->statistics_columns);
+    g_ptr_array_unref(r->option_keys);
+    g_ptr_array_unref(r->option_values);
+    g_free(r->partition_columns);
     g_free(r->place);
     g_free(r);
 }
@@ -59,6 +66,40 @@ static void add_statistics(GPtrArray *columns, const struct contract *contract)
     }
 }
 
+static void add_option(struct catalog_rules *r, const char *key, const char *value)
+{
+    g_ptr_array_add(r->option_keys, (void *)key);
+    g_ptr_array_add(r->option_values, (void *)value);
+}
+
+/* How plain files are read: what the contract says of scans, and what their format understands. */
+static void add_options(struct catalog_rules *r, const struct contract *contract)
+{
+    const struct contract_storage *s = &contract->storage;
+    for (size_t i = 0; i < contract->scan.n; i++) {
+        const struct contract_scan_option *option = contract_scan_option(contract->scan.items[i].key);
+        if (option)
+            add_option(r, option->key, contract->scan.items[i].value);
+    }
+    if (g_strcmp0(s->format, "stream") == 0 && !contract_scan_is_true(contract, "unbounded"))
+        add_option(r, "unbounded", "true");
+    for (size_t i = 0; i < s->properties.n; i++)
+        add_option(r, s->properties.items[i].key, s->properties.items[i].value);
+    if (s->compression)
+        add_option(r, "format.compression", s->compression);
+    if (contract->partition_by.n > 0) {
+        r->partition_columns = g_strjoinv(",", contract->partition_by.items);
+        add_option(r, "partition_columns", r->partition_columns);
+    }
+}
+
+void catalog_rules_options(const struct catalog_rules *r, struct engine_table *ret)
+{
+    ret->option_keys = (const char *const *)r->option_keys->pdata;
+    ret->option_values = (const char *const *)r->option_values->pdata;
+    ret->n_options = r->option_keys->len;
+}
+
 static struct catalog_rules *rules_new(const struct contract *contract)
 {
     struct catalog_rules *r = g_new0(struct catalog_rules, 1);
@@ -68,6 +109,9 @@ static struct catalog_rules *rules_new(const struct contract *contract)
     r->default_columns = g_ptr_array_new();
     r->default_sql = g_ptr_array_new();
     r->statistics_columns = g_ptr_array_new();
+    r->option_keys = g_ptr_array_new();
+    r->option_values = g_ptr_array_new();
+    add_options(r, contract);
     const struct contract_storage *s = &contract->storage;
     for (size_t i = 0; i < s->properties.n; i++) {
         g_ptr_array_add(r->property_keys, s->properties.items[i].key);

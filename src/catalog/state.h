@@ -45,6 +45,7 @@ struct catalog_name {
  * snapshot the bundle's bytes
  * datasets, names   struct catalog_dataset * and struct catalog_name *, in the bundle's order of entries and of names,
  *          into all_datasets and all_names
+ * handshakes   "name fingerprint" of the files' columns that diagnostics have already
  * epoch    read without the lock
  * engine_use   held while rows are made that ask the engine; closing waits for it
  * functions    those registered, constants */
@@ -57,6 +58,7 @@ struct catalog {
     struct catalog_name *all_names;
     GPtrArray *datasets;
     GPtrArray *names;
+    GHashTable *handshakes;
     gint epoch;
     GRWLock engine_use;
     struct engine *engine;
@@ -72,6 +74,11 @@ void catalog_unref(struct catalog *c);
 
 /* The name, or NULL. */
 struct catalog_name *catalog_name_find(const struct catalog *c, const char *schema, const char *name);
+
+/* The name that SQL means by schema and table: one of ours, or a handle in quotes, "dataset://NAME@VERSION".
+ * CA_ERR_NOT_FOUND: neither; CA_ERR_INVALID: a handle that leads nowhere. */
+int catalog_name_named(const struct catalog *c, const char *schema, const char *table, struct catalog_name **ret,
+                       struct ca_error *err) CA_MUST_CHECK;
 
 /* The parsed contract. */
 int catalog_dataset_contract(struct catalog *c, struct catalog_dataset *d, const struct contract **ret,
@@ -103,9 +110,15 @@ int catalog_rules(struct catalog *c, struct catalog_dataset *d, const struct eng
                   struct ca_error *err) CA_MUST_CHECK;
 void catalog_rules_free(struct catalog_rules *r);
 
-/* Whether rows of this storage format are ours: in a Delta table, in memory or a stream; else they are files of
+/* Whether rows of this storage format are ours: in a Delta table, in memory or a stream from C; else they are files of
  * somebody else. */
 bool catalog_is_own(const struct contract *contract);
+
+/* Fill in the options of a listing. */
+void catalog_rules_options(const struct catalog_rules *r, struct engine_table *ret);
+
+/* Whether rows of the columns found may be read as a table, a contract's or one that SQL made (handshake.c). */
+int catalog_handshake(void *data, const struct engine_found *found, struct ca_error *err) CA_MUST_CHECK;
 
 /* Whether rows of this kind and storage format are kept in the store. */
 bool catalog_is_stored(const struct contract *contract);

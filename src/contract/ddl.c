@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "contract/ddl_type.h"
+#include "contract/scan.h"
 
 static void put_names(GString *out, const char *before, const struct contract_names *names, const char *after)
 {
@@ -87,13 +88,24 @@ static void add_option(GArray *options, const char *key, char *value)
 
 /* What a format of the engine's own understands: its properties, and of text files that they are compressed as a whole
  * (DataFusion 55.2 refuses the word for Parquet, Avro and Arrow). */
-static void put_format_options(GString *out, const struct contract_storage *s)
+static void put_format_options(GString *out, const struct contract *c)
 {
+    const struct contract_storage *s = &c->storage;
     g_autoptr(GArray) options = g_array_new(FALSE, FALSE, sizeof(struct contract_pair));
     if (s->properties.n > 0)
         g_array_append_vals(options, s->properties.items, (guint)s->properties.n);
     if (contract_storage_is_text(s))
         add_option(options, "format.compression", s->compression);
+    g_autoptr(GPtrArray) keys = g_ptr_array_new_with_free_func(g_free);
+    for (size_t i = 0; i < c->scan.n; i++) {
+        const struct contract_scan_option *option = contract_scan_option(c->scan.items[i].key);
+        if (option == NULL || strcmp(option->key, "unbounded") == 0)
+            continue;
+        char *key =
+            g_str_has_prefix(option->key, "format.") ? g_strdup(option->key) : g_strconcat("scan.", option->key, NULL);
+        g_ptr_array_add(keys, key);
+        add_option(options, key, c->scan.items[i].value);
+    }
     put_options(out, options);
 }
 
@@ -133,13 +145,7 @@ static void put_delta_options(GString *out, const struct contract_storage *s)
 
 static bool is_unbounded(const struct contract *c)
 {
-    if (strcmp(c->storage.format, "stream") == 0)
-        return true;
-    for (size_t i = 0; i < c->scan.n; i++) {
-        if (strcmp(c->scan.items[i].key, "unbounded") == 0)
-            return strcmp(c->scan.items[i].value, "true") == 0;
-    }
-    return false;
+    return strcmp(c->storage.format, "stream") == 0 || contract_scan_is_true(c, "unbounded");
 }
 
 /* The engine's word for a format; a stream is read as lines of JSON when nothing else is said. */
@@ -212,7 +218,7 @@ int contract_ddl(const struct contract *c, const char *sql, const char *location
         if (strcmp(c->storage.format, "delta") == 0)
             put_delta_options(out, &c->storage);
         else
-            put_format_options(out, &c->storage);
+            put_format_options(out, c);
         g_string_append(out, ";\n");
     }
     int rc = c->kind == CONTRACT_VIEW ? CA_OK : ddl_put_unsaid(out, c, err);

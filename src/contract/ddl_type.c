@@ -232,11 +232,5 @@ int ddl_put_unsaid(GString *out, const struct contract *c, struct ca_error *err)
     put_storage(out, c);
     for (size_t i = 0; i < c->checks.n; i++)
         put_line(out, "check", json_string(c->checks.items[i].key), "sql", json_string(c->checks.items[i].value));
-    for (size_t i = 0; i < c->scan.n; i++) {
-        const struct contract_pair *option = &c->scan.items[i];
-        /* UNBOUNDED says it, and bounded is what a table is that does not. */
-        if (strcmp(option->key, "unbounded") != 0)
-            put_line(out, "scan", json_string(option->key), "value", json_string(option->value));
-    }
     return CA_OK;
 }

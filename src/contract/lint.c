@@ -40,15 +40,12 @@ static bool is_one_of(const char *text, const char *const *words)
 static void lint_storage(GString *out, const struct contract *c)
 {
     static const char *const in_row_groups[] = {"delta", "parquet", NULL};
-    static const char *const in_files[] = {"delta", "parquet", "csv", "ndjson", "arrow", "avro", NULL};
-    static const char *const parquet_options[] = {
-        "parquet_pruning",     "pushdown_filters", "collect_statistics", "skip_metadata",
-        "skip_arrow_metadata", "binary_as_string", "view_types",         NULL};
+    static const char *const in_files[] = {"delta", "parquet", "csv", "ndjson", "arrow", "avro", "stream", NULL};
     const struct contract_storage *s = &c->storage;
     const struct place storage = {s->line, s->column};
     if (c->kind == CONTRACT_VIEW) {
-        if (c->has_storage || c->scan.n > 0 || c->partition_by.n > 0)
-            finding(out, c, place_of(c), "storage, scan and partition_by mean nothing for a view");
+        if (c->has_storage || c->partition_by.n > 0)
+            finding(out, c, place_of(c), "storage and partition_by mean nothing for a view");
         return;
     }
     if (!is_one_of(s->format, in_row_groups) && (s->row_group_bytes > 0 || s->statistics_columns.n > 0))
@@ -59,14 +56,6 @@ static void lint_storage(GString *out, const struct contract *c)
                     "location, target_file_bytes, compression and properties mean nothing for format %s", s->format);
         if (c->partition_by.n > 0)
             finding(out, c, place_of(c), "partition_by means nothing for format %s", s->format);
-    }
-    for (size_t i = 0; i < c->scan.n; i++) {
-        const char *key = c->scan.items[i].key;
-        const struct place option = {c->scan.items[i].line, c->scan.items[i].column};
-        if (!is_one_of(s->format, in_files) && strcmp(key, "unbounded") != 0)
-            finding(out, c, option, "scan option %s means nothing for format %s", key, s->format);
-        else if (!is_one_of(s->format, in_row_groups) && is_one_of(key, parquet_options))
-            finding(out, c, option, "scan option %s means nothing for format %s", key, s->format);
     }
 }
 

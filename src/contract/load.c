@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "contract/exchange_room.h"
 #include "contract/keys.h"
+#include "contract/scan.h"
 #include "contract/yaml.h"
 
 #define MAX_PROBLEMS 20
@@ -700,35 +701,32 @@ static void read_storage(struct loader *l, const struct yaml_node *node, void *t
     read_keys(l, node, "storage", storage_specs, G_N_ELEMENTS(storage_specs), &c->storage);
 }
 
-static const char *const scan_options[] = {
-    "binary_as_string",
-    "cache",
-    "collect_statistics",
-    "file_extension",
-    "ignore_subdirectories",
-    "infer_partitions",
-    "list_cache_bytes",
-    "list_cache_ttl_seconds",
-    "metadata_concurrency",
-    "mutable_listing",
-    "parquet_pruning",
-    "pushdown_filters",
-    "skip_arrow_metadata",
-    "skip_metadata",
-    "unbounded",
-    "view_types",
-};
+/* The value that a scan option takes. */
+static void check_scan_value(struct loader *l, const struct yaml_node *node, const struct contract_scan_option *option)
+{
+    int64_t count = 0;
+    bool flag = false;
+    const char *outer = l->key;
+    l->key = option->name;
+    if (option->kind == CONTRACT_SCAN_BOOL)
+        read_bool(l, node, &flag);
+    else if (option->kind == CONTRACT_SCAN_COUNT)
+        read_positive(l, node, &count);
+    else if (node->kind == YAML_SCALAR && is_other_than_text(node))
+        bad(l, node, "key '%s': expected text", l->key);
+    l->key = outer;
+}
 
 static void read_scan(struct loader *l, const struct yaml_node *node, void *target)
 {
     struct contract_pairs *ret = target;
     read_pairs_of(l, node, ret, read_setting, true);
     for (size_t i = 0; node->kind == YAML_MAP && i < node->n_items; i++) {
-        bool is_known = false;
-        for (size_t j = 0; j < G_N_ELEMENTS(scan_options) && !is_known; j++)
-            is_known = strcmp(scan_options[j], node->keys[i]->text) == 0;
-        if (!is_known)
+        const struct contract_scan_option *option = contract_scan_option(node->keys[i]->text);
+        if (option == NULL)
             bad(l, node->keys[i], "unknown scan option '%s'", node->keys[i]->text);
+        else
+            check_scan_value(l, node->items[i], option);
     }
 }
 
@@ -917,6 +915,14 @@ static void visit_words(const char *const *words, size_t n, const char *value, c
     }
 }
 
+static void visit_scan_options(contract_key_fn fn, void *data)
+{
+    for (size_t i = 0; i < contract_scan_n_options(); i++) {
+        const char *name = contract_scan_option_at(i)->name;
+        visit_words(&name, 1, "setting", fn, data);
+    }
+}
+
 /* A key whose reader waits for the type is read as what it is called. */
 static void visit_fields(enum place place, contract_key_fn fn, void *data)
 {
@@ -968,7 +974,7 @@ void contract_visit_keys(const char *section, contract_key_fn fn, void *data)
     if (strcmp(section, "format") == 0)
         visit_words(formats, G_N_ELEMENTS(formats), NULL, fn, data);
     if (strcmp(section, "scan") == 0)
-        visit_words(scan_options, G_N_ELEMENTS(scan_options), "setting", fn, data);
+        visit_scan_options(fn, data);
     if (strcmp(section, "evolution") == 0)
         fn(data, &fallback);
     if (strcmp(section, "evolution") == 0 || strcmp(section, "rules") == 0)
@@ -1072,14 +1078,10 @@ static void check_delta_field(struct loader *l, const struct contract_field *fie
     }
 }
 
-static void check_delta(struct loader *l, const struct contract *c, const struct yaml_node *root)
+static void check_delta(struct loader *l, const struct contract *c)
 {
     for (size_t i = 0; i < c->n_columns; i++)
         check_delta_field(l, &c->columns[i], c->columns[i].name);
-    const struct yaml_node *scan = yaml_get(root, "scan");
-    const struct yaml_node *unbounded = scan == NULL ? NULL : yaml_get(scan, "unbounded");
-    if (unbounded != NULL && strcmp(unbounded->text, "true") == 0)
-        contradiction(l, unbounded, "a Delta table is not unbounded: its rows are all there");
 }
 
 /* Recursion is bounded by CONTRACT_MAX_DEPTH. */
@@ -1130,12 +1132,34 @@ static void add_value_checks(struct loader *l, struct contract *c, const struct 
     }
 }
 
+/* An option without meaning for where the rows are would be a wish that nobody hears. */
+static void check_scan(struct loader *l, const struct contract *c, const struct yaml_node *scan)
+{
+    const bool is_mutable = contract_scan_value(c, "mutable_listing") != NULL;
+    for (size_t i = 0; i < c->scan.n; i++) {
+        const struct contract_pair *said = &c->scan.items[i];
+        const struct contract_scan_option *option = contract_scan_option(said->key);
+        if (c->storage.format == NULL)
+            problem(l, CA_ERR_CONTRACT, said->line, said->column, "scan option %s means nothing for a view", said->key);
+        else if (option != NULL && !contract_scan_applies(option, c->storage.format))
+            problem(l, CA_ERR_CONTRACT, said->line, said->column,
+                    "scan option %s means nothing for format %s, only for %s", said->key, c->storage.format,
+                    option->formats);
+        else if (is_mutable && g_str_has_prefix(said->key, "list_cache_"))
+            problem(l, CA_ERR_CONTRACT, said->line, said->column, "scan option %s means nothing beside mutable_listing",
+                    said->key);
+    }
+    if (contract_scan_is_true(c, "unbounded") && c->partition_by.n > 0)
+        contradiction(l, scan, "a stream has no partitions");
+}
+
 static void check_consistency(struct loader *l, const struct contract *c, const struct yaml_node *root)
 {
     check_version_suffix(l, c, root);
     check_stage(l, c, root);
     if (g_strcmp0(c->storage.format, "delta") == 0)
-        check_delta(l, c, root);
+        check_delta(l, c);
+    check_scan(l, c, yaml_get(root, "scan"));
     const struct yaml_node *keys = yaml_get(root, "keys");
     const struct yaml_node *primary = keys == NULL ? NULL : yaml_get(keys, "primary");
     check_names(l, c, primary, "keys.primary", true);

@@ -69,6 +69,8 @@ static int32_t door_status_of(int status)
         return CADF_ERR_IO;
     case CA_ERR_INVALID:
         return CADF_ERR_INVALID;
+    case CA_ERR_DRIFT:
+        return CADF_ERR_DRIFT;
     default:
         return CADF_ERR_EXECUTION;
     }
@@ -196,6 +198,9 @@ static int32_t catalog_door_table(void *data, const char *schema, const char *ta
     ret->location = t.location;
     ret->version = t.version;
     ret->format = t.format;
+    ret->option_keys = t.option_keys;
+    ret->option_values = t.option_values;
+    ret->n_options = t.n_options;
     ret->predicate = t.predicate;
     ret->proved_not_null = t.is_proved;
     ret->failure = t.failure;
@@ -223,6 +228,19 @@ static void catalog_door_committed(void *data, const char *schema, const char *t
     struct engine *e = data;
     if (e->catalog.committed)
         e->catalog.committed(e->catalog.data, schema, table, version);
+}
+
+static int32_t catalog_door_handshake(void *data, const struct cadf_found *found, struct cadf_error *door_error)
+{
+    struct engine *e = data;
+    struct ca_error err = {0};
+    const struct engine_found f = {.name = found->name,
+                                   .source = found->source,
+                                   .format = found->format,
+                                   .expected = found->expected,
+                                   .found = found->found};
+    int rc = e->catalog.handshake ? e->catalog.handshake(e->catalog.data, &f, &err) : CA_OK;
+    return rc == CA_OK ? CADF_OK : door_fail(rc, &err, door_error);
 }
 
 /* ---- opening ---------------------------------------------------------------------------------------------------- */
@@ -253,6 +271,7 @@ int engine_open(const struct engine_options *options, struct engine **ret, struc
             .table = catalog_door_table,
             .release_def = catalog_door_release,
             .committed = catalog_door_committed,
+            .handshake = catalog_door_handshake,
         };
     }
     size_t n_fixed = 0;
@@ -292,6 +311,20 @@ void engine_close(struct engine *e)
 void engine_versions(engine_text_fn sink, void *data)
 {
     cadf_versions(sink, data);
+}
+
+static void setting_take(void *data, const char *text, size_t n_bytes)
+{
+    char **ret = data;
+    g_free(*ret);
+    *ret = g_strndup(text, n_bytes);
+}
+
+int engine_setting(struct engine *e, const char *key, char **ret, struct ca_error *err)
+{
+    struct cadf_error door_error = {0};
+    *ret = NULL;
+    return engine_result(cadf_setting(e->session, key, setting_take, ret, &door_error), &door_error, err);
 }
 
 const char *engine_profile_json(const struct engine *e)

@@ -94,6 +94,7 @@ struct engine_rules {
  *   sql, location, format, predicate, failure   borrowed from the catalog until it closes
  *   version     of a Delta table, -1: newest
  *   is_proved   NOT NULL of `schema` was proved for this version; otherwise the engine relaxes it
+ *   option_*    of a listing: options of struct cadf_table_def; borrowed like the rest
  *   predicate   NULL, or an SQL condition that every scan applies
  *   failure     NULL, or why the table cannot be read
  *   rules       NULL: SQL keeps to the schema alone; borrowed until the catalog closes
@@ -104,6 +105,9 @@ struct engine_table {
     const char *sql;
     const char *location;
     const char *format;
+    const char *const *option_keys;
+    const char *const *option_values;
+    size_t n_options;
     const char *predicate;
     const char *failure;
     int64_t version;
@@ -113,6 +117,15 @@ struct engine_table {
 };
 
 typedef void (*engine_name_fn)(void *sink, const char *name, bool is_view);
+
+/* The columns that a file or stream has, before its first row is read (struct cadf_found). Borrowed. */
+struct engine_found {
+    const char *name;
+    const char *source;
+    const char *format;
+    const struct ArrowSchema *expected;
+    const struct ArrowSchema *found;
+};
 
 /* Answers without I/O; may be called from any thread of the engine; must not call the engine. */
 struct engine_catalog {
@@ -124,6 +137,7 @@ struct engine_catalog {
     void (*table_names)(void *data, const char *schema, engine_name_fn emit, void *sink);
     int (*table)(void *data, const char *schema, const char *table, struct engine_table *ret, struct ca_error *err);
     void (*committed)(void *data, const char *schema, const char *table, int64_t version);
+    int (*handshake)(void *data, const struct engine_found *found, struct ca_error *err);
 };
 
 /* ---- opening ---------------------------------------------------------------------------------------------------- */
@@ -180,6 +194,9 @@ int engine_register_function(struct engine *e, const struct rows_function *fn, s
 struct engine_cancel *engine_cancel_new(void);
 void engine_cancel_fire(struct engine_cancel *c);
 void engine_cancel_free(struct engine_cancel *c);
+
+/* The session's value of a setting, NULL when it has none; g_free. Answers of a catalog may ask this. */
+int engine_setting(struct engine *e, const char *key, char **ret, struct ca_error *err) CA_MUST_CHECK;
 
 /* ---- asking ----------------------------------------------------------------------------------------------------- */
 

@@ -48,16 +48,20 @@ char *rows_type_text(const struct ArrowSchema *schema);
 
 /* One difference.
  *
- * code      stable: column_missing, column_unexpected, column_moved, type_differs, nullability_differs,
- * metadata_differs, field_missing, field_unexpected, field_moved   (field_* below the top level) path "nodes[].kind": a
- * struct's field after ".", a list's item "[]", a map's "{key}" and "{value}" expected, found   type or "null"/"not
- * null" or place; "" where there is none
+ * code      stable: column_missing, column_unexpected, column_moved, column_case, type_differs, layout_differs,
+ * nullability_differs, metadata_differs, field_missing, field_unexpected, field_moved, field_case   (field_* below the
+ * top level) path "nodes[].kind": a struct's field after ".", a list's item "[]", a map's "{key}" and "{value}"
+ * expected, found   type or "null"/"not null" or place or name; "" where there is none
+ * is_lossless       of type_differs: every value of the found type is one of the expected type
+ * is_nullable       of *_missing: the expected field may be null
  */
 struct rows_finding {
     const char *code;
     char *path;
     char *expected;
     char *found;
+    bool is_lossless;
+    bool is_nullable;
 };
 
 struct rows_findings {
@@ -71,6 +75,11 @@ struct rows_findings {
  * ignore_order    columns and fields are matched by name alone
  * allow_stricter  found NOT NULL where nullable is expected is fine
  * ignore_nullability, with_metadata   as they say
+ * declared_metadata   with_metadata, but only keys that the expected side has
+ * tell_case           a name that differs in case alone is one finding, *_case, not one missing and one unexpected
+ * tell_layout         plain, large, view and dictionary forms of one type are layout_differs, and what is inside is
+ * compared from_text           found types were inferred from text (JSON), which is read as what is expected:
+ * is_lossless says whether such text can be
  */
 struct rows_compare_options {
     bool modulo_storage;
@@ -78,6 +87,10 @@ struct rows_compare_options {
     bool allow_stricter;
     bool ignore_nullability;
     bool with_metadata;
+    bool declared_metadata;
+    bool tell_case;
+    bool tell_layout;
+    bool from_text;
 };
 
 /* All differences, depth first in the order of `expected`; options may be NULL. Empty: equal. */
@@ -92,6 +105,15 @@ char *rows_findings_text(const struct rows_findings *f);
 /* CA_OK when equal, else CA_ERR_DRIFT with rows_findings_text(). */
 CA_MUST_CHECK int rows_schema_check(const struct ArrowSchema *expected, const struct ArrowSchema *found,
                                     const struct rows_compare_options *options, struct ca_error *err);
+
+/* Whether the type of `to` holds every value of the type of `from`; of nested types, whether they are of one kind.
+ * Layout is no difference. (cast.c) */
+bool rows_cast_is_lossless(const struct ArrowSchema *from, const struct ArrowSchema *to);
+
+/* Whether text that looks like `from` (inferred from JSON) can be read as `to`; a value that cannot is an error.
+ * (cast.c)
+ */
+bool rows_text_is_readable(const struct ArrowSchema *from, const struct ArrowSchema *to);
 
 /* ---- texts (text.c) --------------------------------------------------------------------------------------------- */
 

@@ -306,17 +306,20 @@ static int by_text(gconstpointer a, gconstpointer b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* Field metadata as "key=value" in order of key. */
-static char *metadata_text(const struct ArrowSchema *schema)
+/* Field metadata as "key=value" in order of key; of the keys that `like` has, NULL: all. */
+static char *metadata_text(const struct ArrowSchema *schema, const struct ArrowSchema *like)
 {
     g_autoptr(GPtrArray) lines = g_ptr_array_new_with_free_func(g_free);
     struct ArrowMetadataReader reader;
     struct ArrowStringView key;
     struct ArrowStringView value;
     if (ArrowMetadataReaderInit(&reader, schema->metadata) == NANOARROW_OK) {
-        while (reader.remaining_keys > 0 && ArrowMetadataReaderRead(&reader, &key, &value) == NANOARROW_OK)
+        while (reader.remaining_keys > 0 && ArrowMetadataReaderRead(&reader, &key, &value) == NANOARROW_OK) {
+            if (like != NULL && !ArrowMetadataHasKey(like->metadata, key))
+                continue;
             g_ptr_array_add(
                 lines, g_strdup_printf("%.*s=%.*s", (int)key.size_bytes, key.data, (int)value.size_bytes, value.data));
+        }
     }
     g_ptr_array_sort(lines, by_text);
     g_ptr_array_add(lines, NULL);
@@ -325,6 +328,31 @@ static char *metadata_text(const struct ArrowSchema *schema)
 
 static void compare_field(struct comparison *k, const struct ArrowSchema *expected, const struct ArrowSchema *found,
                           const char *path, int depth);
+
+/* The child whose name is another in case alone; NULL: none. */
+static const struct ArrowSchema *child_cased(const struct ArrowSchema *schema, const char *name)
+{
+    for (int64_t i = 0; i < schema->n_children; i++) {
+        const char *other = name_of(schema->children[i]);
+        if (g_ascii_strcasecmp(other, name) == 0 && strcmp(other, name) != 0)
+            return schema->children[i];
+    }
+    return NULL;
+}
+
+/* `child` is expected, and `found` has none of its name. */
+static void add_absent(struct comparison *k, const struct ArrowSchema *found, const struct ArrowSchema *child,
+                       const char *path, bool is_top)
+{
+    const struct ArrowSchema *cased = k->options->tell_case ? child_cased(found, name_of(child)) : NULL;
+    if (cased != NULL) {
+        add(k, is_top ? "column_case" : "field_case", g_strdup(path), g_strdup(name_of(child)),
+            g_strdup(name_of(cased)));
+        return;
+    }
+    add(k, is_top ? "column_missing" : "field_missing", g_strdup(path), rows_type_text(child), g_strdup(""));
+    g_array_index(k->findings, struct rows_finding, k->findings->len - 1).is_nullable = is_nullable(child);
+}
 
 /* The children of two structs, or the columns of two schemas when depth is 0. */
 static void compare_children(struct comparison *k, const struct ArrowSchema *expected, const struct ArrowSchema *found,
@@ -337,8 +365,7 @@ static void compare_children(struct comparison *k, const struct ArrowSchema *exp
         g_autofree char *child_path = join(path, name_of(child));
         int64_t at = child_like(found, expected, i);
         if (at < 0) {
-            add(k, is_top ? "column_missing" : "field_missing", g_strdup(child_path), rows_type_text(child),
-                g_strdup(""));
+            add_absent(k, found, child, child_path, is_top);
             continue;
         }
         /* Out of order only when the order of those that both have differs: one lacking column moves no other. */
@@ -351,7 +378,7 @@ static void compare_children(struct comparison *k, const struct ArrowSchema *exp
     }
     for (int64_t i = 0; i < found->n_children; i++) {
         const struct ArrowSchema *child = found->children[i];
-        if (child_like(expected, found, i) < 0)
+        if (child_like(expected, found, i) < 0 && !(k->options->tell_case && child_cased(expected, name_of(child))))
             add(k, is_top ? "column_unexpected" : "field_unexpected", join(path, name_of(child)), g_strdup(""),
                 rows_type_text(child));
     }
@@ -376,6 +403,64 @@ static void compare_parts(struct comparison *k, const struct ArrowSchema *expect
     }
 }
 
+static void compare_nullability(struct comparison *k, const struct ArrowSchema *expected,
+                                const struct ArrowSchema *found, const char *path)
+{
+    const struct rows_compare_options *o = k->options;
+    const bool is_looser = is_nullable(found) && !is_nullable(expected);
+    const bool is_stricter = !is_nullable(found) && is_nullable(expected);
+    if (!o->ignore_nullability && (is_looser || (is_stricter && !o->allow_stricter)))
+        add(k, "nullability_differs", g_strdup(path), g_strdup(is_nullable(expected) ? "null" : "not null"),
+            g_strdup(is_nullable(found) ? "null" : "not null"));
+}
+
+static void compare_metadata(struct comparison *k, const struct ArrowSchema *expected, const struct ArrowSchema *found,
+                             const char *path)
+{
+    const struct rows_compare_options *o = k->options;
+    if (!o->with_metadata)
+        return;
+    g_autofree char *before = metadata_text(expected, NULL);
+    g_autofree char *after = metadata_text(found, o->declared_metadata ? expected : NULL);
+    if (strcmp(before, after) != 0)
+        add(k, "metadata_differs", g_strdup(path), CA_STEAL(before), CA_STEAL(after));
+}
+
+/* The type apart from how its values are laid out. */
+static const char *plain_format(const struct ArrowSchema *schema)
+{
+    static const struct {
+        const char *from;
+        const char *to;
+    } same[] = {{"U", "u"}, {"vu", "u"}, {"Z", "z"}, {"vz", "z"}, {"+L", "+l"}, {"+vl", "+l"}, {"+vL", "+l"}};
+    const char *format = schema->dictionary != NULL ? schema->dictionary->format : schema->format;
+    for (size_t i = 0; i < G_N_ELEMENTS(same); i++) {
+        if (strcmp(format, same[i].from) == 0)
+            return same[i].to;
+    }
+    return format;
+}
+
+static bool is_laid_out_otherwise(const struct ArrowSchema *a, const struct ArrowSchema *b)
+{
+    const bool same_form = (a->dictionary == NULL) == (b->dictionary == NULL) && strcmp(a->format, b->format) == 0;
+    return !same_form && strcmp(plain_format(a), plain_format(b)) == 0;
+}
+
+/* What is to be said of two fields beside their type, and of what is inside two layouts of one type. */
+static void compare_layouts(struct comparison *k, const struct ArrowSchema *expected, const struct ArrowSchema *found,
+                            const char *path, int depth)
+{
+    compare_nullability(k, expected, found, path);
+    compare_metadata(k, expected, found, path);
+    const struct ArrowSchema *x = expected->dictionary != NULL ? expected->dictionary : expected;
+    const struct ArrowSchema *y = found->dictionary != NULL ? found->dictionary : found;
+    if (is_list(x->format) && x->n_children == 1 && y->n_children == 1)
+        compare_parts(k, x, y, path, list_parts, depth);
+    else if (is_struct(x->format))
+        compare_children(k, x, y, path, depth);
+}
+
 static void compare_field(struct comparison *k, const struct ArrowSchema *expected, const struct ArrowSchema *found,
                           const char *path, int depth)
 {
@@ -384,24 +469,22 @@ static void compare_field(struct comparison *k, const struct ArrowSchema *expect
         return;
     }
     const struct rows_compare_options *o = k->options;
+    if (o->tell_layout && is_laid_out_otherwise(expected, found)) {
+        add(k, "layout_differs", g_strdup(path), rows_type_text(expected), rows_type_text(found));
+        compare_layouts(k, expected, found, path, depth);
+        return;
+    }
     const char *x = value_format(expected, o->modulo_storage);
     const char *y = value_format(found, o->modulo_storage);
     const bool same_dictionary = o->modulo_storage || (expected->dictionary == NULL) == (found->dictionary == NULL);
     if (strcmp(x, y) != 0 || !same_dictionary) {
         add(k, "type_differs", g_strdup(path), rows_type_text(expected), rows_type_text(found));
+        g_array_index(k->findings, struct rows_finding, k->findings->len - 1).is_lossless =
+            o->from_text ? rows_text_is_readable(found, expected) : rows_cast_is_lossless(found, expected);
         return;
     }
-    const bool is_looser = is_nullable(found) && !is_nullable(expected);
-    const bool is_stricter = !is_nullable(found) && is_nullable(expected);
-    if (!o->ignore_nullability && (is_looser || (is_stricter && !o->allow_stricter)))
-        add(k, "nullability_differs", g_strdup(path), g_strdup(is_nullable(expected) ? "null" : "not null"),
-            g_strdup(is_nullable(found) ? "null" : "not null"));
-    if (o->with_metadata) {
-        g_autofree char *before = metadata_text(expected);
-        g_autofree char *after = metadata_text(found);
-        if (strcmp(before, after) != 0)
-            add(k, "metadata_differs", g_strdup(path), CA_STEAL(before), CA_STEAL(after));
-    }
+    compare_nullability(k, expected, found, path);
+    compare_metadata(k, expected, found, path);
     if (expected->dictionary != NULL && found->dictionary != NULL && !o->modulo_storage) {
         /* Shallow copies: of what the index stands for the type alone counts. */
         struct ArrowSchema of_expected = *expected->dictionary;
@@ -465,6 +548,8 @@ char *rows_findings_text(const struct rows_findings *f)
             g_string_append_printf(out, "'%s' (%s) is not declared", x->path, x->found);
         else if (g_str_has_suffix(x->code, "_moved"))
             g_string_append_printf(out, "'%s' is at place %s, expected %s", x->path, x->found, x->expected);
+        else if (g_str_has_suffix(x->code, "_case"))
+            g_string_append_printf(out, "'%s' is named '%s'", x->path, x->found);
         else if (strcmp(x->code, "metadata_differs") == 0)
             g_string_append_printf(out, "'%s' has metadata {%s}, expected {%s}", x->path, x->found, x->expected);
         else

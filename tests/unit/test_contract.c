@@ -326,7 +326,13 @@ static void test_contradictions_are_refused(void **state)
         {"order: [id]", "engine: \"55.3\"", CA_ERR_CONTRACT,
          "t.yaml:8:9: the contract needs DataFusion 55.3, this program has 55.2.0: use a newer codeanatomy"},
         {"order: [id]", "scan: {unbounded: true}", CA_ERR_CONTRACT,
-         "t.yaml:8:19: a Delta table is not unbounded: its rows are all there"},
+         "t.yaml:8:19: scan option unbounded means nothing for format delta, only for csv ndjson stream"},
+        {"order: [id]", "storage: {format: csv}\nscan: {parquet_pruning: true}", CA_ERR_CONTRACT,
+         "t.yaml:9:25: scan option parquet_pruning means nothing for format csv, only for parquet"},
+        {"order: [id]", "storage: {format: parquet}\nscan: {cache: perhaps}", CA_ERR_SYNTAX,
+         "t.yaml:9:15: key 'cache': expected true or false"},
+        {"order: [id]", "storage: {format: csv}\nscan: {mutable_listing: true, list_cache_bytes: 5}", CA_ERR_CONTRACT,
+         "t.yaml:9:49: scan option list_cache_bytes means nothing beside mutable_listing"},
         {"type: int64", "type: map, key: {type: utf8, nullable: true}, value: {type: utf8, nullable: true}",
          CA_ERR_CONTRACT, "t.yaml:6:55: a map's key cannot be null"},
         {"type: int64", "type: int64, values: [a]", CA_ERR_CONTRACT,
@@ -810,7 +816,7 @@ static void test_ddl(void **state)
              "PARTITIONED BY (\"order\")\n"
              "WITH ORDER (\"order\", file_id)\n"
              "LOCATION 'data/it''s/'\n"
-             "OPTIONS ('format.max_row_group_size' '10');\n"
+             "OPTIONS ('format.max_row_group_size' '10', 'scan.collect_statistics' 'true');\n"
              "-- unsaid {\"path\":\"file_id\",\"metadata\":{\"unit\":\"none\"}}\n"
              "-- unsaid {\"path\":\"attrs\",\"type\":\"map<utf8, int32>\"}\n"
              "-- unsaid {\"path\":\"nodes[]\",\"not_null\":true}\n"
@@ -821,8 +827,7 @@ static void test_ddl(void **state)
              "-- unsaid {\"storage\":\"row_group_bytes\",\"value\":1024}\n"
              "-- unsaid {\"storage\":\"statistics_columns\",\"value\":[\"file_id\"]}\n"
              "-- unsaid {\"storage\":\"target_file_bytes\",\"value\":2048}\n"
-             "-- unsaid {\"check\":\"small\",\"sql\":\"file_id < 10\"}\n"
-             "-- unsaid {\"scan\":\"collect_statistics\",\"value\":\"true\"}\n");
+             "-- unsaid {\"check\":\"small\",\"sql\":\"file_id < 10\"}\n");
 }
 
 static void test_ddl_of_other_kinds(void **state)
@@ -1280,12 +1285,10 @@ static void test_lint(void **state)
         {"kind: table", "kind: bundle", "t.yaml:1:10: a bundle says under 'extract' where its rows come from"},
         {"order: [id]", "order: [id]\nstorage: {format: csv, row_group_bytes: 5}",
          "t.yaml:9:10: row_group_bytes and statistics_columns mean nothing for format csv"},
-        {"order: [id]", "order: [id]\nstorage: {format: csv}\nscan: {parquet_pruning: true}",
-         "t.yaml:10:25: scan option parquet_pruning means nothing for format csv"},
         {"order: [id]", "order: [id]\nstorage: {format: memory, location: x}",
          "t.yaml:9:10: location, target_file_bytes, compression and properties mean nothing for format memory"},
-        {"kind: table", "kind: view\nscan: {cache: true}",
-         "t.yaml:1:10: storage, scan and partition_by mean nothing for a view"},
+        {"kind: table", "kind: view\npartition_by: [id]",
+         "t.yaml:1:10: storage and partition_by mean nothing for a view"},
         {"type: int64, nullable: false, doc: \"the id\"}",
          "type: int64, nullable: false, doc: i}\n  - {name: l, type: list, nullable: false, doc: l, item: {type: "
          "struct, "
