@@ -35,7 +35,8 @@ static const struct option_spec specs[] = {
     {"param-table", 0, OPTION_LIST, "NAME=QUERY", offsetof(struct sql_flags, param_tables), NULL,
      "the rows of parameter table params.NAME, here p_file_ids or one of your own; may be repeated"},
     {"write", 'w', OPTION_FLAG, NULL, offsetof(struct sql_flags, is_writable), NULL,
-     "allow statements that change something (default: the session is read-only)"},
+     "allow statements that change something, and publish what they write; one writer a store (default: the session is "
+     "read-only)"},
 };
 
 /* Read `fd` to its end. */

@@ -14,6 +14,10 @@ static const struct option_spec specs[] = {
      "the store to read (default: the store of REPO, else of the nearest directory upwards that has one)"},
     {"run", 0, OPTION_TEXT, "ID", offsetof(struct store_flags, run), NULL,
      "read this run (default: the newest published one)"},
+    {"as-of", 0, OPTION_TEXT, "TIME", offsetof(struct store_flags, as_of), NULL,
+     "read the newest run that was published at or before TIME, such as 2026-11-21T04:27:49Z"},
+    {"pin", 0, OPTION_LIST, "NAME=WHEN", offsetof(struct store_flags, pins), NULL,
+     "read this dataset at WHEN, a Delta version or a time; may be repeated"},
     {"datasets", 0, OPTION_TEXT, "DIR", offsetof(struct store_flags, datasets), "CODEANATOMY_DATASETS",
      "contracts and models of your own"},
     {"profile", 0, OPTION_TEXT, "NAME", offsetof(struct store_flags, profile), "CODEANATOMY_PROFILE",
@@ -37,6 +41,7 @@ struct option_group store_group(struct store_flags *flags)
 void store_flags_done(struct store_flags *flags)
 {
     g_clear_pointer(&flags->settings, g_ptr_array_unref);
+    g_clear_pointer(&flags->pins, g_ptr_array_unref);
 }
 
 static bool is_repository(const char *folder)
@@ -102,6 +107,7 @@ int store_open_session(struct cli *cli, const struct store_flags *flags, const c
         .store = store,
         .datasets = flags->datasets,
         .run = flags->run,
+        .as_of = flags->as_of,
         .profile = flags->profile,
         .preset = flags->preset,
         .read_only = !is_writable,
@@ -110,6 +116,7 @@ int store_open_session(struct cli *cli, const struct store_flags *flags, const c
     };
     o.settings = options_values(flags->settings, &o.n_settings);
     o.environment = config_environment(&o.n_environment);
+    o.pins = options_values(flags->pins, &o.n_pins);
     rc = ca_session_open(&o, ret, err);
     if (rc == CA_OK && is_named && repository != NULL)
         talk_note(&cli->talk, "'%s' is not looked at: the store is said to be '%s'", repository, flags->store);

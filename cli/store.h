@@ -17,6 +17,8 @@ struct option_group;
 struct store_flags {
     const char *store;
     const char *run;
+    const char *as_of;
+    GPtrArray *pins;
     const char *datasets;
     const char *profile;
     const char *preset;

@@ -4,7 +4,7 @@
  *
  *     ca_session *s = NULL;
  *     struct ca_error err = {0};
- *     struct ca_session_options o = {.size = sizeof o, .store = "repo/.codeanatomy"};
+ *     struct ca_session_options o = {.size = sizeof o, .store = "repo/.codeanatomy", .read_only = 1};
  *     if (ca_session_open(&o, &s, &err) != CA_OK)
  *         fprintf(stderr, "%s\n", err.message);
  *     struct ArrowArrayStream rows;
@@ -16,7 +16,8 @@
  *
  * Invariants
  *   1. One session has one schema authority: its DataFusion session. Every name resolves through it.
- *   2. A session reads one published run, chosen when it opens (ca_session_refresh moves on).
+ *   2. A session reads one published run, chosen when it opens (ca_session_refresh moves on; so does a statement that
+ *      writes, to the run that it publishes).
  *   3. The library never prints and never exits. Messages come through ca_error and the log callback.
  * Threads: a session may be used from any thread, one call at a time, unless a function says otherwise; ca_cancel_fire
  * from any thread. Two sessions are independent. A pointer that may be NULL says so; NULL for another one is
@@ -60,9 +61,13 @@ void ca_log_set(ca_log_fn fn, void *data, int max_level);
 /* store      the store's directory; NULL: the built-in contracts alone, every dataset empty
  * datasets   a directory with contracts and models of the user's own (datasets/<stage>/NAME.yaml), or NULL
  * run        run id to read; NULL: the newest published one
+ * as_of      a time such as "2026-11-21T04:27:49Z": read the newest run that was published at or before it; NULL: now
+ * pins       "NAME=VERSION" and "NAME=TIME" texts: read this dataset at that Delta version, or as it was at that time
  * profile    small, medium, large, auto (NULL: auto): memory limit, spill, partitions, batch size
  * preset     schema_hardening (NULL) or arrow_performance
- * read_only  refuse every statement that changes anything
+ * read_only  refuse every statement that changes anything. 0: the session holds the store's write lock until it is
+ *            closed (CA_ERR_CONFLICT: another process writes), and what a statement writes into a stored dataset is
+ *            published before ca_query returns; run, as_of and pins are refused
  * settings   extra engine settings, `datafusion.*`, as "key=value" strings
  * repository  its project file says profile, preset and settings that are not said here; NULL: none is looked at
  * user_file   the user's file, which says them where neither does; NULL: none, and one that is not there says nothing
@@ -82,6 +87,9 @@ struct ca_session_options {
     const char *user_file;
     const char *const *environment;
     size_t n_environment;
+    const char *as_of;
+    const char *const *pins;
+    size_t n_pins;
 };
 
 int ca_session_open(const struct ca_session_options *options, ca_session **ret, struct ca_error *err);

@@ -355,15 +355,20 @@ int32_t cadf_delta_write_query(cadf_session *s, const struct cadf_write *write, 
 int32_t cadf_delta_write_stream(cadf_session *s, const struct cadf_write *write, struct ArrowArrayStream *stream,
                                 cadf_cancel *cancel, struct cadf_written *ret, struct cadf_error *err);
 
-/* SQL DELETE and UPDATE through the storage library, from the unoptimized predicate text. ret_rows: rows touched. */
-int32_t cadf_delta_delete(cadf_session *s, const char *location, const char *predicate, int64_t *ret_rows,
-                          int64_t *ret_version, struct cadf_error *err);
-int32_t cadf_delta_update(cadf_session *s, const char *location, const char *predicate, const char *const *columns,
-                          const char *const *expressions, size_t n_columns, int64_t *ret_rows, int64_t *ret_version,
-                          struct cadf_error *err);
-
 /* Newest version, or CADF_ERR_NOT_FOUND. */
 int32_t cadf_delta_version(cadf_session *s, const char *location, int64_t *ret_version, struct cadf_error *err);
+
+/* What files hold, by the log of their table. */
+struct cadf_extent {
+    int64_t n_rows;
+    int64_t n_files;
+    int64_t n_bytes;
+};
+
+/* What a version holds, and what of it lies in files that the version `since` (-1: none) does not have. Either may be
+ * NULL. CADF_ERR_NOT_FOUND: no such version. */
+int32_t cadf_delta_extent(cadf_session *s, const char *location, int64_t version, int64_t since,
+                          struct cadf_extent *ret_whole, struct cadf_extent *ret_added, struct cadf_error *err);
 
 /* The Arrow schema that is stored at a version (-1: newest). */
 int32_t cadf_delta_schema(cadf_session *s, const char *location, int64_t version, struct ArrowSchema *ret,

@@ -24,7 +24,7 @@ use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::physical_plan::execute_stream;
 use futures::StreamExt;
 
-use crate::delta::{self, Said};
+use crate::delta;
 use crate::error::{Failure, Outcome, Status};
 use crate::gate::Gate;
 use crate::insert::stand_on;
@@ -150,17 +150,17 @@ impl Change {
                 None => delta::version(&options.location).await?,
             });
         }
-        let predicate = self.predicate.clone().map(|p| self.over_stored(p)).transpose()?.map(Said::Plan);
+        let predicate = self.predicate.clone().map(|p| self.over_stored(p)).transpose()?;
         let version = if is_delete {
             delta::delete(core, &options, predicate).await
         } else {
             let assignments = self.assignments.iter().map(|(name, value)| {
                 let value = Expr::Cast(Cast::new(Box::new(value.clone()), self.type_of(name)?));
-                Ok((name.clone(), Said::Plan(self.over_stored(value)?)))
+                Ok((name.clone(), self.over_stored(value)?))
             });
             delta::update(core, &options, predicate, assignments.collect::<Outcome<_>>()?).await
         };
-        let (_, version) = version.map_err(|f| match f.text.contains("Unable to convert expression to string") {
+        let version = version.map_err(|f| match f.text.contains("Unable to convert expression to string") {
             true => refused(self.what, &self.table.name, "the storage library has no words for the condition"),
             false => f,
         })?;

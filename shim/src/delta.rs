@@ -327,6 +327,53 @@ pub async fn count(state: &SessionState, location: &str, version: Version) -> Ou
     Ok(n_rows)
 }
 
+/// What files hold, by the log.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Extent {
+    pub n_rows: u64,
+    pub n_files: u64,
+    pub n_bytes: u64,
+}
+
+async fn files(location: &str, version: Version) -> Outcome<HashMap<String, Extent>> {
+    let table = load(location, Some(version)).await?;
+    let log = table.snapshot()?.log_data();
+    let entries = log.iter().map(|file| {
+        let path = file.path().into_owned();
+        let n_rows = file.num_records().ok_or_else(|| {
+            let text = format!("Delta table '{location}': version {version} does not say how many rows '{path}' has");
+            Failure::new(Status::Execution, text)
+        })?;
+        let n_bytes = u64::try_from(file.size()).unwrap_or(0);
+        Ok((path, Extent { n_rows: n_rows as u64, n_files: 1, n_bytes }))
+    });
+    entries.collect()
+}
+
+/// What a version holds, and what of it lies in files that the version `since` does not have.
+pub async fn extent(location: &str, version: Version, since: Option<Version>) -> Outcome<(Extent, Extent)> {
+    let before = match since {
+        Some(since) => files(location, since).await?,
+        None => HashMap::new(),
+    };
+    let (mut whole, mut added) = (Extent::default(), Extent::default());
+    for (path, file) in files(location, version).await? {
+        whole.add(file);
+        if !before.contains_key(&path) {
+            added.add(file);
+        }
+    }
+    Ok((whole, added))
+}
+
+impl Extent {
+    fn add(&mut self, other: Extent) {
+        self.n_rows += other.n_rows;
+        self.n_files += other.n_files;
+        self.n_bytes += other.n_bytes;
+    }
+}
+
 /// The table that a change is made to.
 async fn changing(options: &WriteOptions) -> Outcome<DeltaTable> {
     let table = load(&options.location, None).await?;
@@ -334,14 +381,8 @@ async fn changing(options: &WriteOptions) -> Outcome<DeltaTable> {
     Ok(table)
 }
 
-/// A condition or value over the stored columns.
-pub enum Said {
-    Sql(String),
-    Plan(Expr),
-}
-
-/// Rows touched (-1 where the library cannot say) and the version after; no predicate: every row goes.
-pub async fn delete(core: &Core, options: &WriteOptions, predicate: Option<Said>) -> Outcome<(i64, Version)> {
+/// The version after; no predicate: every row goes. Predicate and values are over the stored columns.
+pub async fn delete(core: &Core, options: &WriteOptions, predicate: Option<Expr>) -> Outcome<Version> {
     let mut builder = changing(options)
         .await?
         .delete()
@@ -349,21 +390,19 @@ pub async fn delete(core: &Core, options: &WriteOptions, predicate: Option<Said>
         .with_session_fallback_policy(SessionFallbackPolicy::RequireSessionState)
         .with_writer_properties(options.writer_properties()?)
         .with_commit_properties(options.commit_properties());
-    builder = match predicate {
-        None => builder,
-        Some(Said::Sql(sql)) => builder.with_predicate(sql),
-        Some(Said::Plan(expr)) => builder.with_predicate(expr),
-    };
-    let (table, metrics) = builder.await.map_err(|e| describe(e, &options.location))?;
-    Ok((metrics.num_deleted_rows.map_or(-1, |n| n as i64), table.version().unwrap_or(0)))
+    if let Some(predicate) = predicate {
+        builder = builder.with_predicate(predicate);
+    }
+    let (table, _) = builder.await.map_err(|e| describe(e, &options.location))?;
+    Ok(table.version().unwrap_or(0))
 }
 
 pub async fn update(
     core: &Core,
     options: &WriteOptions,
-    predicate: Option<Said>,
-    assignments: Vec<(String, Said)>,
-) -> Outcome<(i64, Version)> {
+    predicate: Option<Expr>,
+    assignments: Vec<(String, Expr)>,
+) -> Outcome<Version> {
     let mut builder = changing(options)
         .await?
         .update()
@@ -371,17 +410,12 @@ pub async fn update(
         .with_session_fallback_policy(SessionFallbackPolicy::RequireSessionState)
         .with_writer_properties(options.writer_properties()?)
         .with_commit_properties(options.commit_properties());
-    builder = match predicate {
-        None => builder,
-        Some(Said::Sql(sql)) => builder.with_predicate(sql),
-        Some(Said::Plan(expr)) => builder.with_predicate(expr),
-    };
-    for (column, value) in assignments {
-        builder = match value {
-            Said::Sql(sql) => builder.with_update(column, sql),
-            Said::Plan(expr) => builder.with_update(column, expr),
-        };
+    if let Some(predicate) = predicate {
+        builder = builder.with_predicate(predicate);
     }
-    let (table, metrics) = builder.await.map_err(|e| describe(e, &options.location))?;
-    Ok((metrics.num_updated_rows as i64, table.version().unwrap_or(0)))
+    for (column, value) in assignments {
+        builder = builder.with_update(column, value);
+    }
+    let (table, _) = builder.await.map_err(|e| describe(e, &options.location))?;
+    Ok(table.version().unwrap_or(0))
 }

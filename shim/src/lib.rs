@@ -57,7 +57,6 @@ use arrow::ffi_stream::FFI_ArrowArrayStream;
 use datafusion::common::ParamValues;
 
 use crate::catalog::CCatalog;
-use crate::delta::Said;
 use crate::error::{CError, Failure, Outcome, Status, panic_text, store};
 use crate::ffi::Incoming;
 use crate::function::CScalarFunction;
@@ -561,6 +560,20 @@ pub struct CWritten {
     is_key_unique: i32,
 }
 
+/// `struct cadf_extent`.
+#[repr(C)]
+pub struct CExtent {
+    n_rows: i64,
+    n_files: i64,
+    n_bytes: i64,
+}
+
+impl From<delta::Extent> for CExtent {
+    fn from(e: delta::Extent) -> CExtent {
+        CExtent { n_rows: signed(e.n_rows), n_files: signed(e.n_files), n_bytes: signed(e.n_bytes) }
+    }
+}
+
 fn signed(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
@@ -708,65 +721,6 @@ pub unsafe extern "C" fn cadf_delta_write_stream(
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cadf_delta_delete(
-    session: *mut Session,
-    location: *const c_char,
-    predicate: *const c_char,
-    ret_rows: *mut i64,
-    ret_version: *mut i64,
-    err: *mut CError,
-) -> i32 {
-    guard(err, || {
-        let core = core_of(session)?;
-        core.refuse_when_read_only("DELETE")?;
-        let location = text::required(location, "location")?;
-        // Every row of a table goes only when somebody says so: `true`.
-        let predicate = text::required(predicate, "predicate")?;
-        let engine = Arc::clone(&core.engine);
-        let (rows, version) = engine.run(async move {
-            let options = WriteOptions { location, ..WriteOptions::default() };
-            delta::delete(&core, &options, Some(Said::Sql(predicate))).await
-        })?;
-        put_if(ret_rows, rows);
-        put_if(ret_version, signed(version));
-        Ok(())
-    })
-}
-
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn cadf_delta_update(
-    session: *mut Session,
-    location: *const c_char,
-    predicate: *const c_char,
-    columns: *const *const c_char,
-    expressions: *const *const c_char,
-    n_columns: usize,
-    ret_rows: *mut i64,
-    ret_version: *mut i64,
-    err: *mut CError,
-) -> i32 {
-    guard(err, || {
-        let core = core_of(session)?;
-        core.refuse_when_read_only("UPDATE")?;
-        let location = text::required(location, "location")?;
-        let predicate = text::optional(predicate, "predicate")?;
-        let assignments = text::pairs(columns, expressions, n_columns, "assignments")?;
-        if assignments.is_empty() {
-            return Err(Failure::invalid("an update without assignments"));
-        }
-        let engine = Arc::clone(&core.engine);
-        let (rows, version) = engine.run(async move {
-            let options = WriteOptions { location, ..WriteOptions::default() };
-            let assignments = assignments.into_iter().map(|(column, sql)| (column, Said::Sql(sql))).collect();
-            delta::update(&core, &options, predicate.map(Said::Sql), assignments).await
-        })?;
-        put_if(ret_rows, rows);
-        put_if(ret_version, signed(version));
-        Ok(())
-    })
-}
-
-#[unsafe(no_mangle)]
 pub unsafe extern "C" fn cadf_delta_version(
     session: *mut Session,
     location: *const c_char,
@@ -778,6 +732,28 @@ pub unsafe extern "C" fn cadf_delta_version(
         let location = text::required(location, "location")?;
         let version = core.engine.run(async move { delta::version(&location).await })?;
         put(ret_version, signed(version), "ret_version")
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cadf_delta_extent(
+    session: *mut Session,
+    location: *const c_char,
+    version: i64,
+    since: i64,
+    ret_whole: *mut CExtent,
+    ret_added: *mut CExtent,
+    err: *mut CError,
+) -> i32 {
+    guard(err, || {
+        let core = core_of(session)?;
+        let location = text::required(location, "location")?;
+        let version = u64::try_from(version).map_err(|_| Failure::invalid(format!("version {version} is negative")))?;
+        let since = u64::try_from(since).ok();
+        let (whole, added) = core.engine.run(async move { delta::extent(&location, version, since).await })?;
+        put_if(ret_whole, CExtent::from(whole));
+        put_if(ret_added, CExtent::from(added));
+        Ok(())
     })
 }
 

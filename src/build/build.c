@@ -6,13 +6,14 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "base/file.h"
 #include "base/log.h"
+#include "build/carry.h"
 #include "build/extract.h"
 #include "catalog/catalog.h"
 #include "compile/compile.h"
 #include "diag/diag.h"
 #include "publish/manifest.h"
+#include "publish/run.h"
 #include "publish/store.h"
 #include "rows/gen/p_run.h"
 #include "rows/gen/p_source_roots.h"
@@ -33,6 +34,7 @@ struct build {
     struct compile_plan plan;
     struct extract_result extract;
     GArray *outputs;
+    struct carry *carried;
     const char *stage;
 };
 
@@ -42,6 +44,7 @@ static void build_done(struct build *b)
     for (guint i = 0; b->outputs && i < b->outputs->len; i++)
         stage_output_done(&g_array_index(b->outputs, struct stage_output, i));
     g_clear_pointer(&b->outputs, g_array_unref);
+    carry_free(b->carried);
     extract_result_done(&b->extract);
     repo_scan_close(b->scan);
     catalog_close(b->catalog);
@@ -93,15 +96,6 @@ static void on_model(void *data, const char *stage, guint n_done, guint n_total)
     build_report(b, n_done, n_total);
 }
 
-/* "20261121T042749Z-1a2b3c4d": sorts by time, unique by chance. */
-static void build_name_run(struct build *b)
-{
-    g_autoptr(GDateTime) now = g_date_time_new_now_utc();
-    g_autofree char *when = g_date_time_format(now, "%Y%m%dT%H%M%SZ");
-    b->started_at = g_date_time_format(now, "%Y-%m-%dT%H:%M:%SZ");
-    b->run_id = g_strdup_printf("%s-%08x", when, g_random_int());
-}
-
 static char *locate(void *data, const char *schema, const char *name, struct ca_error *err)
 {
     struct build *b = data;
@@ -116,7 +110,7 @@ static char *locate(void *data, const char *schema, const char *name, struct ca_
 
 static int build_open(struct build *b, struct ca_error *err)
 {
-    build_name_run(b);
+    run_name(&b->run_id, &b->started_at);
     b->outputs = g_array_new(FALSE, TRUE, sizeof(struct stage_output));
     CA_TRY(store_open_write(b->options->store, &b->store, err));
     b->tmp = store_tmp_path(b->store);
@@ -214,6 +208,7 @@ static int build_tables(struct build *b, struct ca_error *err)
     for (size_t i = 0; i < b->options->n_params; i++)
         CA_TRY(catalog_set_params(b->catalog, b->options->params[i].name, b->options->params[i].rows, err));
     CA_TRY_CTX(catalog_check(b->catalog, err), err, "apply the contracts");
+    CA_TRY(carry_new(b->store, &stage, &b->carried, err));
     CA_TRY(compile_plan_init(&b->plan, b->catalog, err));
     CA_TRY(record_plans(b, err));
     b->stage = "extract";
@@ -226,36 +221,24 @@ static int build_tables(struct build *b, struct ca_error *err)
 
 static int add_output(struct build *b, struct manifest *m, const struct stage_output *out, struct ca_error *err)
 {
-    const struct contract *contract = NULL;
-    CA_TRY(catalog_contract(b->catalog, out->schema, out->name, &contract, err));
-    g_autofree char *ddl_fingerprint = NULL;
-    CA_TRY(catalog_ddl_fingerprint(b->catalog, out->schema, out->name, &ddl_fingerprint, err));
     g_autofree char *reads = NULL;
     for (guint i = 0; i < b->plan.models->len && !reads; i++) {
         const struct compile_model *model = b->plan.models->pdata[i];
         if (strcmp(model->schema, out->schema) == 0 && strcmp(model->name, out->name) == 0)
             reads = model_reads(model);
     }
-    char schema_fingerprint[FINGERPRINT_HEX_SIZE];
-    char contract_hex[FINGERPRINT_HEX_SIZE];
-    CA_TRY(contract_schema_fingerprint(contract, schema_fingerprint, err));
-    contract_fingerprint(contract, contract_hex);
-    struct manifest_dataset d = {
+    const struct engine_written *commit = &out->written.commit;
+    struct run_dataset d = {
         .schema = out->schema,
         .name = out->name,
-        .contract_version = (int)contract->version,
-        .contract_fingerprint = contract_hex,
-        .schema_fingerprint = schema_fingerprint,
-        .ddl_fingerprint = ddl_fingerprint,
         .plan_fingerprint = out->plan_fingerprint,
         .reads = reads,
-        .location = out->location + strlen(store_path(b->store)) + 1,
-        .data_version = out->written.commit.version,
-        .n_rows = out->written.commit.n_rows,
-        .n_files = out->written.commit.n_files,
-        .n_bytes = out->written.commit.n_bytes,
+        .location = out->location,
+        .made_by = carry_has(b->carried, out->schema, out->name) ? "sql" : "build",
+        .data_version = commit->version,
+        .extent = {commit->n_rows, commit->n_files, commit->n_bytes},
     };
-    return manifest_add_dataset(m, &d, err);
+    return run_add_dataset(m, b->store, b->catalog, &d, err);
 }
 
 static void append_text(void *data, const char *text, size_t n_bytes)
@@ -316,27 +299,6 @@ static int param_list(const struct build *b, json_t **ret, struct ca_error *err)
     return rc;
 }
 
-/* Every view with the fingerprint of its SQL. */
-static int view_list(const struct build *b, json_t **ret, struct ca_error *err)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < catalog_n_entries(b->catalog); i++) {
-        struct catalog_entry entry = catalog_entry_at(b->catalog, i);
-        if (!entry.nested_in && strcmp(entry.kind, "view") != 0)
-            continue;
-        const char *sql = NULL;
-        int rc = catalog_sql(b->catalog, entry.schema, entry.name, &sql, err);
-        if (rc != CA_OK) {
-            json_decref(list);
-            return rc;
-        }
-        json_array_append_new(list, json_pack("{s:s, s:s, s:o}", "schema", entry.schema, "name", entry.name,
-                                              "sql_fingerprint", fingerprint_json(sql)));
-    }
-    *ret = list;
-    return CA_OK;
-}
-
 static int build_manifest(struct build *b, struct manifest *m, struct ca_error *err)
 {
     const struct repo_project *p = b->options->project;
@@ -359,19 +321,17 @@ static int build_manifest(struct build *b, struct manifest *m, struct ca_error *
     CA_TRY(manifest_set(m, "parameters", parameters, err));
     CA_TRY(manifest_set(m, "parameters_hash", fingerprint_json(parameters_text ? parameters_text : ""), err));
     CA_TRY(manifest_set(m, "settings_hash", fingerprint_json(engine_profile_json(catalog_engine(b->catalog))), err));
-    CA_TRY(manifest_set(m, "catalog_fingerprint", json_string(catalog_fingerprint(b->catalog)), err));
+    CA_TRY(manifest_set(m, "made_by", json_string("build"), err));
     CA_TRY(manifest_set(m, "n_files", json_integer(b->extract.n_files), err));
     CA_TRY(manifest_set(m, "n_failed_layers", json_integer(b->extract.n_failed_layers), err));
     CA_TRY(manifest_set(m, "is_reproducible", json_boolean(b->extract.is_reproducible), err));
     for (guint i = 0; i < b->outputs->len; i++)
         CA_TRY(add_output(b, m, &g_array_index(b->outputs, struct stage_output, i), err));
+    CA_TRY(carry_add(b->carried, m, err));
     json_t *params = NULL;
     CA_TRY(param_list(b, &params, err));
     CA_TRY(manifest_set(m, "param_tables", params, err));
     CA_TRY(manifest_set(m, "handshakes", handshake_list(b), err));
-    json_t *views = NULL;
-    CA_TRY(view_list(b, &views, err));
-    CA_TRY(manifest_set(m, "views", views, err));
     CA_TRY(manifest_set(m, "policy", compile_policy_json(), err));
     CA_TRY(manifest_set(m, "elapsed_ns", json_integer((g_get_monotonic_time() - b->started_us) * 1000), err));
     return CA_OK;
@@ -409,29 +369,35 @@ static int build_diagnostics(struct build *b, struct ca_error *err)
     return CA_OK;
 }
 
+/* Remove the files that the run before did not need any more. */
+static int build_vacuum(struct build *b, const struct manifest *m, const char *previous, struct ca_error *err)
+{
+    struct manifest before = {0};
+    CA_TRY(run_read(b->store, previous, &before, err));
+    int rc = CA_OK;
+    size_t i;
+    json_t *entry;
+    json_array_foreach(json_object_get(m->root, "datasets"), i, entry)
+    {
+        struct manifest_dataset now;
+        struct manifest_dataset then;
+        int64_t n_files = 0;
+        if (rc != CA_OK || !manifest_dataset_of(entry, &now) || !manifest_dataset(&before, now.schema, now.name, &then))
+            continue;
+        g_autofree char *location = g_build_filename(store_path(b->store), now.location, NULL);
+        if (strcmp(now.location, then.location) == 0 && then.data_version > 0)
+            rc = engine_delta_vacuum(catalog_engine(b->catalog), location, then.data_version, &n_files, err);
+    }
+    manifest_done(&before);
+    return rc;
+}
+
 /* Old versions and runs are swept after the new run is visible; a sweep that fails leaves files, not a broken store. */
-static int build_sweep(struct build *b, const char *previous, struct ca_error *err)
+static int build_sweep(struct build *b, const struct manifest *m, const char *previous, struct ca_error *err)
 {
     const char *keep[] = {b->run_id, previous, NULL};
     CA_TRY(store_prune(b->store, keep, err));
-    g_autofree char *json = NULL;
-    if (!previous)
-        return CA_OK;
-    CA_TRY(store_manifest_read(b->store, previous, &json, err));
-    struct manifest m = {0};
-    CA_TRY(manifest_parse(&m, json, err));
-    int rc = CA_OK;
-    for (guint i = 0; i < b->outputs->len && rc == CA_OK; i++) {
-        const struct stage_output *out = &g_array_index(b->outputs, struct stage_output, i);
-        struct manifest_dataset before;
-        int64_t n_files = 0;
-        bool is_same_table = manifest_dataset(&m, out->schema, out->name, &before) &&
-                             strcmp(before.location, out->location + strlen(store_path(b->store)) + 1) == 0;
-        if (is_same_table && before.data_version > 0)
-            rc = engine_delta_vacuum(catalog_engine(b->catalog), out->location, before.data_version, &n_files, err);
-    }
-    manifest_done(&m);
-    return rc;
+    return previous ? build_vacuum(b, m, previous, err) : CA_OK;
 }
 
 static int build_publish(struct build *b, struct ca_error *err)
@@ -439,25 +405,14 @@ static int build_publish(struct build *b, struct ca_error *err)
     b->stage = "publish";
     build_report(b, 0, 0);
     CA_TRY(build_diagnostics(b, err));
-    size_t n_snapshot_bytes = 0;
-    const void *snapshot = g_bytes_get_data(catalog_snapshot(b->catalog), &n_snapshot_bytes);
-    g_autofree char *snapshot_path = store_snapshot_path(b->store, catalog_fingerprint(b->catalog));
     struct manifest m = {0};
+    g_autofree char *previous = NULL;
     int rc = build_manifest(b, &m, err);
-    if (rc == CA_OK) {
-        g_autofree char *json = manifest_render(&m);
-        g_autofree char *previous = NULL;
-        rc = store_published(b->store, &previous, err);
-        if (rc == CA_OK)
-            rc = file_write_atomic(snapshot_path, snapshot, n_snapshot_bytes, err);
-        if (rc == CA_OK)
-            rc = store_publish(b->store, b->run_id, json, err);
-        if (rc == CA_OK) {
-            struct ca_error sweep_error = {0};
-            if (build_sweep(b, previous, &sweep_error) != CA_OK)
-                log_emit(LOG_WARN, "build", "old versions stay in the store", "reason", sweep_error.message, NULL);
-        }
-    }
+    if (rc == CA_OK)
+        rc = run_publish(b->store, b->catalog, &m, &previous, err);
+    struct ca_error sweep_error = {0};
+    if (rc == CA_OK && build_sweep(b, &m, previous, &sweep_error) != CA_OK)
+        log_emit(LOG_WARN, "build", "old versions stay in the store", "reason", sweep_error.message, NULL);
     manifest_done(&m);
     return rc;
 }

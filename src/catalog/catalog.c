@@ -14,24 +14,23 @@ struct catalog_name *catalog_name_find(const struct catalog *c, const char *sche
     return at < 0 ? NULL : c->names->pdata[at];
 }
 
-/* Of these kinds, in this storage, rows are in the store. */
-static bool is_stored(enum contract_kind kind, const char *storage)
+/* Of these kinds, in this storage, rows are in a Delta table: the store's, or one at a location of its own. */
+static bool is_delta(enum contract_kind kind, const char *storage)
 {
-    bool is_kept = kind == CONTRACT_BUNDLE || kind == CONTRACT_TABLE || kind == CONTRACT_DIAGNOSTICS;
-    return is_kept && g_strcmp0(storage, "delta") == 0;
+    return kind != CONTRACT_VIEW && kind != CONTRACT_REGISTRY && g_strcmp0(storage, "delta") == 0;
 }
 
 bool catalog_is_own(const struct contract *contract)
 {
     const char *format = contract->storage.format;
-    bool is_piped = g_strcmp0(format, "stream") == 0 && contract->storage.location != NULL;
-    return g_strcmp0(format, "delta") == 0 || g_strcmp0(format, "memory") == 0 ||
-           (g_strcmp0(format, "stream") == 0 && !is_piped);
+    bool is_there = contract->storage.location != NULL; /* somebody else's Delta table, or a pipe */
+    return g_strcmp0(format, "memory") == 0 ||
+           ((g_strcmp0(format, "delta") == 0 || g_strcmp0(format, "stream") == 0) && !is_there);
 }
 
 bool catalog_is_stored(const struct contract *contract)
 {
-    return is_stored(contract->kind, contract->storage.format);
+    return is_delta(contract->kind, contract->storage.format) && !contract->storage.location;
 }
 
 /* ---- opening ---------------------------------------------------------------------------------------------------- */
@@ -58,6 +57,7 @@ static void catalog_index(struct catalog *c)
         d->index = i;
         d->entry = contract_bundle_entry(c->bundle, i);
         d->n_rows = -1;
+        d->pinned.version = d->pinned.n_rows = -1;
         g_ptr_array_add(c->datasets, d);
     }
     for (size_t i = 0; i < n_names; i++) {
@@ -111,6 +111,7 @@ static int merge_bundles(struct contract_bundle *const bundles[2], bool is_snaps
                                e->name);
             struct contract_bundle_source *source = &sources[n_sources++];
             source->sql = e->sql;
+            source->location = e->location;
             CA_TRY(contract_bundle_yaml(bundles[b], i, &source->yaml, err));
             CA_TRY(contract_bundle_contract(bundles[b], i, &source->contract, err));
         }
@@ -184,6 +185,7 @@ int catalog_open(const struct catalog_options *options, struct catalog **ret, st
     c->datasets = g_ptr_array_new();
     c->names = g_ptr_array_new();
     c->handshakes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    c->changed = g_ptr_array_new();
     c->diag = options->diag;
     c->functions = options->functions;
     c->n_functions = options->n_functions;
@@ -216,6 +218,7 @@ void catalog_unref(struct catalog *c)
     for (guint i = 0; i < c->datasets->len; i++)
         dataset_done(c->datasets->pdata[i]);
     g_hash_table_unref(c->handshakes);
+    g_ptr_array_unref(c->changed);
     g_ptr_array_unref(c->names);
     g_ptr_array_unref(c->datasets);
     g_free(c->all_names);
@@ -355,6 +358,15 @@ static int name_required(const struct catalog *c, const char *schema, const char
     return CA_OK;
 }
 
+bool catalog_is_of_statements(struct catalog *c, const char *schema, const char *name)
+{
+    const struct catalog_name *n = catalog_name_find(c, schema, name);
+    const struct contract *contract = NULL;
+    return n && !n->is_nested && !n->dataset->entry->sql && n->dataset->entry->kind != CONTRACT_DIAGNOSTICS &&
+           catalog_dataset_contract(c, n->dataset, &contract, NULL) == CA_OK && catalog_is_stored(contract) &&
+           !contract->extract;
+}
+
 int catalog_contract(struct catalog *c, const char *schema, const char *name, const struct contract **ret,
                      struct ca_error *err)
 {
@@ -394,17 +406,73 @@ int catalog_pin(struct catalog *c, const char *schema, const char *name, const s
 {
     struct catalog_name *n = NULL;
     CA_TRY(name_required(c, schema, name, &n, err));
-    if (n->is_nested || !is_stored(n->dataset->entry->kind, n->dataset->entry->storage))
+    if (n->is_nested || !is_delta(n->dataset->entry->kind, n->dataset->entry->storage))
         return ca_fail(err, CA_ERR_CONTRACT, "'%s' is not a stored dataset", n->key);
     g_mutex_lock(&c->lock);
-    g_free(n->dataset->location);
-    n->dataset->location = g_strdup(pin->location);
-    n->dataset->version = pin->version;
-    n->dataset->n_rows = pin->n_rows;
-    g_clear_pointer(&n->dataset->failure, g_free);
+    struct catalog_dataset *d = n->dataset;
+    g_autofree char *unused = g_steal_pointer(&d->location); /* the pin may come from a change of this dataset */
+    d->location = g_strdup(pin->location);
+    d->version = d->pinned.version = pin->version;
+    d->n_rows = d->pinned.n_rows = pin->n_rows;
+    d->is_changed = false;
+    g_ptr_array_remove(c->changed, n);
+    g_clear_pointer(&d->failure, g_free);
     g_mutex_unlock(&c->lock);
     next_epoch(c);
     return CA_OK;
+}
+
+int catalog_delta_location(struct catalog *c, const char *schema, const char *name, char **ret, bool *ret_is_in_store,
+                           struct ca_error *err)
+{
+    struct catalog_name *n = NULL;
+    CA_TRY(name_required(c, schema, name, &n, err));
+    if (n->is_nested || !is_delta(n->dataset->entry->kind, n->dataset->entry->storage))
+        return ca_fail(err, CA_ERR_INVALID, "'%s' has no versions: its rows are in no Delta table of its own", n->key);
+    *ret_is_in_store = !n->dataset->entry->location;
+    g_mutex_lock(&c->lock);
+    *ret = g_strdup(*ret_is_in_store ? n->dataset->location : n->dataset->entry->location);
+    g_mutex_unlock(&c->lock);
+    if (!*ret)
+        return ca_fail(err, CA_ERR_NOT_FOUND, "'%s' has no rows in this run", n->key);
+    return CA_OK;
+}
+
+bool catalog_change_at(struct catalog *c, size_t i, struct catalog_change *ret)
+{
+    g_mutex_lock(&c->lock);
+    bool is_there = i < c->changed->len;
+    if (is_there) {
+        const struct catalog_name *n = c->changed->pdata[i];
+        const struct catalog_dataset *d = n->dataset;
+        *ret = (struct catalog_change){
+            .schema = n->schema,
+            .name = n->name,
+            .location = d->location,
+            .version = d->version,
+            .before = d->pinned.version,
+        };
+    }
+    g_mutex_unlock(&c->lock);
+    return is_there;
+}
+
+void catalog_forget_changes(struct catalog *c)
+{
+    g_mutex_lock(&c->lock);
+    bool has_changes = c->changed->len > 0;
+    for (guint i = 0; i < c->changed->len; i++) {
+        struct catalog_dataset *d = ((struct catalog_name *)c->changed->pdata[i])->dataset;
+        d->is_changed = false;
+        d->version = d->pinned.version;
+        d->n_rows = d->pinned.n_rows;
+        if (d->pinned.version < 0)
+            g_clear_pointer(&d->location, g_free);
+    }
+    g_ptr_array_set_size(c->changed, 0);
+    g_mutex_unlock(&c->lock);
+    if (has_changes)
+        next_epoch(c);
 }
 
 int catalog_mark_broken(struct catalog *c, const char *schema, const char *name, const char *reason,

@@ -4,8 +4,9 @@
  *                                                          ▲ pins: location and version of what is stored
  *
  * A name is answered from its contract without any I/O: a stored dataset as a Delta table at its pinned version, or as
- * an empty table before there is data; a view from its SQL; a list column's view from SQL generated here; registry.*
- * from the catalog itself. A dataset that cannot be read stays listed and says why.
+ * an empty table before there is data; one with a location of its own as the table that is there; a view from its SQL;
+ * a list column's view from SQL generated here; registry.* from the catalog itself. A dataset that cannot be read stays
+ * listed and says why.
  *
  * Invariants
  *   1. Whatever is in the bundle is in the engine's catalog, and nothing else is (catalog_check proves it: B2).
@@ -85,6 +86,9 @@ bool catalog_find(const struct catalog *c, const char *schema, const char *name,
 int catalog_lookup(const struct catalog *c, const char *qualified, struct catalog_entry *ret,
                    struct ca_error *err) CA_MUST_CHECK;
 
+/* Whether a dataset is stored and takes its rows from SQL statements alone: no model and no extractor makes it. */
+bool catalog_is_of_statements(struct catalog *c, const char *schema, const char *name);
+
 /* The parsed contract of a dataset, or of the bundle a nested view belongs to. Borrowed until close. */
 int catalog_contract(struct catalog *c, const char *schema, const char *name, const struct contract **ret,
                      struct ca_error *err) CA_MUST_CHECK;
@@ -103,7 +107,8 @@ const char *catalog_fingerprint(const struct catalog *c);
 
 /* ---- data ------------------------------------------------------------------------------------------------------- */
 
-/* Where a stored dataset's rows are. `location` is copied; n_rows -1: not known. */
+/* Where a dataset's rows are in Delta: in the store, or where its contract says. `location` is copied; n_rows -1: not
+ * known. */
 struct catalog_pin {
     const char *location;
     int64_t version;
@@ -111,6 +116,27 @@ struct catalog_pin {
 };
 int catalog_pin(struct catalog *c, const char *schema, const char *name, const struct catalog_pin *pin,
                 struct ca_error *err) CA_MUST_CHECK;
+
+/* Where the Delta table of a dataset is; g_free. CA_ERR_INVALID: it has none of its own; CA_ERR_NOT_FOUND: not yet. */
+int catalog_delta_location(struct catalog *c, const char *schema, const char *name, char **ret, bool *ret_is_in_store,
+                           struct ca_error *err) CA_MUST_CHECK;
+
+/* A dataset that SQL wrote to since it was pinned. Strings live as long as the catalog, `location` until the next pin.
+ *   version   what is read now
+ *   before    what was pinned, -1: nothing */
+struct catalog_change {
+    const char *schema;
+    const char *name;
+    const char *location;
+    int64_t version;
+    int64_t before;
+};
+
+/* The i-th of them, in the order of their first commits; false: there are no more. Pinning a dataset takes it out. */
+bool catalog_change_at(struct catalog *c, size_t i, struct catalog_change *ret);
+
+/* Read what was pinned again: nobody will hear of the changes. */
+void catalog_forget_changes(struct catalog *c);
 
 /* Keep a dataset listed, but broken for this reason. */
 int catalog_mark_broken(struct catalog *c, const char *schema, const char *name, const char *reason,

@@ -38,8 +38,7 @@ static int each_health(struct catalog *c, struct catalog_name *n, const struct c
     const char *health = NULL;
     g_mutex_lock(&c->lock);
     g_autofree char *failure = catalog_dataset_failure(d, &health);
-    const char *declared = contract ? contract->storage.location : NULL;
-    g_autofree char *location = n->is_nested ? NULL : g_strdup(d->location ? d->location : declared);
+    g_autofree char *location = n->is_nested ? NULL : g_strdup(d->location ? d->location : d->entry->location);
     g_mutex_unlock(&c->lock);
     struct ca_error found = {0};
     if (!failure && contract && contract->kind != CONTRACT_REGISTRY) {

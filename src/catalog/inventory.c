@@ -22,13 +22,16 @@ char *catalog_dataset_failure(const struct catalog_dataset *d, const char **ret_
     *ret_health = "broken";
     if (d->failure)
         return g_strdup(d->failure);
-    if (!d->location)
+    const char *location = d->location ? d->location : d->entry->location;
+    if (!location || strcmp(d->entry->storage, "delta") != 0 || strstr(location, "://"))
         return NULL;
-    g_autofree char *log = g_build_filename(d->location, "_delta_log", NULL);
+    g_autofree char *log = g_build_filename(location, "_delta_log", NULL);
     if (g_file_test(log, G_FILE_TEST_IS_DIR))
         return NULL;
     *ret_health = "missing";
-    return g_strdup_printf("no Delta table at '%s': run 'codeanatomy build' again", d->location);
+    return g_strdup_printf("no Delta table at '%s': %s", location,
+                           d->entry->location ? "make it, or say in the contract where it is"
+                                              : "run 'codeanatomy build' again");
 }
 
 static const char *name_doc(const struct catalog_name *n, const struct contract *contract)
@@ -56,7 +59,9 @@ static int each_dataset(struct catalog *c, struct catalog_name *n, const struct 
         .contract = rows_str_of(d->entry->name),
         .doc = rows_str_of(name_doc(n, contract)),
         .contract_fingerprint = rows_str_of(d->entry->fingerprint),
-        .location = rows_str_of(n->is_nested ? NULL : d->location),
+        .location = rows_str_of(n->is_nested  ? NULL
+                                : d->location ? d->location
+                                              : d->entry->location),
         .has_data_version = is_written && d->location,
         .data_version = d->version,
         .has_n_rows = is_written && d->n_rows >= 0,
@@ -224,11 +229,11 @@ static int each_location(struct catalog *c, struct catalog_name *n, const struct
                                contract->scan.items[i].value);
     int rc = 0;
     g_mutex_lock(&c->lock);
-    const char *location = d->location ? d->location : contract->storage.location;
+    const char *location = d->location ? d->location : d->entry->location;
     if (!n->is_nested && location) {
         struct locations_row row = {
             DATASET_OF(n),
-            .source = rows_str_of(d->location ? "store" : "contract"),
+            .source = rows_str_of(d->entry->location ? "contract" : "store"),
             .format = rows_str_of(contract->storage.format),
             .location = rows_str_of(location),
             .options = rows_str_of(options->len > 0 ? options->str : NULL),

@@ -126,12 +126,23 @@ static void answer_stored(struct catalog *c, struct catalog_dataset *d, struct e
     g_mutex_unlock(&c->lock);
 }
 
+/* A Delta table of somebody else, at its newest version unless another one is pinned: nothing is proved of it. */
+static void answer_located(struct catalog *c, struct catalog_dataset *d, struct engine_table *ret)
+{
+    g_mutex_lock(&c->lock);
+    ret->kind = ENGINE_TABLE_DELTA;
+    ret->location = d->entry->location;
+    ret->version = d->location ? d->version : -1;
+    ret->failure = d->failure ? g_intern_string(d->failure) : NULL;
+    g_mutex_unlock(&c->lock);
+}
+
 /* Files of somebody else: what the contract says about them is not proved. A stream is read as lines of JSON. */
 static int answer_listing(struct catalog *c, struct catalog_dataset *d, const struct contract *contract,
                           struct engine_table *ret, struct ca_error *err)
 {
     CA_TRY(catalog_rules(c, d, &ret->rules, err));
-    const char *location = contract->storage.location;
+    const char *location = d->entry->location;
     ret->kind = location ? ENGINE_TABLE_LISTING : ENGINE_TABLE_EMPTY;
     ret->location = location;
     ret->format = strcmp(contract->storage.format, "stream") == 0 ? "ndjson" : contract->storage.format;
@@ -162,9 +173,12 @@ static int answer_table(void *data, const char *schema, const char *table, struc
     int rc = CA_OK;
     if (has_rows)
         answer_own_rows(c, n, ret);
-    else if (catalog_is_stored(contract)) {
+    else if (strcmp(contract->storage.format, "delta") == 0) {
         rc = catalog_rules(c, n->dataset, &ret->rules, err);
-        answer_stored(c, n->dataset, ret);
+        if (catalog_is_stored(contract))
+            answer_stored(c, n->dataset, ret);
+        else
+            answer_located(c, n->dataset, ret);
     } else if (catalog_is_own(contract))
         answer_stored(c, n->dataset, ret);
     else
@@ -174,20 +188,34 @@ static int answer_table(void *data, const char *schema, const char *table, struc
     return rc;
 }
 
-/* SQL went through the gate and made a version: read that one from now on. */
+/* A stored dataset is read at the version that SQL made from now on. */
+static void note_change(struct catalog *c, struct catalog_name *n, const struct engine_rules *rules, int64_t version)
+{
+    struct catalog_dataset *d = n->dataset;
+    g_mutex_lock(&c->lock);
+    if (!d->location)
+        d->location = g_strdup(rules->write->location);
+    d->version = version;
+    d->n_rows = -1;
+    if (!d->is_changed)
+        g_ptr_array_add(c->changed, n);
+    d->is_changed = true;
+    g_mutex_unlock(&c->lock);
+}
+
+/* SQL went through the gate and made a version. */
 static void answer_committed(void *data, const char *schema, const char *table, int64_t version)
 {
     struct catalog *c = data;
     struct catalog_name *n = NULL;
+    const struct contract *contract = NULL;
     const struct engine_rules *rules = NULL;
-    if (catalog_name_named(c, schema, table, &n, NULL) != CA_OK || catalog_rules(c, n->dataset, &rules, NULL) != CA_OK)
+    if (catalog_name_named(c, schema, table, &n, NULL) != CA_OK ||
+        catalog_rules(c, n->dataset, &rules, NULL) != CA_OK ||
+        catalog_dataset_contract(c, n->dataset, &contract, NULL) != CA_OK)
         return;
-    g_mutex_lock(&c->lock);
-    if (!n->dataset->location)
-        n->dataset->location = g_strdup(rules->write->location);
-    n->dataset->version = version;
-    n->dataset->n_rows = -1;
-    g_mutex_unlock(&c->lock);
+    if (catalog_is_stored(contract))
+        note_change(c, n, rules, version);
     g_atomic_int_inc(&c->epoch);
 }
 

@@ -12,6 +12,7 @@
 /* One declared dataset.
  *   index, entry  in the bundle; borrowed
  *   location, version, n_rows   where the rows are; location NULL: nowhere yet
+ *   is_changed    SQL wrote the version that is read; `pinned` was read before
  *   rows          of a params dataset: batches, struct rows_shared *, never changed once they are here; NULL: none
  *   failure       why it cannot be read, NULL: it can
  *   rules         what SQL keeps to, NULL: nobody asked yet
@@ -22,6 +23,11 @@ struct catalog_dataset {
     char *location;
     int64_t version;
     int64_t n_rows;
+    bool is_changed;
+    struct {
+        int64_t version; /* -1: none */
+        int64_t n_rows;
+    } pinned;
     GPtrArray *rows;
     char *failure;
     struct catalog_rules *rules;
@@ -46,6 +52,7 @@ struct catalog_name {
  * datasets, names   struct catalog_dataset * and struct catalog_name *, in the bundle's order of entries and of names,
  *          into all_datasets and all_names
  * handshakes   "name fingerprint" of the files' columns that diagnostics have already
+ * changed  struct catalog_name * of the datasets that SQL wrote to, in the order of the first commit
  * epoch    read without the lock
  * engine_use   held while rows are made that ask the engine; closing waits for it
  * functions    those registered, constants */
@@ -59,6 +66,7 @@ struct catalog {
     GPtrArray *datasets;
     GPtrArray *names;
     GHashTable *handshakes;
+    GPtrArray *changed;
     gint epoch;
     GRWLock engine_use;
     struct engine *engine;
@@ -110,8 +118,8 @@ int catalog_rules(struct catalog *c, struct catalog_dataset *d, const struct eng
                   struct ca_error *err) CA_MUST_CHECK;
 void catalog_rules_free(struct catalog_rules *r);
 
-/* Whether rows of this storage format are ours: in a Delta table, in memory or a stream from C; else they are files of
- * somebody else. */
+/* Whether rows of this storage are ours: in a Delta table of the store, in memory or a stream from C; else somebody
+ * else keeps them. */
 bool catalog_is_own(const struct contract *contract);
 
 /* Fill in the options of a listing. */

@@ -86,6 +86,7 @@ static int read_entry(const struct contract_bundle *b, size_t i, struct contract
         .fingerprint = string_at(b, r.fingerprint),
         .storage = string_at(b, r.storage),
         .sql = string_at(b, r.sql),
+        .location = string_at(b, r.location),
         .n_views = r.n_views,
     };
     if (!ret->name || !ret->schema || !ret->fingerprint || !ret->storage || !string_at(b, r.digest))

@@ -16,14 +16,16 @@
 #include "base/fingerprint.h"
 #include "contract/contract.h"
 
-#define CONTRACT_BUNDLE_FORMAT 2
+#define CONTRACT_BUNDLE_FORMAT 3
 #define CONTRACT_BUNDLE_MAX_BYTES ((size_t)1 << 30)
 
 struct contract_bundle;
 
 /* Borrowed from the bundle.
  *   storage  how rows are kept: storage.format of the contract, with its default; "" for a view
- *   sql      NULL for datasets without one */
+ *   sql      NULL for datasets without one
+ *   location NULL, or storage.location; relative ones are made absolute by the folder that the contract was read from
+ */
 struct contract_bundle_entry {
     const char *name;
     int64_t version;
@@ -33,6 +35,7 @@ struct contract_bundle_entry {
     const char *fingerprint;
     const char *storage;
     const char *sql;
+    const char *location;
     const char *const *views;
     size_t n_views;
 };
@@ -45,11 +48,12 @@ struct contract_bundle_name {
     bool is_view;
 };
 
-/* One dataset for contract_bundle_render(): borrowed. */
+/* One dataset for contract_bundle_render(): borrowed. location NULL: the contract's, as it stands there. */
 struct contract_bundle_source {
     const struct contract *contract;
     const char *yaml;
     const char *sql;
+    const char *location;
 };
 
 /* The document of these datasets, malloc'ed. Two datasets or views of one catalog schema with one name are
@@ -57,8 +61,8 @@ struct contract_bundle_source {
 CA_MUST_CHECK int contract_bundle_render(const struct contract_bundle_source *sources, size_t n_sources, char **ret,
                                          size_t *ret_n_bytes, struct ca_error *err);
 
-/* The same for all files DIR/<stage>/NAME.yaml, with NAME.sql beside them. A file that is neither, and a NAME.sql
- * without contract, is CA_ERR_CONTRACT; a missing stage folder is fine. */
+/* The same for all files DIR/<stage>/NAME.yaml, with NAME.sql beside them. A file that is neither, a NAME.sql
+ * without contract, and a location for a model are CA_ERR_CONTRACT; a missing stage folder is fine. */
 CA_MUST_CHECK int contract_bundle_render_dir(const char *dir, char **ret, size_t *ret_n_bytes, struct ca_error *err);
 
 /* Read a document, whose bytes are borrowed until the bundle is freed. `fingerprint` is what it must have, NULL: nobody

@@ -25,7 +25,7 @@ struct bundle_header {
 
 /* yaml, n_yaml_bytes   the contract's text, behind the index; a NUL follows it
  * digest               its fingerprint
- * sql                  0: none
+ * sql, location        0: none; unused is 0, so that there is no padding
  * views                of the dataset: n_views of the array of views, from first_view on */
 struct bundle_record {
     uint64_t yaml;
@@ -37,6 +37,8 @@ struct bundle_record {
     uint32_t digest;
     uint32_t storage;
     uint32_t sql;
+    uint32_t location;
+    uint32_t unused;
     uint32_t first_view;
     uint32_t n_views;
     uint32_t stage;

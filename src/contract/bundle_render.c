@@ -81,6 +81,7 @@ static void put_name(struct rendering *r, const struct contract *c, const char *
 static void put_source(struct rendering *r, const struct contract_bundle_source *source)
 {
     const struct contract *c = source->contract;
+    const char *location = source->location != NULL ? source->location : c->storage.location;
     size_t n_yaml_bytes = strlen(source->yaml);
     char fingerprint[FINGERPRINT_HEX_SIZE];
     char digest[FINGERPRINT_HEX_SIZE];
@@ -96,6 +97,7 @@ static void put_source(struct rendering *r, const struct contract_bundle_source 
         .digest = put_string(r, digest),
         .storage = put_string(r, c->storage.format != NULL ? c->storage.format : ""),
         .sql = source->sql != NULL ? put_string(r, source->sql) : 0,
+        .location = location != NULL ? put_string(r, location) : 0,
         .first_view = r->views->len,
         .n_views = (uint32_t)c->n_views,
         .stage = (uint32_t)c->stage,
@@ -122,8 +124,8 @@ static void move_places(struct rendering *r, uint32_t strings_at, uint64_t texts
 {
     for (guint i = 0; i < r->records->len; i++) {
         struct bundle_record *record = &g_array_index(r->records, struct bundle_record, i);
-        uint32_t *const places[] = {&record->name,   &record->schema,  &record->fingerprint,
-                                    &record->digest, &record->storage, &record->sql};
+        uint32_t *const places[] = {&record->name,    &record->schema, &record->fingerprint, &record->digest,
+                                    &record->storage, &record->sql,    &record->location};
         for (size_t j = 0; j < G_N_ELEMENTS(places); j++)
             *places[j] += *places[j] != 0 ? strings_at : 0;
         record->yaml += texts_at;
@@ -224,6 +226,32 @@ static int read_text(struct collection *into, const char *path, const char **ret
     return CA_OK;
 }
 
+/* Where the rows are of a contract that says it: relative to the folder of its file, which the text does not know. */
+static int take_location(struct collection *into, const char *dir, struct contract_bundle_source *source,
+                         struct ca_error *err)
+{
+    const struct contract *c = source->contract;
+    const char *said = c->storage.location;
+    if (said == NULL)
+        return CA_OK;
+    if (source->sql != NULL)
+        return ca_fail(
+            err, CA_ERR_CONTRACT,
+            "%s: '%s' has SQL and storage.location '%s': a build writes its models into the store, leave the "
+            "location out",
+            c->source, c->dataset, said);
+    if (g_path_is_absolute(said) || strstr(said, "://") != NULL)
+        return CA_OK;
+    g_autofree char *folder = g_canonicalize_filename(dir, NULL);
+    char *location = g_build_filename(folder, said, NULL);
+    g_ptr_array_add(into->texts, location);
+    if (!g_utf8_validate(location, -1, NULL))
+        return ca_fail(err, CA_ERR_CONTRACT, "%s: the location '%s' is relative to a folder whose name is not UTF-8",
+                       c->source, said);
+    source->location = location;
+    return CA_OK;
+}
+
 static int collect_file(struct collection *into, const char *dir, const char *name, struct ca_error *err)
 {
     g_autofree char *path = g_build_filename(dir, name, NULL);
@@ -248,6 +276,7 @@ static int collect_file(struct collection *into, const char *dir, const char *na
         CA_TRY(read_text(into, sql, &source.sql, err));
     if (c->kind == CONTRACT_VIEW && source.sql == NULL)
         return ca_fail(err, CA_ERR_CONTRACT, "view '%s' has no '%s'", c->dataset, sql);
+    CA_TRY(take_location(into, dir, &source, err));
     g_array_append_val(into->sources, source);
     return CA_OK;
 }

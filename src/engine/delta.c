@@ -84,6 +84,25 @@ int engine_delta_version(struct engine *e, const char *location, int64_t *ret, s
     return engine_result(cadf_delta_version(engine_door(e), location, ret, &door_error), &door_error, err);
 }
 
+static void extent_give(const struct cadf_extent *extent, struct engine_extent *ret)
+{
+    if (ret)
+        *ret = (struct engine_extent){extent->n_rows, extent->n_files, extent->n_bytes};
+}
+
+int engine_delta_extent(struct engine *e, const char *location, int64_t version, int64_t since,
+                        struct engine_extent *ret_whole, struct engine_extent *ret_added, struct ca_error *err)
+{
+    struct cadf_error door_error = {0};
+    struct cadf_extent whole = {0};
+    struct cadf_extent added = {0};
+    CA_TRY(engine_result(cadf_delta_extent(engine_door(e), location, version, since, &whole, &added, &door_error),
+                         &door_error, err));
+    extent_give(&whole, ret_whole);
+    extent_give(&added, ret_added);
+    return CA_OK;
+}
+
 int engine_delta_schema(struct engine *e, const char *location, int64_t version, struct ArrowSchema *ret,
                         struct ca_error *err)
 {

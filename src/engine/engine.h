@@ -245,6 +245,19 @@ int engine_write_stream(struct engine *e, const struct engine_write *write, stru
                         struct engine_cancel *cancel, struct engine_written *ret, struct ca_error *err) CA_MUST_CHECK;
 
 int engine_delta_version(struct engine *e, const char *location, int64_t *ret, struct ca_error *err) CA_MUST_CHECK;
+
+/* What files hold, by the log of their table. */
+struct engine_extent {
+    int64_t n_rows;
+    int64_t n_files;
+    int64_t n_bytes;
+};
+
+/* What a version holds, and what of it lies in files that the version `since` (-1: none) does not have. Either may be
+ * NULL. CA_ERR_NOT_FOUND: no such version. */
+int engine_delta_extent(struct engine *e, const char *location, int64_t version, int64_t since,
+                        struct engine_extent *ret_whole, struct engine_extent *ret_added,
+                        struct ca_error *err) CA_MUST_CHECK;
 int engine_delta_schema(struct engine *e, const char *location, int64_t version, struct ArrowSchema *ret,
                         struct ca_error *err) CA_MUST_CHECK;
 int engine_delta_history(struct engine *e, const char *location, int64_t limit, engine_text_fn sink, void *data,

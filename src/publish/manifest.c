@@ -57,23 +57,39 @@ static json_t *string_or_null(const char *text)
     return text ? json_string(text) : json_null();
 }
 
-int manifest_add_dataset(struct manifest *m, const struct manifest_dataset *d, struct ca_error *err)
-{
-    json_t *entry =
-        json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:o, s:o, s:s, s:I, s:I, s:I, s:I}", "schema", d->schema, "name",
-                  d->name, "contract_version", d->contract_version, "contract_fingerprint", d->contract_fingerprint,
-                  "schema_fingerprint", d->schema_fingerprint, "ddl_fingerprint", d->ddl_fingerprint,
-                  "plan_fingerprint", string_or_null(d->plan_fingerprint), "reads", string_or_null(d->reads),
-                  "location", d->location, "data_version", (json_int_t)d->data_version, "n_rows", (json_int_t)d->n_rows,
-                  "n_files", (json_int_t)d->n_files, "n_bytes", (json_int_t)d->n_bytes);
-    if (!entry || json_array_append_new(json_object_get(m->root, "datasets"), entry) != 0)
-        return no_memory(err);
-    return CA_OK;
-}
-
 static const char *text_of(const json_t *entry, const char *key)
 {
     return json_string_value(json_object_get(entry, key));
+}
+
+/* The place of a dataset in the list; past its end when it is not there. */
+static size_t index_of(const struct manifest *m, const char *schema, const char *name)
+{
+    size_t i;
+    json_t *entry;
+    json_array_foreach(json_object_get(m->root, "datasets"), i, entry)
+    {
+        if (g_strcmp0(text_of(entry, "schema"), schema) == 0 && g_strcmp0(text_of(entry, "name"), name) == 0)
+            break;
+    }
+    return i;
+}
+
+int manifest_put_dataset(struct manifest *m, const struct manifest_dataset *d, struct ca_error *err)
+{
+    json_t *entry =
+        json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:I, s:I, s:I, s:I}", "schema", d->schema, "name",
+                  d->name, "contract_version", d->contract_version, "contract_fingerprint", d->contract_fingerprint,
+                  "schema_fingerprint", d->schema_fingerprint, "ddl_fingerprint", d->ddl_fingerprint,
+                  "plan_fingerprint", string_or_null(d->plan_fingerprint), "reads", string_or_null(d->reads),
+                  "location", d->location, "made_by", d->made_by, "data_version", (json_int_t)d->data_version, "n_rows",
+                  (json_int_t)d->n_rows, "n_files", (json_int_t)d->n_files, "n_bytes", (json_int_t)d->n_bytes);
+    json_t *datasets = json_object_get(m->root, "datasets");
+    size_t at = index_of(m, d->schema, d->name);
+    int failed = !entry                           ? -1
+                 : at < json_array_size(datasets) ? json_array_set_new(datasets, at, entry)
+                                                  : json_array_append_new(datasets, entry);
+    return failed ? no_memory(err) : CA_OK;
 }
 
 static int64_t int_of(const json_t *entry, const char *key)
@@ -99,24 +115,20 @@ bool manifest_dataset_of(const json_t *entry, struct manifest_dataset *ret)
         .plan_fingerprint = text_of(entry, "plan_fingerprint"),
         .reads = text_of(entry, "reads"),
         .location = text_of(entry, "location"),
+        .made_by = text_of(entry, "made_by"),
         .data_version = int_of(entry, "data_version"),
         .n_rows = int_of(entry, "n_rows"),
         .n_files = int_of(entry, "n_files"),
         .n_bytes = int_of(entry, "n_bytes"),
     };
-    return ret->schema && ret->name && ret->location && is_version(json_object_get(entry, "data_version"));
+    return ret->schema && ret->name && ret->location && ret->made_by &&
+           is_version(json_object_get(entry, "data_version"));
 }
 
 bool manifest_dataset(const struct manifest *m, const char *schema, const char *name, struct manifest_dataset *ret)
 {
-    size_t i;
-    json_t *entry;
-    json_array_foreach(json_object_get(m->root, "datasets"), i, entry)
-    {
-        if (g_strcmp0(text_of(entry, "schema"), schema) == 0 && g_strcmp0(text_of(entry, "name"), name) == 0)
-            return manifest_dataset_of(entry, ret);
-    }
-    return false;
+    const json_t *entry = json_array_get(json_object_get(m->root, "datasets"), index_of(m, schema, name));
+    return entry && manifest_dataset_of(entry, ret);
 }
 
 const char *manifest_run_id(const struct manifest *m)

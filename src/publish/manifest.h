@@ -18,8 +18,8 @@ struct manifest {
 
 /* One stored dataset of the run.
  *   location          relative to the store
+ *   made_by           "build" or "sql" (publish/run.h)
  *   data_version      Delta version to read
- *   proofs            what was proved at commit: "not_null", "primary_key", names of checks; borrowed array
  */
 struct manifest_dataset {
     const char *schema;
@@ -28,9 +28,10 @@ struct manifest_dataset {
     const char *contract_fingerprint;
     const char *schema_fingerprint;
     const char *ddl_fingerprint;
-    const char *plan_fingerprint; /* NULL: rows came from C */
-    const char *reads;            /* what its plan read, sorted, joined by ", "; NULL: rows came from C */
+    const char *plan_fingerprint; /* NULL: rows came from C, or SQL statements changed them */
+    const char *reads;            /* what its plan read, sorted, joined by ", "; NULL where there is no plan */
     const char *location;
+    const char *made_by;
     int64_t data_version;
     int64_t n_rows;
     int64_t n_files;
@@ -46,10 +47,11 @@ int manifest_set(struct manifest *m, const char *key, json_t *value, struct ca_e
 /* The same from JSON text. */
 int manifest_set_text(struct manifest *m, const char *key, const char *json, struct ca_error *err) CA_MUST_CHECK;
 
-int manifest_add_dataset(struct manifest *m, const struct manifest_dataset *d, struct ca_error *err) CA_MUST_CHECK;
+/* Add a dataset, in the place of the one that has its name. */
+int manifest_put_dataset(struct manifest *m, const struct manifest_dataset *d, struct ca_error *err) CA_MUST_CHECK;
 
-/* Find a dataset; false when the run has none of that name, or does not say where its rows are. Strings are borrowed
- * from the manifest. */
+/* Find a dataset; false when the run has none of that name, or does not say where its rows are and who made them.
+ * Strings are borrowed from the manifest. */
 bool manifest_dataset(const struct manifest *m, const char *schema, const char *name, struct manifest_dataset *ret);
 
 /* The same of one entry of "datasets". */

@@ -142,7 +142,7 @@ static int store_lock(struct store *s, struct ca_error *err)
         holder[n > 0 ? n : 0] = '\0';
         g_strchomp(holder);
         return ca_fail(err, CA_ERR_CONFLICT,
-                       "another build is writing to '%s' (process %s): wait for it, or use another --store", s->path,
+                       "another process writes to '%s' (process %s): wait for it, or use another --store", s->path,
                        holder[0] ? holder : "unknown");
     }
     g_autofree char *pid = g_strdup_printf("%ld\n", (long)getpid());
@@ -223,6 +223,20 @@ int store_open_write(const char *path, struct store **ret, struct ca_error *err)
     }
     *ret = s;
     return CA_OK;
+}
+
+int store_open_update(const char *path, struct store **ret, struct ca_error *err)
+{
+    struct store *s = NULL;
+    CA_TRY(store_open_read(path, &s, err));
+    int rc = store_lock(s, err);
+    if (rc == CA_OK) {
+        *ret = s;
+        return CA_OK;
+    }
+    rc = ca_fail_context(err, rc, "open store '%s' for writing", store_path(s));
+    store_close(s);
+    return rc;
 }
 
 /* Run ids become file names, so they are letters, digits, '-' and '_' alone. */

@@ -1,15 +1,17 @@
 /* publish/store.h — where a repository's tables live, who may write them, and which run is visible.
  *
- *     STORE/FORMAT                              "codeanatomy store 2"
+ *     STORE/FORMAT                              "codeanatomy store 3"
  *     STORE/lock                                held (flock) by the one writer; holds its process id
  *     STORE/catalog/<fp>.bundle                 applied snapshot: every contract and model that a run was built from
  *     STORE/tables/<schema>/<dataset>/<fp>/     a Delta table; fp: first 16 hex digits of the contract's schema
- * fingerprint STORE/runs/<run_id>.json                  manifest of a run: docs/manifest.schema.json STORE/published id
- * of the visible run, replaced by rename STORE/tmp/                                spill files of the writer
+ *                                               fingerprint
+ *     STORE/runs/<run_id>.json                  manifest of a run: docs/manifest.schema.json
+ *     STORE/published                           id of the visible run, replaced by rename
+ *     STORE/tmp/                                spill files of the writer
  *     STORE/.gitignore                          "*": a store inside a repository is never committed by accident
  *
  * Invariants
- *   1. Readers see `published` and what its manifest names, nothing else. A build that dies changes neither.
+ *   1. Readers see `published` and what its manifest names, nothing else. A writer that dies changes neither.
  *   2. One writer at a time; a second gets CA_ERR_CONFLICT at once.
  *   3. Files that the published run or the one before it needs are never removed.
  * docs/store.md is the page for other readers. Threads: one at a time for each struct; any number of processes.
@@ -22,7 +24,7 @@
 
 #include "base/error.h"
 
-enum { STORE_FORMAT = 2 };
+enum { STORE_FORMAT = 3 };
 
 struct store;
 
@@ -32,6 +34,10 @@ int store_open_read(const char *path, struct store **ret, struct ca_error *err) 
 /* Open for writing: makes the directories, takes the lock, empties tmp/. A store of an older format is emptied first.
  * CA_ERR_REFUSED: the directory holds something and is no store; CA_ERR_CONFLICT: another process writes. */
 int store_open_write(const char *path, struct store **ret, struct ca_error *err) CA_MUST_CHECK;
+
+/* Open a store that is there for reading and for publishing: as store_open_read, with the lock. CA_ERR_CONFLICT:
+ * another process writes; CA_ERR_IO: the store cannot be written. */
+int store_open_update(const char *path, struct store **ret, struct ca_error *err) CA_MUST_CHECK;
 void store_close(struct store *s);
 
 /* Absolute path of the store. Borrowed. */

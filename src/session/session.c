@@ -12,14 +12,16 @@
 #include "engine/engine.h"
 #include "kernel/kernel.h"
 #include "publish/manifest.h"
+#include "publish/run.h"
 #include "publish/store.h"
 #include "session/options.h"
+#include "session/pins.h"
 #include "session/settings.h"
 
 /* catalog   the schema authority of the session
  * store     NULL: built-in contracts alone
  * manifest  of the run that is read; root NULL: nothing published
- * is_pinned_run   the caller named the run, so refresh stays on it
+ * is_pinned_run   the caller named the run or a time, so refresh stays on it
  * the rest        the caller's options, for refresh */
 struct ca_session {
     struct catalog *catalog;
@@ -29,6 +31,7 @@ struct ca_session {
     bool is_read_only;
     char *datasets_dir;
     struct session_settings settings;
+    char **pins;
 };
 
 /* Pin every dataset of the manifest. The snapshot and the manifest were written by one build, so a difference is drift.
@@ -57,23 +60,15 @@ static int session_pin(ca_session *s, struct ca_error *err)
     return CA_OK;
 }
 
-/* The manifest of the run to read; root stays NULL when nothing is published. */
+/* The manifest of the run to read (NULL: the published one); root stays NULL when nothing is published. */
 static int session_read_manifest(ca_session *s, const char *run, struct ca_error *err)
 {
     g_autofree char *published = NULL;
-    if (!run) {
+    if (!run)
         CA_TRY(store_published(s->store, &published, err));
-        if (!published)
-            return CA_OK;
-        run = published;
-    }
-    g_autofree char *json = NULL;
-    CA_TRY(store_manifest_read(s->store, run, &json, err));
-    CA_TRY_CTX(manifest_parse(&s->manifest, json, err), err, "read the manifest of run '%s'", run);
-    if (strcmp(manifest_run_id(&s->manifest), run) != 0)
-        return ca_fail(err, CA_ERR_DRIFT, "the manifest of run '%s' is that of run '%s'", run,
-                       manifest_run_id(&s->manifest));
-    return CA_OK;
+    if (!run && !published)
+        return CA_OK;
+    return run_read(s->store, run ? run : published, &s->manifest, err);
 }
 
 /* The contracts that the run was built from, mapped: each is read, and its digest compared, when it is wanted. */
@@ -125,13 +120,17 @@ static int session_open_run(ca_session *s, const char *run, struct ca_error *err
         .datasets_dir = s->datasets_dir,
         .engine = session_settings_engine(&s->settings),
         .functions = kernel_functions(&n_functions),
-        .place = s->store && !s->is_read_only ? session_place : NULL,
+        .place = s->manifest.root && !s->is_read_only ? session_place : NULL,
         .place_data = s->store,
     };
     c.n_functions = n_functions;
     c.engine.is_read_only = s->is_read_only;
     CA_TRY(catalog_open(&c, &s->catalog, err));
-    return s->manifest.root ? session_pin(s, err) : CA_OK;
+    if (s->manifest.root)
+        CA_TRY(session_pin(s, err));
+    for (size_t i = 0; s->pins[i]; i++)
+        CA_TRY_CTX(session_pin_dataset(s->catalog, s->store, s->pins[i], err), err, "pin '%s'", s->pins[i]);
+    return CA_OK;
 }
 
 /* What the options, the project file and the user's file say about the engine. */
@@ -165,24 +164,61 @@ static int check_list(const char *const *texts, size_t n, const char *list, cons
     return CA_OK;
 }
 
+static char **copy_texts(const char *const *texts, size_t n)
+{
+    char **copy = g_new0(char *, n + 1);
+    for (size_t i = 0; i < n; i++)
+        copy[i] = g_strdup(texts[i]);
+    return copy;
+}
+
+static int check_options(const struct ca_session_options *o, struct ca_error *err)
+{
+    CA_TRY(check_list(o->settings, o->n_settings, "the list of settings", "a setting", err));
+    CA_TRY(check_list(o->environment, o->n_environment, "the environment", "a variable", err));
+    CA_TRY(check_list(o->pins, o->n_pins, "the list of pins", "a pin", err));
+    if (o->run && !o->store)
+        return ca_fail(err, CA_ERR_INVALID, "run '%s' needs a store", o->run);
+    if (o->as_of && !o->store)
+        return ca_fail(err, CA_ERR_INVALID, "'%s', the time to read, needs a store", o->as_of);
+    if (o->run && o->as_of)
+        return ca_fail(err, CA_ERR_INVALID, "run '%s' and the time '%s' are two answers to what is read: leave one out",
+                       o->run, o->as_of);
+    if (!o->read_only && (o->run || o->as_of || o->n_pins > 0))
+        return ca_fail(err, CA_ERR_REFUSED,
+                       "a session that writes reads the newest run: leave out the %s, or open it read-only",
+                       o->run     ? "run"
+                       : o->as_of ? "time"
+                                  : "pin");
+    return CA_OK;
+}
+
+/* A session that may write is the store's one writer. */
+static int session_open_store(ca_session *s, const struct ca_session_options *o, struct ca_error *err)
+{
+    if (!o->store)
+        return session_open_run(s, NULL, err);
+    CA_TRY(s->is_read_only ? store_open_read(o->store, &s->store, err) : store_open_update(o->store, &s->store, err));
+    g_autofree char *run = g_strdup(o->run);
+    if (o->as_of)
+        CA_TRY(run_at(s->store, o->as_of, &run, err));
+    return session_open_run(s, run, err);
+}
+
 int ca_session_open(const struct ca_session_options *options, ca_session **ret, struct ca_error *err)
 {
     CA_TRY(session_need(ret != NULL, "the result", err));
     struct ca_session_options o;
     CA_TRY(session_options_take(&o, sizeof o, options, options ? options->size : 0, err));
-    CA_TRY(check_list(o.settings, o.n_settings, "the list of settings", "a setting", err));
-    CA_TRY(check_list(o.environment, o.n_environment, "the environment", "a variable", err));
-    if (o.run && !o.store)
-        return ca_fail(err, CA_ERR_INVALID, "run '%s' needs a store", o.run);
+    CA_TRY(check_options(&o, err));
     ca_session *s = g_new0(ca_session, 1);
-    s->is_pinned_run = o.run != NULL;
+    s->is_pinned_run = o.run != NULL || o.as_of != NULL;
     s->is_read_only = o.read_only != 0;
     s->datasets_dir = g_strdup(o.datasets);
+    s->pins = copy_texts(o.pins, o.n_pins);
     int rc = session_take_settings(s, &o, err);
-    if (rc == CA_OK && o.store)
-        rc = store_open_read(o.store, &s->store, err);
     if (rc == CA_OK)
-        rc = session_open_run(s, o.run, err);
+        rc = session_open_store(s, &o, err);
     if (rc != CA_OK) {
         ca_session_close(s);
         return rc;
@@ -200,14 +236,16 @@ void ca_session_close(ca_session *s)
     store_close(s->store);
     g_free(s->datasets_dir);
     session_settings_done(&s->settings);
+    g_strfreev(s->pins);
     g_free(s);
 }
 
-/* A newer run may come with other contracts, so the catalog is opened anew; the old one answers until that worked. */
+/* A newer run may come with other contracts, so the catalog is opened anew; the old one answers until that worked.
+ * While a session may write nobody else publishes. */
 int ca_session_refresh(ca_session *s, struct ca_error *err)
 {
     CA_TRY(session_need(s != NULL, "the session", err));
-    if (!s->store || s->is_pinned_run)
+    if (!s->store || s->is_pinned_run || !s->is_read_only)
         return CA_OK;
     ca_session fresh = *s;
     fresh.catalog = NULL;
@@ -253,7 +291,21 @@ int ca_query(ca_session *s, const char *sql, const struct ca_params *params, ca_
         CA_TRY(session_need(params->array != NULL, "the parameters' array", err));
         p = (struct engine_params){params->schema, params->array};
     }
-    return engine_query(catalog_engine(s->catalog), sql, params ? &p : NULL, (struct engine_cancel *)cancel, ret, err);
+    /* What a canceled statement committed all the same is nobody's. */
+    catalog_forget_changes(s->catalog);
+    gint64 started_us = g_get_monotonic_time();
+    int rc =
+        engine_query(catalog_engine(s->catalog), sql, params ? &p : NULL, (struct engine_cancel *)cancel, ret, err);
+    if (rc != CA_OK) {
+        catalog_forget_changes(s->catalog);
+        return rc;
+    }
+    if (!s->manifest.root)
+        return CA_OK;
+    rc = run_publish_changes(s->store, s->catalog, &s->manifest, started_us, err);
+    if (rc != CA_OK)
+        ret->release(ret);
+    return rc;
 }
 
 int ca_set_params(ca_session *s, const char *name, struct ArrowArrayStream *rows, struct ca_error *err)

@@ -677,7 +677,7 @@ def test_two_builds_at_once(program: Program, slow_repo: Path, tmp_path: Path) -
     answer = program.run("build", slow_repo, "--store", build.store)
     assert answer.code == 5
     assert answer.err == (
-        f"codeanatomy: build '{slow_repo}': open store '{build.store}' for writing: another build is writing to "
+        f"codeanatomy: build '{slow_repo}': open store '{build.store}' for writing: another process writes to "
         f"'{build.store}' (process {build.process.pid}): wait for it, or use another --store\n"
     )
     assert build.is_running()

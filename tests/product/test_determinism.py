@@ -85,7 +85,7 @@ def content(store: Path) -> dict[str, Any]:
     """Every public table by its hash, and what the manifest says apart from clock, place and the diagnostics of the
     run."""
     run = stored.manifest(store)
-    for key in ("run_id", "started_at", "elapsed_ns", "runtime", "settings_hash"):
+    for key in ("run_id", "started_at", "published_at", "previous_run", "elapsed_ns", "runtime", "settings_hash"):
         del run[key]
     run["datasets"] = [d for d in run["datasets"] if d["schema"] == "public"]
     return {"manifest": run, **stored.digests(store)}

@@ -17,7 +17,7 @@ int main(int argc, char **argv)
 {
     ca_session *s = NULL;
     struct ca_error err = {0};
-    struct ca_session_options o = {.size = sizeof o, .store = argc > 1 ? argv[1] : NULL};
+    struct ca_session_options o = {.size = sizeof o, .store = argc > 1 ? argv[1] : NULL, .read_only = 1};
     int rc = ca_session_open(&o, &s, &err);
     if (rc == CA_OK)
         rc = ca_query_write(s, "SELECT path FROM repo_files_v1", NULL, NULL, "csv", 1, 0, NULL, &err);

@@ -700,7 +700,6 @@ static void test_read_only_refuses(void **state)
     assert_int_equal(cadf_delta_create(s, &w, NULL, &err), CADF_ERR_REFUSED);
     assert_string_equal(err.text, "creating a table is refused: the session is read-only");
     assert_int_equal(cadf_delta_write_query(s, &w, "select 1", 8, NULL, NULL, NULL, NULL), CADF_ERR_REFUSED);
-    assert_int_equal(cadf_delta_delete(s, w.location, "true", NULL, NULL, NULL), CADF_ERR_REFUSED);
     assert_int_equal(cadf_delta_vacuum(s, w.location, 0, NULL, NULL), CADF_ERR_REFUSED);
     cadf_session_close(s);
     fake_done(&f);
@@ -1521,7 +1520,7 @@ static void test_delta_doors(void **state)
                            .compression = "snappy"};
     struct cadf_error err = {0};
     struct cadf_written written = {.version = -1};
-    int64_t version = -1, rows = -1;
+    int64_t version = -1;
 
     assert_int_equal(cadf_delta_version(s, at, &version, &err), CADF_ERR_NOT_FOUND);
     memset(&err, 0, sizeof err);
@@ -1556,20 +1555,20 @@ static void test_delta_doors(void **state)
     expect(s, "select count(*) as n from t where p = 'b'", "n\n5\n");
 
     memset(&err, 0, sizeof err);
-    rc = cadf_delta_delete(s, at, "id in (1, 2)", &rows, &version, &err);
-    if (rc)
-        print_error("%s\n", err.text);
-    assert_int_equal(rc, CADF_OK);
-    assert_int_equal(rows, 2);
-    assert_int_equal(version, 3);
-    const char *columns[] = {"v"}, *expressions[] = {"v * 2"};
-    rc = cadf_delta_update(s, at, "p = 'b'", columns, expressions, 1, &rows, &version, &err);
-    if (rc)
-        print_error("%s\n", err.text);
-    assert_int_equal(rc, CADF_OK);
-    assert_int_equal(rows, 4);
+    struct cadf_extent all = {0}, added = {0};
+    assert_int_equal(cadf_delta_version(s, at, &version, &err), CADF_OK);
+    assert_int_equal(version, 2);
+    assert_int_equal(cadf_delta_extent(s, at, 2, 1, &all, &added, &err), CADF_OK);
+    assert_int_equal(all.n_rows, 11);
+    assert_int_equal(added.n_rows, 1);
+    assert_int_equal(added.n_files, 1);
+    expect(s, "delete from t where id in (1, 2)", "count\n2\n");
+    expect(s, "update t set v = v * 2 where p = 'b'", "count\n4\n");
     expect(s, "select count(*) as n, sum(v) as v from t", "n,v\n9,76.0\n");
-    assert_int_equal(cadf_delta_delete(s, at, NULL, &rows, &version, &err), CADF_ERR_INVALID);
+    assert_int_equal(cadf_delta_extent(s, at, 4, -1, &all, NULL, &err), CADF_OK);
+    assert_int_equal(all.n_rows, 9);
+    assert_int_equal(cadf_delta_extent(s, at, 5, 4, &all, &added, &err), CADF_ERR_NOT_FOUND);
+    assert_int_equal(cadf_delta_extent(s, at, -1, -1, &all, &added, &err), CADF_ERR_INVALID);
 
     struct text t = {0};
     assert_int_equal(cadf_delta_history(s, at, 0, text_add, &t, &err), CADF_OK);

@@ -1375,7 +1375,7 @@ static void test_bundle_refuses(void **state)
 }
 
 /* Where something stands in a bundle's header, and in the first record behind it (contract/bundle_layout.h). */
-enum { AT_FORMAT = 8, AT_N_DATASETS = 12, AT_N_INDEX_BYTES = 32, AT_RECORD = 40, AT_N_YAML_BYTES = 48, AT_STAGE = 96 };
+enum { AT_FORMAT = 8, AT_N_DATASETS = 12, AT_N_INDEX_BYTES = 32, AT_RECORD = 40, AT_N_YAML_BYTES = 48, AT_STAGE = 104 };
 
 /* Decision 5: whatever stands in a snapshot's index, reading it ends with an error and its reason; what stands in one
  * contract is found when that one is read. */
@@ -1389,7 +1389,7 @@ static void test_bundle_is_not_believed(void **state)
         const char *message;
     } cases[] = {
         {0, 0, CA_ERR_SYNTAX, "contract bundle: it does not start with CABUNDLE"},
-        {AT_FORMAT, 1, CA_ERR_DRIFT, "contract bundle: format 1, this program reads 2"},
+        {AT_FORMAT, 1, CA_ERR_DRIFT, "contract bundle: format 1, this program reads 3"},
         {AT_N_DATASETS, 9999, CA_ERR_SYNTAX, "contract bundle: the index is longer than the document"},
         {AT_N_DATASETS, 0, CA_ERR_SYNTAX, "contract bundle: name 0 names nothing"},
         {AT_N_INDEX_BYTES, 1U << 30, CA_ERR_SYNTAX, "contract bundle: the index is longer than the document"},

@@ -30,6 +30,7 @@ static const struct manifest_dataset whole = {
     .plan_fingerprint = NULL,
     .reads = "public.a, public.b",
     .location = "tables/public/t/0123",
+    .made_by = "sql",
     .data_version = INT64_C(9007199254740993), /* no double holds it */
     .n_rows = 1,
     .n_files = 2,
@@ -43,7 +44,7 @@ static void test_manifest_round_trip(void **state)
     struct manifest back = {0};
     struct ca_error err = {0};
     assert_int_equal(manifest_init(&m, "run-1", "2026-11-21T00:00:00Z", &err), CA_OK);
-    assert_int_equal(manifest_add_dataset(&m, &whole, &err), CA_OK);
+    assert_int_equal(manifest_put_dataset(&m, &whole, &err), CA_OK);
     assert_int_equal(manifest_set(&m, "n_files", json_integer(7), &err), CA_OK);
     assert_int_equal(manifest_set_text(&m, "engine", "{\"b\": 1, \"a\": [2]}", &err), CA_OK);
     g_autofree char *text = manifest_render(&m);
@@ -57,6 +58,7 @@ static void test_manifest_round_trip(void **state)
     struct manifest_dataset d;
     assert_true(manifest_dataset(&back, "public", "t", &d));
     assert_string_equal(d.location, whole.location);
+    assert_string_equal(d.made_by, "sql");
     assert_int_equal(d.contract_version, 3);
     assert_true(d.data_version == whole.data_version && d.n_bytes == whole.n_bytes && d.n_rows == 1 && d.n_files == 2);
     assert_null(d.plan_fingerprint);
@@ -65,6 +67,15 @@ static void test_manifest_round_trip(void **state)
     assert_false(manifest_dataset(&back, "registry", "t", &d));
     g_autofree char *again = manifest_render(&back);
     assert_string_equal(again, text);
+
+    /* One of its name takes its place; another one comes behind. */
+    struct manifest_dataset other = whole;
+    other.data_version = 1;
+    assert_int_equal(manifest_put_dataset(&back, &other, &err), CA_OK);
+    other.name = "u";
+    assert_int_equal(manifest_put_dataset(&back, &other, &err), CA_OK);
+    assert_int_equal(json_array_size(json_object_get(back.root, "datasets")), 2);
+    assert_true(manifest_dataset(&back, "public", "t", &d) && d.data_version == 1);
     manifest_done(&back);
 }
 
@@ -110,12 +121,18 @@ static void test_manifest_incomplete(void **state)
         const char *entry;
         bool is_whole;
     } cases[] = {
-        {"{\"schema\": \"public\", \"name\": \"t\", \"location\": \"x\", \"data_version\": 0}", true},
-        {"{\"schema\": \"public\", \"name\": \"t\", \"location\": \"x\"}", false},
-        {"{\"schema\": \"public\", \"name\": \"t\", \"location\": \"x\", \"data_version\": \"0\"}", false},
-        {"{\"schema\": \"public\", \"name\": \"t\", \"location\": \"x\", \"data_version\": -1}", false},
-        {"{\"schema\": \"public\", \"name\": \"t\", \"data_version\": 0}", false},
-        {"{\"schema\": \"public\", \"name\": \"t\", \"location\": 1, \"data_version\": 0}", false},
+        {"{\"schema\": \"public\", \"name\": \"t\", \"location\": \"x\", \"made_by\": \"sql\", \"data_version\": 0}",
+         true},
+        {"{\"schema\": \"public\", \"name\": \"t\", \"location\": \"x\", \"made_by\": \"sql\"}", false},
+        {"{\"schema\": \"public\", \"name\": \"t\", \"location\": \"x\", \"data_version\": 0}", false},
+        {"{\"schema\": \"public\", \"name\": \"t\", \"location\": \"x\", \"made_by\": \"sql\", \"data_version\": "
+         "\"0\"}",
+         false},
+        {"{\"schema\": \"public\", \"name\": \"t\", \"location\": \"x\", \"made_by\": \"sql\", \"data_version\": -1}",
+         false},
+        {"{\"schema\": \"public\", \"name\": \"t\", \"made_by\": \"sql\", \"data_version\": 0}", false},
+        {"{\"schema\": \"public\", \"name\": \"t\", \"location\": 1, \"made_by\": \"sql\", \"data_version\": 0}",
+         false},
     };
     (void)state;
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -161,7 +178,7 @@ static char *manifest_of(const char *run_id, const char *location, const char *f
     struct manifest_dataset d = whole;
     d.location = location;
     assert_int_equal(manifest_init(&m, run_id, "t", &err), CA_OK);
-    assert_int_equal(manifest_add_dataset(&m, &d, &err), CA_OK);
+    assert_int_equal(manifest_put_dataset(&m, &d, &err), CA_OK);
     assert_int_equal(manifest_set(&m, "catalog_fingerprint", json_string(fingerprint), &err), CA_OK);
     char *text = manifest_render(&m);
     manifest_done(&m);
@@ -191,7 +208,7 @@ static void test_open(void **state)
     }
     assert_false(is_there(root, "a/b/store/published"));
     g_autofree char *format = scratch_read(root, "a/b/store/FORMAT");
-    assert_string_equal(format, "codeanatomy store 2\n");
+    assert_string_equal(format, "codeanatomy store 3\n");
     assert_string_equal(store_path(s), path);
     g_autofree char *location = store_table_location(s, "public", "t", "0123456789abcdef0123456789abcdef");
     g_autofree char *expected = g_build_filename(path, "tables/public/t/0123456789abcdef", NULL);
@@ -231,9 +248,9 @@ static void test_refused(void **state)
         {"FORMAT", "codeanatomy store 99999999999999999999", CA_ERR_DRIFT, CA_ERR_DRIFT,
          "'%s/FORMAT' is not the format file of a codeanatomy store",
          "'%s/FORMAT' is not the format file of a codeanatomy store"},
-        {"FORMAT", "codeanatomy store 3\n", CA_ERR_DRIFT, CA_ERR_DRIFT,
-         "store '%s' has format 3, this program reads 2: use the program that wrote it, or another --store",
-         "store '%s' has format 3, this program reads 2: use the program that wrote it, or another --store"},
+        {"FORMAT", "codeanatomy store 4\n", CA_ERR_DRIFT, CA_ERR_DRIFT,
+         "store '%s' has format 4, this program reads 3: use the program that wrote it, or another --store",
+         "store '%s' has format 4, this program reads 3: use the program that wrote it, or another --store"},
     };
     const char *root = *state;
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -275,7 +292,7 @@ static void test_lock(void **state)
     struct ca_error err = {0};
     assert_int_equal(store_open_write(path, &s, &err), CA_ERR_CONFLICT);
     g_autofree char *expected =
-        g_strdup_printf("open store '%s' for writing: another build is writing to '%s' (process %ld): wait "
+        g_strdup_printf("open store '%s' for writing: another process writes to '%s' (process %ld): wait "
                         "for it, or use another --store",
                         path, path, (long)getpid());
     assert_string_equal(err.message, expected);

@@ -114,6 +114,21 @@ static void test_open_failures(void **state)
         const char *message; /* %s: the store */
     } cases[] = {
         {{.run = "r"}, CA_ERR_INVALID, "run 'r' needs a store"},
+        {{.as_of = "t"}, CA_ERR_INVALID, "'t', the time to read, needs a store"},
+        {{.store = store, .run = "r", .as_of = "t"},
+         CA_ERR_INVALID,
+         "run 'r' and the time 't' are two answers to what is read: leave one out"},
+        {{.store = store, .run = "r"},
+         CA_ERR_REFUSED,
+         "a session that writes reads the newest run: leave out the run, or open it read-only"},
+        {{.store = store, .as_of = "t"},
+         CA_ERR_REFUSED,
+         "a session that writes reads the newest run: leave out the time, or open it read-only"},
+        {{.pins = settings, .n_pins = 1},
+         CA_ERR_REFUSED,
+         "a session that writes reads the newest run: leave out the pin, or open it read-only"},
+        {{.n_pins = 1}, CA_ERR_INVALID, "the list of pins is NULL"},
+        {{.pins = settings, .n_pins = 2}, CA_ERR_INVALID, "a pin is NULL"},
         {{.profile = "tiny"}, CA_ERR_INVALID, "unknown profile 'tiny': one of small, medium, large, auto"},
         {{.preset = "tiny"}, CA_ERR_INVALID, "unknown preset 'tiny': one of schema_hardening, arrow_performance"},
         {{.n_settings = 1}, CA_ERR_INVALID, "the list of settings is NULL"},
@@ -350,9 +365,10 @@ static void test_refresh(void **state)
     write_repository(root);
     g_autofree char *first = build(root, false);
     g_autofree char *store = scratch_path(root, "store");
-    const struct ca_session_options options = {.size = sizeof options, .store = store, .profile = "small"};
-    const struct ca_session_options pinned_options = {
-        .size = sizeof options, .store = store, .run = first, .profile = "small"};
+    const struct ca_session_options options = {
+        .size = sizeof options, .store = store, .profile = "small", .read_only = 1};
+    struct ca_session_options pinned_options = options;
+    pinned_options.run = first;
     ca_session *s = session(&options);
     ca_session *pinned = session(&pinned_options);
     struct ca_error err = {0};
@@ -474,15 +490,74 @@ static void test_user_datasets(void **state)
     options.datasets = datasets;
     s = session(&options);
     assert_ask(s, "SELECT a FROM t_mine", "a\n2\n");
-    /* E1: SQL INSERT through the gate, seen by this session alone. */
+    /* E1: SQL INSERT through the gate, published. */
     assert_ask(s, "INSERT INTO t_mine VALUES (3)", "count\n1\n");
     assert_ask(s, "SELECT a FROM t_mine ORDER BY a", "a\n2\n3\n");
     assert_ask(s, "INSERT INTO t_mine VALUES (NULL)",
                "CA_ERR_CONTRACT: gate 'public.t_mine': column 'a' is null in row 0");
     ca_session_close(s);
+    options.read_only = 1;
     s = session(&options);
-    assert_ask(s, "SELECT a FROM t_mine ORDER BY a", "a\n2\n");
+    assert_ask(s, "SELECT a FROM t_mine ORDER BY a", "a\n2\n3\n");
     ca_session_close(s);
+}
+
+/* E1, decision 19: one writer, whose statements make runs; a reader stays on its own until it is told to move. */
+static void test_writer_and_readers(void **state)
+{
+    const char *root = *state;
+    write_repository(root);
+    contracts_write(root, "graph", "t_mine", "table", "a int64", NULL, NULL);
+    g_autofree char *run = build(root, true);
+    g_autofree char *store = scratch_path(root, "store");
+    const struct ca_session_options reading = {
+        .size = sizeof reading, .store = store, .profile = "small", .read_only = 1};
+    struct ca_session_options writing = reading;
+    writing.read_only = 0;
+    ca_session *reader = session(&reading);
+    ca_session *writer = session(&writing);
+    ca_session *second = NULL;
+    struct ca_error err = {0};
+    assert_int_equal(ca_session_open(&writing, &second, &err), CA_ERR_CONFLICT);
+    g_autofree char *taken = g_strdup_printf("open store '%s' for writing: another process writes to '%s' (process "
+                                             "%ld): wait for it, or use another --store",
+                                             store, store, (long)getpid());
+    assert_string_equal(err.message, taken);
+
+    assert_ask(writer, "INSERT INTO t_mine VALUES (1)", "count\n1\n");
+    assert_ask(writer, "SELECT n_rows FROM registry.datasets WHERE dataset_name = 't_mine'", "n_rows\n1\n");
+    assert_ask(reader, "SELECT a FROM t_mine", "a\n");
+    assert_int_equal(ca_session_refresh(writer, &err), CA_OK);
+    assert_int_equal(ca_session_refresh(reader, &err), CA_OK);
+    assert_ask(reader, "SELECT a FROM t_mine", "a\n1\n");
+
+    /* Runs that are prepared are published as those that are said. */
+    assert_ask(writer, "PREPARE p AS INSERT INTO t_mine VALUES (2)", "");
+    assert_ask(writer, "EXECUTE p", "count\n1\n");
+    assert_ask(writer, "SELECT count(DISTINCT run_id) AS n FROM diagnostics.writes WHERE dataset_name = 't_mine'",
+               "n\n2\n");
+    g_autoptr(GString) text = g_string_new(NULL);
+    assert_int_equal(ca_manifest(writer, answer_add, text, &err), CA_OK);
+    json_t *manifest = json_loads(text->str, 0, NULL);
+    assert_string_equal(json_string_value(json_object_get(manifest, "made_by")), "sql");
+    g_autofree char *last = g_strdup(json_string_value(json_object_get(manifest, "run_id")));
+    json_decref(manifest);
+    g_autofree char *pointer = scratch_read(root, "store/published");
+    assert_string_equal(g_strchomp(pointer), last);
+
+    ca_session_close(writer);
+    second = session(&writing); /* the lock is free again */
+    ca_session_close(second);
+    static const char *const pins[] = {"t_mine=0"};
+    struct ca_session_options pinned = reading;
+    pinned.pins = pins;
+    pinned.n_pins = 1;
+    second = session(&pinned);
+    assert_ask(second, "SELECT a FROM t_mine", "a\n1\n");
+    assert_int_equal(ca_session_refresh(second, &err), CA_OK);
+    assert_ask(second, "SELECT a FROM t_mine", "a\n1\n");
+    ca_session_close(second);
+    ca_session_close(reader);
 }
 
 /* ---- building ------------------------------------------------------------------------------------------------------
@@ -625,6 +700,7 @@ int main(void)
         SCRATCH_TEST(test_refresh),
         SCRATCH_TEST(test_drift),
         SCRATCH_TEST(test_user_datasets),
+        SCRATCH_TEST(test_writer_and_readers),
         SCRATCH_TEST(test_build_refused),
         SCRATCH_TEST(test_build_result_size),
         SCRATCH_TEST(test_doctor),
