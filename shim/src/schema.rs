@@ -6,11 +6,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, FixedSizeListArray, LargeListArray, ListArray, MapArray, RecordBatch, RecordBatchOptions,
-    StructArray, new_null_array,
+    Array, ArrayRef, FixedSizeListArray, Float64Array, LargeListArray, ListArray, MapArray, RecordBatch,
+    RecordBatchOptions, StructArray, new_null_array,
 };
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef, TimeUnit};
+use arrow::error::ArrowError;
 use arrow::util::display::FormatOptions;
 
 use crate::error::{Failure, Outcome, Status};
@@ -300,7 +301,23 @@ pub fn restamp(array: &ArrayRef, to: &DataType) -> Outcome<ArrayRef> {
 
 fn cast(array: &ArrayRef, to: &DataType) -> Outcome<ArrayRef> {
     let options = CastOptions { safe: false, format_options: FormatOptions::default() };
-    Ok(cast_with_options(array, to, &options)?)
+    let out = cast_with_options(array, to, &options)?;
+    if matches!(to, DataType::Float16 | DataType::Float32) {
+        let wide = |a: &ArrayRef| cast_with_options(a, &DataType::Float64, &options);
+        refuse_overflow(&wide(array)?, &wide(&out)?, to)?;
+    }
+    Ok(out)
+}
+
+/// The engine's cast makes an infinity of a number that is out of a float's range, and says nothing.
+fn refuse_overflow(before: &ArrayRef, after: &ArrayRef, to: &DataType) -> Outcome<()> {
+    let (before, after) = (downcast::<Float64Array>(before)?, downcast::<Float64Array>(after)?);
+    for (was, is) in before.iter().flatten().zip(after.iter().flatten()) {
+        if was.is_finite() && is.is_infinite() {
+            return Err(ArrowError::CastError(format!("Can't cast value {was:?} to type {to}")).into());
+        }
+    }
+    Ok(())
 }
 
 fn downcast<T: 'static>(array: &ArrayRef) -> Outcome<&T> {

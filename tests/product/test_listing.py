@@ -3,6 +3,7 @@ compares what files have with what a contract says before a row is read."""
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 from collections.abc import Callable
@@ -13,7 +14,6 @@ import capi
 import polars
 import pyarrow as pa
 import pyarrow.csv
-import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
 from conftest import Program
@@ -253,6 +253,27 @@ def test_a_lossy_cast_is_named_by_the_contract(place: Path, tmp_path: Path) -> N
     declare(own(tmp_path), column.format(", lossy_from: [float64]"), place)
     [row] = rows_of(own(tmp_path), "SELECT a FROM t")
     assert row["a"] == pytest.approx(0.1, rel=1e-6) and row["a"] != 0.1
+
+
+@pytest.mark.parametrize(
+    ("type", "values", "want"),
+    [
+        ("float32", [math.inf, None, -1.25], [math.inf, None, -1.25]),
+        ("int64", [2.5, None, -1.9], [2, None, -1]),
+    ],
+)
+def test_a_lossy_cast_keeps_the_range(
+    type: str, values: list[float | None], want: list[float | None], place: Path, tmp_path: Path
+) -> None:
+    """B10: what is named may lose precision; a value out of range is refused, never an infinity."""
+    column = f"  - {{name: a, type: {type}, nullable: true, doc: d, lossy_from: [float64]}}\n"
+    declare(own(tmp_path), column, place)
+    pq.write_table(pa.table({"a": values}), place / "1.parquet")
+    assert [row["a"] for row in rows_of(own(tmp_path), "SELECT a FROM t")] == want
+    pq.write_table(pa.table({"a": [*values, 1e300]}), place / "1.parquet")
+    message = f"column 'a': .*Can't cast value 1e300 to type {type.capitalize()}"
+    with pytest.raises(pa.ArrowInvalid, match=message):
+        rows_of(own(tmp_path), "SELECT a FROM t")
 
 
 def test_a_files_not_null_is_not_believed(place: Path, tmp_path: Path) -> None:
