@@ -68,13 +68,14 @@ int interrupt_install(struct ca_error *err)
         return cli_fail_errno(err, CA_ERR_IO, errno, "cannot watch for signals");
     fcntl(fds[1], F_SETFL, O_NONBLOCK);
     wake_fd = fds[1];
-    g_thread_unref(g_thread_new("signals", watch, GINT_TO_POINTER(fds[0])));
 
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
+    /* Last: who sees the thread knows that a signal is heard. */
+    g_thread_unref(g_thread_new("signals", watch, GINT_TO_POINTER(fds[0])));
     return CA_OK;
 }
 
