@@ -2,6 +2,7 @@
 WITH bound AS (
     SELECT
         b.file_id,
+        b.path,
         b.ordinal AS binding,
         b.name,
         CASE
@@ -27,6 +28,7 @@ WITH bound AS (
 )
 SELECT
     b.file_id,
+    b.path,
     b.binding,
     CAST(b.rule AS VARCHAR) AS rule,
     b.target_kind,

@@ -16,6 +16,7 @@ global_names AS (
 )
 SELECT
     f.file_id,
+    m.path,
     f.free_name,
     CASE WHEN r.owner_id IS NOT NULL THEN 'star_import' WHEN o.file_id IS NOT NULL THEN 'star_or_builtin' ELSE 'builtin' END AS rule,
     CASE WHEN r.owner_id IS NOT NULL THEN r.target_kind ELSE 'external' END AS target_kind,

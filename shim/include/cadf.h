@@ -201,6 +201,8 @@ struct cadf_options {
     const char *const *setting_values;
     size_t n_settings;
     uint64_t memory_limit_bytes;
+    uint64_t spillable_bytes; /* of these, what sorts and others that can spill hold together; 0: all */
+    uint64_t keep_bytes; /* free memory beyond these goes back after each written query; 0: when the allocator likes */
     const char *spill_dir;
     uint64_t spill_limit_bytes;
     uint32_t n_threads;
@@ -305,6 +307,10 @@ enum cadf_write_mode { CADF_WRITE_APPEND = 0, CADF_WRITE_OVERWRITE = 1 };
  * compression        "zstd(3)", "snappy", ...; NULL: zstd(1)
  * checks             each row must not make one false (null is not false), or CADF_ERR_GATE, nothing written
  * key                columns that should tell rows apart; see is_key_unique
+ * bucket_*           of a query: run it one range of the text column bucket_column after the other, so that joins hold
+ *                    one range at a time. Ranges lie between bucket_bounds (ascending byte by byte); bucket_tables
+ *                    ("schema.table", none: all that have the column) are read by range, the others whole. The host
+ *                    answers for the pieces being the whole. NULL: at once
  */
 struct cadf_write {
     const char *location;
@@ -329,6 +335,11 @@ struct cadf_write {
     size_t n_checks;
     const char *const *key;
     size_t n_key;
+    const char *bucket_column;
+    const char *const *bucket_bounds;
+    size_t n_bucket_bounds;
+    const char *const *bucket_tables;
+    size_t n_bucket_tables;
 };
 
 /* version        the table's version after the commit; n_rows, n_files, n_bytes: what this commit added

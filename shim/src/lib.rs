@@ -17,6 +17,7 @@
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+mod bucket;
 mod catalog;
 mod change;
 mod check;
@@ -33,6 +34,7 @@ mod log;
 mod memory;
 mod output;
 mod plan;
+mod pool;
 mod present;
 mod proof;
 mod query;
@@ -56,6 +58,7 @@ use arrow::ffi::{FFI_ArrowArray, FFI_ArrowSchema};
 use arrow::ffi_stream::FFI_ArrowArrayStream;
 use datafusion::common::ParamValues;
 
+use crate::bucket::Buckets;
 use crate::catalog::CCatalog;
 use crate::error::{CError, Failure, Outcome, Status, panic_text, store};
 use crate::ffi::Incoming;
@@ -157,6 +160,8 @@ pub struct COptions {
     setting_values: *const *const c_char,
     n_settings: usize,
     memory_limit_bytes: u64,
+    spillable_bytes: u64,
+    keep_bytes: u64,
     spill_dir: *const c_char,
     spill_limit_bytes: u64,
     n_threads: u32,
@@ -176,6 +181,8 @@ pub unsafe extern "C" fn cadf_session_open(options: *const COptions, ret: *mut *
             None => Options {
                 settings: Vec::new(),
                 memory_limit_bytes: 0,
+                spillable_bytes: 0,
+                keep_bytes: 0,
                 spill_dir: None,
                 spill_limit_bytes: 0,
                 n_threads: 0,
@@ -186,6 +193,8 @@ pub unsafe extern "C" fn cadf_session_open(options: *const COptions, ret: *mut *
             Some(o) => Options {
                 settings: text::pairs(o.setting_keys, o.setting_values, o.n_settings, "settings")?,
                 memory_limit_bytes: o.memory_limit_bytes,
+                spillable_bytes: o.spillable_bytes,
+                keep_bytes: o.keep_bytes,
                 spill_dir: text::optional(o.spill_dir, "spill_dir")?,
                 spill_limit_bytes: o.spill_limit_bytes,
                 n_threads: o.n_threads,
@@ -548,6 +557,11 @@ pub struct CWrite {
     n_checks: usize,
     key: *const *const c_char,
     n_key: usize,
+    bucket_column: *const c_char,
+    bucket_bounds: *const *const c_char,
+    n_bucket_bounds: usize,
+    bucket_tables: *const *const c_char,
+    n_bucket_tables: usize,
 }
 
 /// `struct cadf_written`.
@@ -622,6 +636,15 @@ impl CWrite {
     fn key(&self) -> Outcome<Vec<String>> {
         text::list(self.key, self.n_key, "key columns")
     }
+
+    fn buckets(&self) -> Outcome<Option<Buckets>> {
+        let Some(column) = text::optional(self.bucket_column, "bucket column")? else { return Ok(None) };
+        Ok(Some(Buckets {
+            column,
+            bounds: text::list(self.bucket_bounds, self.n_bucket_bounds, "bucket bounds")?,
+            tables: text::list(self.bucket_tables, self.n_bucket_tables, "bucket tables")?,
+        }))
+    }
 }
 
 fn write_of(write: *const CWrite) -> Outcome<WriteOptions> {
@@ -677,11 +700,14 @@ pub unsafe extern "C" fn cadf_delta_write_query(
         let core = core_of(session)?;
         core.refuse_when_read_only("writing a table")?;
         let options = write_of(write)?;
+        // SAFETY: write_of has looked at it.
+        let buckets = unsafe { write.as_ref() }.map(CWrite::buckets).transpose()?.flatten();
         let sql = text::sized(sql, n_sql_bytes, "sql")?;
         let params = params_of(params)?;
         let cancel = cancel_of(cancel);
         let engine = Arc::clone(&core.engine);
-        let written = engine.run_cancelable(cancel.as_ref(), write::write_query(core, options, sql, params))?;
+        let written =
+            engine.run_cancelable(cancel.as_ref(), write::write_query(core, options, sql, params, buckets))?;
         put_if(ret, CWritten::from(written));
         Ok(())
     })

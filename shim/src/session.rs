@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use datafusion::catalog::TableProvider;
 use datafusion::common::{ParamValues, TableReference};
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
@@ -21,6 +21,7 @@ use crate::catalog::{CCatalog, HostCatalog};
 use crate::error::{Failure, Outcome};
 use crate::factory;
 use crate::memory::{CATALOG, MemoryCatalog, MemorySchema, SCHEMA};
+use crate::pool::SharedPool;
 use crate::runtime::Engine;
 use crate::table::ContractTable;
 use crate::view::View;
@@ -60,6 +61,10 @@ impl Shared {
 pub struct Options {
     pub settings: Vec<(String, String)>,
     pub memory_limit_bytes: u64,
+    /// Of these, what those who can spill may hold together; 0: all.
+    pub spillable_bytes: u64,
+    /// Free memory beyond these goes back to the machine after each write; 0: in the allocator's own time.
+    pub keep_bytes: u64,
     pub spill_dir: Option<String>,
     pub spill_limit_bytes: u64,
     pub n_threads: u32,
@@ -76,6 +81,7 @@ pub struct Core {
     pub memory: Arc<MemorySchema>,
     pub shared: Arc<Shared>,
     _catalog: Option<Arc<HostCatalog>>,
+    pub keep_bytes: u64,
     pub read_only: bool,
     pub fixed_settings: Vec<String>,
     pub engine: Arc<Engine>,
@@ -137,6 +143,7 @@ impl Core {
             shared,
             _catalog: catalog,
             read_only: options.read_only,
+            keep_bytes: options.keep_bytes,
             fixed_settings: options.fixed_settings.clone(),
             engine,
         };
@@ -186,8 +193,14 @@ fn environment(options: &Options) -> Outcome<RuntimeEnvBuilder> {
     let mut builder = RuntimeEnvBuilder::new().with_object_list_cache_limit(0);
     if options.memory_limit_bytes > 0 {
         let limit = usize::try_from(options.memory_limit_bytes).unwrap_or(usize::MAX);
-        let pool = TrackConsumersPool::new(FairSpillPool::new(limit), NAMED_CONSUMERS);
-        builder = builder.with_memory_pool(Arc::new(pool));
+        let pool: Arc<dyn MemoryPool> = match options.spillable_bytes {
+            0 => Arc::new(TrackConsumersPool::new(FairSpillPool::new(limit), NAMED_CONSUMERS)),
+            bytes => {
+                let spillable = usize::try_from(bytes).unwrap_or(usize::MAX);
+                Arc::new(TrackConsumersPool::new(SharedPool::new(limit, spillable), NAMED_CONSUMERS))
+            }
+        };
+        builder = builder.with_memory_pool(pool);
     }
     let mut disk = DiskManagerBuilder::default();
     if let Some(directory) = &options.spill_dir {

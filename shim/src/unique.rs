@@ -10,10 +10,17 @@ use datafusion::common::hash_utils::{QualityRandomState, create_hashes};
 use crate::error::{Failure, Outcome};
 use crate::schema::index_by_name;
 
+/// Hashes apart by their first byte, so that memory grows in small steps and never holds all of them twice.
+const N_PARTS: usize = 256;
+
 #[derive(Debug)]
 pub struct KeyHashes {
     columns: Vec<usize>,
-    hashes: Mutex<Vec<u64>>,
+    parts: Mutex<Vec<Vec<u64>>>,
+}
+
+fn part_of(hash: u64) -> usize {
+    usize::from(hash.to_be_bytes()[0])
 }
 
 impl KeyHashes {
@@ -31,20 +38,27 @@ impl KeyHashes {
             }
             columns.push(*index);
         }
-        Ok((!columns.is_empty()).then(|| KeyHashes { columns, hashes: Mutex::new(Vec::new()) }))
+        Ok((!columns.is_empty()).then(|| KeyHashes { columns, parts: Mutex::new(vec![Vec::new(); N_PARTS]) }))
     }
 
     pub fn pass(&self, batch: &RecordBatch) -> Outcome<()> {
         let mut hashes = vec![0; batch.num_rows()];
         create_hashes(self.columns.iter().map(|i| batch.column(*i)), &QualityRandomState::with_seed(0), &mut hashes)
             .map_err(Failure::running)?;
-        self.hashes.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&hashes);
+        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        for hash in hashes {
+            if let Some(part) = parts.get_mut(part_of(hash)) {
+                part.push(hash);
+            }
+        }
         Ok(())
     }
 
     pub fn is_unique(&self) -> bool {
-        let mut hashes = std::mem::take(&mut *self.hashes.lock().unwrap_or_else(PoisonError::into_inner));
-        hashes.sort_unstable();
-        hashes.windows(2).all(|pair| pair[0] != pair[1])
+        let parts = std::mem::take(&mut *self.parts.lock().unwrap_or_else(PoisonError::into_inner));
+        parts.into_iter().all(|mut hashes| {
+            hashes.sort_unstable();
+            hashes.windows(2).all(|pair| pair[0] != pair[1])
+        })
     }
 }

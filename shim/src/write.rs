@@ -40,10 +40,12 @@ use parquet::basic::{Compression, Encoding};
 use parquet::file::properties::WriterProperties;
 use parquet::schema::types::ColumnPath;
 
+use crate::bucket::Buckets;
 use crate::check::Checks;
 use crate::delta;
 use crate::error::{Failure, Outcome, Status};
 use crate::gate::{Gate, SharedTally, Tally};
+use crate::pool::give_back;
 use crate::rules::Check;
 use crate::schema::{drift, index_by_name, stored};
 use crate::session::Core;
@@ -554,12 +556,18 @@ pub async fn write_query(
     options: WriteOptions,
     sql: String,
     params: Option<datafusion::common::ParamValues>,
+    buckets: Option<Buckets>,
 ) -> Outcome<Written> {
     let plan = core.plan(&sql, params).await?;
     if crate::query::changes_something(&plan) {
         return Err(Failure::invalid("only a query can be written to a table"));
     }
     let state = core.state();
-    let physical = state.create_physical_plan(&plan).await.map_err(Failure::planning)?;
-    write(state, options, Rows::Plan(physical)).await
+    let physical = match buckets {
+        Some(buckets) => buckets.plan(&state, plan).await?,
+        None => state.create_physical_plan(&plan).await.map_err(Failure::planning)?,
+    };
+    let written = write(state, options, Rows::Plan(physical)).await;
+    give_back(core.keep_bytes);
+    written
 }

@@ -35,6 +35,7 @@ struct build {
     struct extract_result extract;
     GArray *outputs;
     struct carry *carried;
+    GPtrArray *bounds;
     const char *stage;
 };
 
@@ -45,6 +46,7 @@ static void build_done(struct build *b)
         stage_output_done(&g_array_index(b->outputs, struct stage_output, i));
     g_clear_pointer(&b->outputs, g_array_unref);
     carry_free(b->carried);
+    g_clear_pointer(&b->bounds, g_ptr_array_unref);
     extract_result_done(&b->extract);
     repo_scan_close(b->scan);
     catalog_close(b->catalog);
@@ -123,6 +125,7 @@ static int build_open(struct build *b, struct ca_error *err)
         .diag = b->diag,
     };
     c.engine.spill_dir = b->tmp;
+    c.engine.is_frugal = true;
     CA_TRY(catalog_open(&c, &b->catalog, err));
     return CA_OK;
 }
@@ -173,6 +176,22 @@ static char *model_reads(const struct compile_model *m)
     return g_string_free(reads, FALSE);
 }
 
+/* Paths that cut the files into pieces of some bytes each. */
+static void find_bounds(struct build *b)
+{
+    uint64_t piece_bytes = engine_bucket_bytes(catalog_engine(b->catalog));
+    uint64_t n_bytes = 0;
+    b->bounds = g_ptr_array_new();
+    for (size_t i = 0; i < repo_scan_n_entries(b->scan); i++) {
+        const struct repo_entry *entry = repo_scan_entry(b->scan, i);
+        if (n_bytes >= piece_bytes) {
+            g_ptr_array_add(b->bounds, entry->path);
+            n_bytes = 0;
+        }
+        n_bytes += (uint64_t)MAX(entry->size_bytes, 0);
+    }
+}
+
 /* What the plan read and ran, before it runs. */
 static int record_plans(struct build *b, struct ca_error *err)
 {
@@ -211,6 +230,9 @@ static int build_tables(struct build *b, struct ca_error *err)
     CA_TRY(carry_new(b->store, &stage, &b->carried, err));
     CA_TRY(compile_plan_init(&b->plan, b->catalog, err));
     CA_TRY(record_plans(b, err));
+    find_bounds(b);
+    stage.bounds = (const char *const *)b->bounds->pdata;
+    stage.n_bounds = b->bounds->len;
     b->stage = "extract";
     CA_TRY(extract_run(b->options, b->scan, &stage, on_file, b, &b->extract, err));
     CA_TRY(stage_run(&stage, &b->plan, err));

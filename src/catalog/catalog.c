@@ -668,6 +668,7 @@ static int write_checked(struct catalog *c, const struct catalog_write *w, struc
     e.location = w->location;
     e.schema = declared;
     e.mode = w->mode;
+    e.buckets = w->buckets;
     e.app_id = w->app_id;
     e.app_version = w->app_version;
     return w->sql ? engine_write_query(c->engine, &e, w->sql, NULL, w->cancel, &ret->commit, err)

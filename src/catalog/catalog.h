@@ -162,8 +162,8 @@ int catalog_params_fingerprint(struct catalog *c, const char *name, char ret[FIN
 
 /* Write through the gate: the contract's schema, order of columns, NOT NULL and checks (those of nested views too) hold
  * for every row, or nothing is committed. Exactly one of sql and stream; a stream is taken. `app_id` with app_version:
- * a repeated run does not double rows. The new version is not pinned: the caller does that when the whole write is
- * accepted. */
+ * a repeated run does not double rows. `buckets`: of sql, NULL: at once. The new version is not pinned: the caller does
+ * that when the whole write is accepted. */
 struct catalog_write {
     const char *schema;
     const char *name;
@@ -171,6 +171,7 @@ struct catalog_write {
     enum engine_write_mode mode;
     const char *sql;
     struct ArrowArrayStream *stream;
+    const struct engine_buckets *buckets;
     const char *app_id;
     int64_t app_version;
     struct engine_cancel *cancel;

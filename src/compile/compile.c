@@ -31,6 +31,7 @@ static void compile_model_free(struct compile_model *m)
     if (!m)
         return;
     g_clear_pointer(&m->reads, g_ptr_array_unref);
+    g_clear_pointer(&m->bucket_inputs, g_ptr_array_unref);
     g_free(m->run_sql);
     g_free(m->plan_fingerprint);
     g_free(m);
@@ -150,6 +151,28 @@ static int compile_check_storage(const struct contract *contract, struct ca_erro
                    contract->storage.format ? contract->storage.format : "");
 }
 
+/* Whether the model may run for some files at a time, as its contract says. */
+static int compile_buckets(struct catalog *c, const struct contract *contract, struct compile_model *m,
+                           struct ca_error *err)
+{
+    m->is_bucketed = contract->is_file_local || contract->bucket_inputs.n > 0;
+    for (size_t i = 0; i < contract->bucket_inputs.n; i++) {
+        struct catalog_entry input;
+        CA_TRY(catalog_lookup(c, contract->bucket_inputs.items[i], &input, err));
+        g_autofree char *key = g_strconcat(input.schema, ".", input.name, NULL);
+        guint at = 0;
+        if (!g_ptr_array_find_with_equal_func(m->reads, key, g_str_equal, &at))
+            return ca_fail(err, CA_ERR_CONTRACT, "bucket_inputs names '%s', which the model does not read", key);
+        const struct contract *read = NULL;
+        CA_TRY(catalog_contract(c, input.schema, input.name, &read, err));
+        if (!contract_column(read, CONTRACT_FILE_COLUMN))
+            return ca_fail(err, CA_ERR_CONTRACT, "bucket_inputs names '%s', which has no column '%s'", key,
+                           CONTRACT_FILE_COLUMN);
+        g_ptr_array_add(m->bucket_inputs, g_steal_pointer(&key));
+    }
+    return CA_OK;
+}
+
 static int compile_model_new(struct catalog *c, const struct catalog_entry *entry, struct compile_model **ret,
                              struct ca_error *err)
 {
@@ -160,6 +183,7 @@ static int compile_model_new(struct catalog *c, const struct catalog_entry *entr
     m->stage = entry->stage;
     m->sql = entry->sql;
     m->reads = g_ptr_array_new_with_free_func(g_free);
+    m->bucket_inputs = g_ptr_array_new_with_free_func(g_free);
     const struct contract *contract = NULL;
     int rc = catalog_contract(c, entry->schema, entry->name, &contract, err);
     if (rc == CA_OK)
@@ -171,6 +195,8 @@ static int compile_model_new(struct catalog *c, const struct catalog_entry *entr
         m->run_sql = compile_run_sql(contract, statement);
         rc = engine_query_tables(e, m->run_sql, /* through_views= */ true, add_read, m->reads, err);
     }
+    if (rc == CA_OK)
+        rc = compile_buckets(c, contract, m, err);
     if (rc == CA_OK)
         rc = compile_fingerprint(e, m->run_sql, &m->plan_fingerprint, err);
     if (rc == CA_OK)

@@ -20,6 +20,8 @@
 
 /* schema, name, stage, sql   borrowed from the catalog
  * reads            "schema.name" of every stored dataset that the plan reads, sorted; owned
+ * is_bucketed      its rows may be had for some files at a time
+ * bucket_inputs    "schema.name" of what is then read so, the rest is read whole; empty: everything with a path; owned
  * run_sql          what is executed: the model's columns in the contract's order, rows in the contract's order; owned
  * plan_fingerprint of the unoptimized plan, salted with the engine's version: XXH3-128, hex; owned */
 struct compile_model {
@@ -28,6 +30,8 @@ struct compile_model {
     const char *stage;
     const char *sql;
     GPtrArray *reads;
+    bool is_bucketed;
+    GPtrArray *bucket_inputs;
     char *run_sql;
     char *plan_fingerprint;
 };

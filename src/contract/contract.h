@@ -156,6 +156,9 @@ struct contract_pair {
     int column;
 };
 
+/* The column that says of which file a row is. */
+#define CONTRACT_FILE_COLUMN "path"
+
 /* Key order is the file's; renderings sort where order means nothing. */
 struct contract_pairs {
     struct contract_pair *items;
@@ -281,7 +284,8 @@ struct contract {
     bool evolution_default;
     struct contract_view *views;
     size_t n_views;
-    bool is_file_local;
+    bool is_file_local; /* by CONTRACT_FILE_COLUMN */
+    struct contract_names bucket_inputs;
     char *engine;
     struct contract_pairs metadata;
 };

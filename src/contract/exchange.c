@@ -268,8 +268,9 @@ static struct yaml_node *ordered_field(struct yaml_node *field)
 static struct yaml_node *ordered_contract(struct yaml_node *map)
 {
     static const char *const first[] = {"dataset", "version", "kind", "doc", "extract", "columns", NULL};
-    static const char *const last[] = {"keys",  "order",     "partition_by", "checks", "storage",  "scan",
-                                       "views", "evolution", "file_local",   "engine", "metadata", NULL};
+    static const char *const last[] = {"keys",  "order",     "partition_by", "checks",        "storage", "scan",
+                                       "views", "evolution", "file_local",   "bucket_inputs", "engine",  "metadata",
+                                       NULL};
     for (size_t i = 0; i < map->n_items; i++) {
         for (size_t j = 0; strcmp(map->keys[i]->text, "columns") == 0 && j < map->items[i]->n_items; j++)
             map->items[i]->items[j] = ordered_field(map->items[i]->items[j]);

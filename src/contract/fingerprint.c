@@ -159,6 +159,7 @@ char *contract_canonical_json(const struct contract *c)
     json_object_set_new(root, "views", views_json(c));
     json_object_set_new(root, "engine", text_json(c->engine));
     json_object_set_new(root, "file_local", json_boolean(c->is_file_local));
+    json_object_set_new(root, "bucket_inputs", names_json(&c->bucket_inputs));
     json_object_set_new(root, "metadata", pairs_json(&c->metadata));
     char *text = json_dumps(root, JSON_SORT_KEYS | JSON_COMPACT);
     json_decref(root);

@@ -866,6 +866,7 @@ static const struct key_spec top_specs[] = {
     {"evolution", read_evolution, 0, true},
     {"views", read_views, 0, false},
     {"file_local", read_bool, offsetof(struct contract, is_file_local), false},
+    {"bucket_inputs", read_names, offsetof(struct contract, bucket_inputs), false},
     {"engine", read_engine, offsetof(struct contract, engine), false},
     {"metadata", read_metadata, offsetof(struct contract, metadata), false},
 };

@@ -9,6 +9,8 @@ struct cadf_write engine_write_door(const struct engine_write *w, struct cadf_ch
 {
     for (size_t i = 0; i < w->n_checks; i++)
         checks[i] = (struct cadf_check){w->checks[i].name, w->checks[i].unnest, w->checks[i].sql};
+    static const struct engine_buckets none;
+    const struct engine_buckets *buckets = w->buckets ? w->buckets : &none;
     return (struct cadf_write){
         .location = w->location,
         .schema = w->schema,
@@ -27,6 +29,11 @@ struct cadf_write engine_write_door(const struct engine_write *w, struct cadf_ch
         .n_checks = w->n_checks,
         .key = w->key,
         .n_key = w->n_key,
+        .bucket_column = buckets->column,
+        .bucket_bounds = buckets->bounds,
+        .n_bucket_bounds = buckets->n_bounds,
+        .bucket_tables = buckets->tables,
+        .n_bucket_tables = buckets->n_tables,
         .property_keys = w->property_keys,
         .property_values = w->property_values,
         .n_properties = w->n_properties,

@@ -281,6 +281,8 @@ int engine_open(const struct engine_options *options, struct engine **ret, struc
         .setting_values = (const char *const *)e->profile.values->pdata,
         .n_settings = e->profile.keys->len,
         .memory_limit_bytes = e->profile.memory_limit_bytes,
+        .spillable_bytes = options->is_frugal ? e->profile.spillable_bytes : 0,
+        .keep_bytes = options->is_frugal ? e->profile.keep_bytes : 0,
         .spill_dir = options->spill_dir,
         .spill_limit_bytes = e->profile.spill_limit_bytes,
         .n_threads = e->profile.n_threads,
@@ -325,6 +327,11 @@ int engine_setting(struct engine *e, const char *key, char **ret, struct ca_erro
     struct cadf_error door_error = {0};
     *ret = NULL;
     return engine_result(cadf_setting(e->session, key, setting_take, ret, &door_error), &door_error, err);
+}
+
+uint64_t engine_bucket_bytes(const struct engine *e)
+{
+    return e->profile.bucket_bytes;
 }
 
 const char *engine_profile_json(const struct engine *e)

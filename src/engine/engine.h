@@ -54,7 +54,18 @@ struct engine_check {
     const char *sql;
 };
 
-/* See struct cadf_write: `schema` is what the gate demands of every batch. Everything is borrowed. */
+/* A query that is run one range of a text column after the other (see struct cadf_write): between ascending `bounds`,
+ * of `tables` ("schema.name"; none: of all that have the column). */
+struct engine_buckets {
+    const char *column;
+    const char *const *bounds;
+    size_t n_bounds;
+    const char *const *tables;
+    size_t n_tables;
+};
+
+/* See struct cadf_write: `buckets` NULL is a query at once; `schema` is what the gate demands of every batch.
+ * Everything is borrowed. */
 struct engine_write {
     const char *location;
     const struct ArrowSchema *schema;
@@ -78,6 +89,7 @@ struct engine_write {
     size_t n_checks;
     const char *const *key;
     size_t n_key;
+    const struct engine_buckets *buckets;
 };
 
 /* What SQL keeps to when it writes a stored table (struct cadf_rules). `write` says how; its location is where the
@@ -151,6 +163,7 @@ struct engine_catalog {
  * settings   "key=value", applied last, a later one over an earlier one
  * profile_source, preset_source, setting_sources
  *            where each was said ("project file"), for messages and reports; NULL: an option
+ * is_frugal  sorts spill early and free memory goes back: for long work that is to hold no more as its input grows
  * spill_dir  NULL: the system's
  * catalog    copied; data must outlive the engine */
 struct engine_options {
@@ -162,6 +175,7 @@ struct engine_options {
     const char *const *setting_sources;
     size_t n_settings;
     const char *spill_dir;
+    bool is_frugal;
     bool is_read_only;
     const struct engine_catalog *catalog;
 };
@@ -171,6 +185,9 @@ void engine_close(struct engine *e);
 
 /* Versions of engine, storage, Arrow and shim: a JSON object. */
 void engine_versions(engine_text_fn sink, void *data);
+
+/* Bytes of source text that a model reads at a time where it depends on single files. */
+uint64_t engine_bucket_bytes(const struct engine *e);
 
 /* What the profile and preset came to: name, memory limit, the settings they made, as a JSON object. */
 const char *engine_profile_json(const struct engine *e);

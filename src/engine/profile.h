@@ -13,6 +13,9 @@
 
 /* keys, values, sources   settings in order of application, owned; the last of a key holds
  * memory_limit_bytes of the engine's pool
+ * spillable_bytes    of these, what sorts and others that can spill hold together in a frugal session
+ * keep_bytes         of memory that such a session may hold without need
+ * bucket_bytes       of source text that a model reads at a time where it depends on single files
  * spill_limit_bytes  of its temporary files
  * n_threads          of its runtime
  * profile, preset    their names, and where each was said
@@ -22,6 +25,9 @@ struct engine_profile {
     GPtrArray *values;
     GPtrArray *sources;
     uint64_t memory_limit_bytes;
+    uint64_t spillable_bytes;
+    uint64_t keep_bytes;
+    uint64_t bucket_bytes;
     uint64_t spill_limit_bytes;
     uint32_t n_threads;
     char *profile;

@@ -17,8 +17,8 @@ void stage_record(struct diag *diag, const struct stage_output *o)
 
 /* Write, pin, prove. On success *out is the caller's. */
 static int stage_output_new(const struct stage_options *options, const char *schema, const char *name, const char *sql,
-                            struct ArrowArrayStream *stream, const char *plan_fingerprint, struct stage_output *out,
-                            struct ca_error *err)
+                            const struct engine_buckets *buckets, struct ArrowArrayStream *stream,
+                            const char *plan_fingerprint, struct stage_output *out, struct ca_error *err)
 {
     *out = (struct stage_output){.schema = schema, .name = name, .plan_fingerprint = plan_fingerprint};
     out->location = options->location(options->location_data, schema, name, err);
@@ -34,6 +34,7 @@ static int stage_output_new(const struct stage_options *options, const char *sch
         .mode = ENGINE_OVERWRITE,
         .sql = sql,
         .stream = stream,
+        .buckets = buckets,
         .app_id = options->app_id,
         .app_version = 1,
         .cancel = options->cancel,
@@ -55,7 +56,7 @@ int stage_write(const struct stage_options *options, const char *schema, const c
                 struct ArrowArrayStream *stream, const char *plan_fingerprint, struct ca_error *err)
 {
     struct stage_output out;
-    CA_TRY(stage_output_new(options, schema, name, sql, stream, plan_fingerprint, &out, err));
+    CA_TRY(stage_output_new(options, schema, name, sql, NULL, stream, plan_fingerprint, &out, err));
     if (options->diag)
         stage_record(options->diag, &out);
     g_array_append_val(options->outputs, out);
@@ -156,8 +157,16 @@ static int run_task(const struct run *r, struct task *t)
 {
     gint64 started_us = g_get_monotonic_time();
     const struct compile_model *m = t->model;
-    int rc =
-        stage_output_new(r->options, m->schema, m->name, m->run_sql, NULL, m->plan_fingerprint, &t->out, &t->error);
+    struct engine_buckets buckets = {
+        .column = CONTRACT_FILE_COLUMN,
+        .bounds = r->options->bounds,
+        .n_bounds = r->options->n_bounds,
+        .tables = (const char *const *)m->bucket_inputs->pdata,
+        .n_tables = m->bucket_inputs->len,
+    };
+    bool is_cut = m->is_bucketed && buckets.n_bounds > 0;
+    int rc = stage_output_new(r->options, m->schema, m->name, m->run_sql, is_cut ? &buckets : NULL, NULL,
+                              m->plan_fingerprint, &t->out, &t->error);
     t->elapsed_us = g_get_monotonic_time() - started_us;
     return rc == CA_OK ? CA_OK : ca_fail_context(&t->error, rc, "model '%s.%s'", m->schema, m->name);
 }

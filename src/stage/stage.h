@@ -31,6 +31,8 @@ void stage_record(struct diag *diag, const struct stage_output *o);
  * advance     called when a model starts and at the end, one call at a time, from any thread: how many models of the
  *             stage that is worked on are done; may be NULL
  * outputs     GArray of struct stage_output that results are appended to
+ * bounds      paths that cut the files, in order, into pieces of like size: models that depend on single files run for
+ *             one piece after the other
  * app_id      application transaction of the run
  * diag        model_runs, handshakes and writes go here; NULL: the caller records each output, in an order of its own
  */
@@ -40,6 +42,8 @@ struct stage_options {
     void *location_data;
     void (*advance)(void *data, const char *stage, guint n_done, guint n_total);
     void *advance_data;
+    const char *const *bounds;
+    size_t n_bounds;
     GArray *outputs;
     const char *app_id;
     struct diag *diag;

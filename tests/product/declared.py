@@ -169,6 +169,7 @@ def canonical_json(c: Node, stage: str) -> str:
         "extract": None,
         "views": {},
         "file_local": c.get("file_local", False),
+        "bucket_inputs": c.get("bucket_inputs", []),
         "engine": c.get("engine"),
         **{key: c[key] for key in ("dataset", "version", "kind")},
         **{key: c.get(key, []) for key in ("order", "partition_by")},

@@ -161,6 +161,30 @@ static void test_refused(void **state)
     }
 }
 
+/* Decision 18: what is read for some files at a time is read at all, and says of which file its rows are. */
+static void test_bucket_inputs(void **state)
+{
+    static const struct {
+        const char *inputs;
+        const char *message;
+    } cases[] = {
+        {"t_b", "model 'public.t_a': bucket_inputs names 'public.t_b', which has no column 'path'"},
+        {"modules", "model 'public.t_a': bucket_inputs names 'public.modules', which the model does not read"},
+    };
+    const char *root = *state;
+    contracts_write(root, "normalize", "t_b", "table", "a int64", NULL, "SELECT CAST(1 AS BIGINT) AS a");
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *rest = g_strdup_printf("order: [a]\nbucket_inputs: [%s]\n", cases[i].inputs);
+        contracts_write(root, "relate", "t_a", "table", "a int64", rest, "SELECT a FROM t_b");
+        struct catalog *c = NULL;
+        struct compile_plan p = {0};
+        struct ca_error err = {0};
+        assert_int_equal(plan_of(root, &c, &p, &err), CA_ERR_CONTRACT);
+        assert_string_equal(err.message, cases[i].message);
+        catalog_close(c);
+    }
+}
+
 /* Found here: a model stored as parquet was written as Delta into the store, and its table stayed empty. */
 static void test_storage(void **state)
 {
@@ -255,8 +279,9 @@ static void test_stages(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SCRATCH_TEST(test_order),   SCRATCH_TEST(test_refused),     SCRATCH_TEST(test_storage),
-        SCRATCH_TEST(test_run_sql), SCRATCH_TEST(test_fingerprint), cmocka_unit_test(test_stages),
+        SCRATCH_TEST(test_order),      SCRATCH_TEST(test_refused), SCRATCH_TEST(test_bucket_inputs),
+        SCRATCH_TEST(test_storage),    SCRATCH_TEST(test_run_sql), SCRATCH_TEST(test_fingerprint),
+        cmocka_unit_test(test_stages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

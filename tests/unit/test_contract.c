@@ -201,7 +201,7 @@ static void test_bad_keys_are_refused_with_line_and_column(void **state)
     static const struct bad_case cases[] = {
         {"version: 1", "version: 1\nvesion: 2", CA_ERR_SYNTAX,
          "t.yaml:3:1: unknown key 'vesion' in a contract; known are dataset, version, kind, doc, columns, keys, order, "
-         "partition_by, checks, storage, scan, extract, evolution, views, file_local, engine, metadata"},
+         "partition_by, checks, storage, scan, extract, evolution, views, file_local, bucket_inputs, engine, metadata"},
         {"version: 1", "version: 1\nversion: 2", CA_ERR_SYNTAX,
          "t.yaml:3:1: key 'version' occurs twice, first at line 2"},
         {"version: 1", "version: one", CA_ERR_SYNTAX, "t.yaml:2:10: key 'version': expected an integer from 1"},
@@ -988,7 +988,8 @@ static void test_canonical_json(void **state)
     g_autofree char *json = contract_canonical_json(c);
     assert_string_equal(
         json,
-        "{\"checks\":{},\"columns\":[{\"default\":null,\"evolution\":{},\"lossy_from\":[],\"metadata\":{},\"name\":"
+        "{\"bucket_inputs\":[],\"checks\":{},"
+        "\"columns\":[{\"default\":null,\"evolution\":{},\"lossy_from\":[],\"metadata\":{},\"name\":"
         "\"id\","
         "\"nullable\":false,\"type\":\"int64\"}],\"dataset\":\"t\",\"engine\":null,\"evolution\":{\"add_nullable\":"
         "\"refuse\",\"add_required\":\"refuse\",\"drop\":"

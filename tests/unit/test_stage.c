@@ -192,6 +192,45 @@ static void test_write(void **state)
     run_done(&r);
 }
 
+/* Decision 18: what depends on single files runs for some of them at a time; the rows come in the contract's order,
+ * whether it begins with the path or not. `n_seen` lies: it tells over which rows the query ran. */
+static void test_buckets(void **state)
+{
+    static const struct {
+        const char *order;
+        const char *buckets;
+        const char *answer;
+    } cases[] = {
+        {"path", "", "path,n_seen,n_all\na,4,4\nb,4,4\nc,4,4\nd,4,4\n"},
+        {"path", "file_local: true\n", "path,n_seen,n_all\na,1,1\nb,2,2\nc,2,2\nd,1,1\n"},
+        {"path", "bucket_inputs: [t_files]\n", "path,n_seen,n_all\na,1,4\nb,2,4\nc,2,4\nd,1,4\n"},
+        {"n_seen, path", "bucket_inputs: [t_files]\n", "path,n_seen,n_all\na,1,4\nd,1,4\nb,2,4\nc,2,4\n"},
+    };
+    static const char *const bounds[] = {"b", "d"};
+    const char *root = *state;
+    contracts_write(root, "normalize", "t_files", "table", "path utf8", NULL,
+                    "SELECT path FROM (VALUES ('c'), ('a'), ('d'), ('b')) AS v(path)");
+    contracts_write(root, "normalize", "t_others", "table", "path utf8", NULL, "SELECT path FROM t_files");
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *rest =
+            g_strdup_printf("keys: {primary: [path]}\norder: [%s]\n%s", cases[i].order, cases[i].buckets);
+        contracts_write(root, "relate", "t_seen", "table", "path utf8, n_seen int64, n_all int64", rest,
+                        "SELECT f.path, count(*) OVER () AS n_seen, o.n AS n_all FROM t_files f "
+                        "CROSS JOIN (SELECT count(*) AS n FROM t_others) o");
+        struct run r;
+        struct ca_error err = {0};
+        run_init(&r, root);
+        g_autofree char *app_id = g_strdup_printf("case %zu", i);
+        r.options.app_id = app_id;
+        r.options.bounds = bounds;
+        r.options.n_bounds = G_N_ELEMENTS(bounds);
+        if (stage_run(&r.options, &r.own, &err) != CA_OK)
+            fail_msg("case %zu: %s", i, err.message);
+        assert_answer(catalog_engine(r.catalog), "SELECT path, n_seen, n_all FROM t_seen", cases[i].answer);
+        run_done(&r);
+    }
+}
+
 /* A canceled run says so. */
 static void test_cancel(void **state)
 {
@@ -215,10 +254,8 @@ static void test_cancel(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SCRATCH_TEST(test_run),
-        SCRATCH_TEST(test_failures),
-        SCRATCH_TEST(test_write),
-        SCRATCH_TEST(test_cancel),
+        SCRATCH_TEST(test_run),     SCRATCH_TEST(test_failures), SCRATCH_TEST(test_write),
+        SCRATCH_TEST(test_buckets), SCRATCH_TEST(test_cancel),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,186 @@
+//! bucket.rs — a query run piece by piece: one range of a text column after the other.
+//!
+//! Joins hold their build side (DataFusion 55.2 never spills it), so a query over a whole repository holds what the repository has.
+//! Where its rows depend on one file each, it can be asked for some files at a time; the pieces together are the same rows.
+//!
+//! ```text
+//! order begins with the column:  for each range  sort(query(range))            one behind the other
+//! it does not:                   sort(for each range  query(range))            the sort spills
+//! ```
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::compute::SortOptions;
+use arrow::datatypes::SchemaRef;
+use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
+use datafusion::common::{DataFusionError, Result, internal_err};
+use datafusion::execution::{SendableRecordBatchStream, SessionState, TaskContext};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Sort, TableScan, col, lit};
+use datafusion::physical_expr::{EquivalenceProperties, LexOrdering, Partitioning, PhysicalExpr, PhysicalSortExpr};
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion::physical_plan::sorts::sort::SortExec;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, ReplaceChildrenOptions, execute_stream,
+};
+use futures::{StreamExt, TryStreamExt};
+
+use crate::error::{Failure, Outcome};
+use crate::session::resolve;
+
+/// Ranges of `column` that cover every value: below the first bound, between two, from the last one on.
+#[derive(Debug, Clone, Default)]
+pub struct Buckets {
+    pub column: String,
+    /// Ascending, byte by byte.
+    pub bounds: Vec<String>,
+    /// "schema.table" of what is read range by range, the rest is read whole; empty: whatever has the column.
+    pub tables: Vec<String>,
+}
+
+impl Buckets {
+    fn count(&self) -> usize {
+        self.bounds.len() + 1
+    }
+
+    fn is_cut(&self, state: &SessionState, scan: &TableScan) -> bool {
+        if scan.source.schema().field_with_name(&self.column).is_err() {
+            return false;
+        }
+        let (_, schema, table) = resolve(state, &scan.table_name);
+        self.tables.is_empty() || self.tables.contains(&format!("{schema}.{table}"))
+    }
+
+    /// The rows of `scan` in one range.
+    fn cut(&self, scan: TableScan, index: usize) -> Result<LogicalPlan> {
+        let column = col(datafusion::common::Column::new(Some(scan.table_name.clone()), self.column.clone()));
+        let from = index.checked_sub(1).and_then(|i| self.bounds.get(i)).map(|b| column.clone().gt_eq(lit(b.clone())));
+        let to = self.bounds.get(index).map(|b| column.clone().lt(lit(b.clone())));
+        // Rows without a value belong to the first range.
+        let to = to.map(|to| if index == 0 { to.or(column.is_null()) } else { to });
+        let scan = LogicalPlanBuilder::from(LogicalPlan::TableScan(scan));
+        match datafusion::logical_expr::utils::conjunction(from.into_iter().chain(to)) {
+            Some(range) => scan.filter(range)?.build(),
+            None => scan.build(),
+        }
+    }
+
+    fn restrict(&self, state: &SessionState, plan: &LogicalPlan, index: usize) -> Result<LogicalPlan> {
+        let cut = plan.clone().transform_up_with_subqueries(|node| match node {
+            LogicalPlan::TableScan(scan) if self.is_cut(state, &scan) => Ok(Transformed::yes(self.cut(scan, index)?)),
+            other => Ok(Transformed::no(other)),
+        })?;
+        Ok(cut.data)
+    }
+
+    fn orders(&self, sort: &Sort) -> bool {
+        let first = sort.expr.first().filter(|first| first.asc);
+        matches!(first.map(|f| &f.expr), Some(Expr::Column(column)) if column.name == self.column)
+    }
+
+    /// The physical plan of all pieces.
+    pub async fn plan(self, state: &SessionState, plan: LogicalPlan) -> Outcome<Arc<dyn ExecutionPlan>> {
+        let outer = match &plan {
+            LogicalPlan::Sort(sort) if sort.fetch.is_none() && !self.orders(sort) => Some(sort.clone()),
+            _ => None,
+        };
+        let inner = outer.as_ref().map_or(plan, |sort| sort.input.as_ref().clone());
+        let pieces = Pieces::new(self, state, inner).await?;
+        let Some(sort) = outer else { return Ok(Arc::new(pieces)) };
+        let mut order = Vec::with_capacity(sort.expr.len());
+        for by in &sort.expr {
+            let expr = state.create_physical_expr(by.expr.clone(), sort.input.schema()).map_err(Failure::planning)?;
+            order.push(PhysicalSortExpr::new(expr, SortOptions::new(!by.asc, by.nulls_first)));
+        }
+        let order = LexOrdering::new(order).ok_or_else(|| Failure::invalid("the query is ordered by nothing"))?;
+        Ok(Arc::new(SortExec::new(order, Arc::new(pieces))))
+    }
+}
+
+/// The pieces one behind the other, each planned when its turn comes.
+struct Pieces {
+    buckets: Arc<Buckets>,
+    state: SessionState,
+    query: Arc<LogicalPlan>,
+    schema: SchemaRef,
+    properties: Arc<PlanProperties>,
+}
+
+impl Pieces {
+    async fn new(buckets: Buckets, state: &SessionState, query: LogicalPlan) -> Outcome<Pieces> {
+        let first = buckets.restrict(state, &query, 0).map_err(Failure::planning)?;
+        let schema = state.create_physical_plan(&first).await.map_err(Failure::planning)?.schema();
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(Arc::clone(&schema)),
+            Partitioning::UnknownPartitioning(1),
+            EmissionType::Incremental,
+            Boundedness::Bounded,
+        );
+        let (buckets, query, properties) = (Arc::new(buckets), Arc::new(query), Arc::new(properties));
+        Ok(Pieces { buckets, state: state.clone(), query, schema, properties })
+    }
+}
+
+impl fmt::Debug for Pieces {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Pieces({:?})", self.buckets)
+    }
+}
+
+impl DisplayAs for Pieces {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Pieces: {} ranges of {}", self.buckets.count(), self.buckets.column)
+    }
+}
+
+impl ExecutionPlan for Pieces {
+    fn name(&self) -> &'static str {
+        "Pieces"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![]
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn replace_children(
+        self: Arc<Self>,
+        _: Vec<Arc<dyn ExecutionPlan>>,
+        _: ReplaceChildrenOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+
+    fn with_new_children(self: Arc<Self>, _: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        if partition != 0 {
+            return internal_err!("Pieces: partition {partition} of 1");
+        }
+        let (buckets, state, query) = (Arc::clone(&self.buckets), self.state.clone(), Arc::clone(&self.query));
+        let schema = Arc::clone(&self.schema);
+        let pieces = futures::stream::iter(0..buckets.count()).then(move |index| {
+            let (buckets, state, query) = (Arc::clone(&buckets), state.clone(), Arc::clone(&query));
+            let context = Arc::clone(&context);
+            async move {
+                let piece = buckets.restrict(&state, &query, index)?;
+                let piece = state.create_physical_plan(&piece).await?;
+                Ok::<_, DataFusionError>(execute_stream(piece, context)?)
+            }
+        });
+        let rows = pieces.try_flatten().map(move |batch| Ok(batch?.with_schema(Arc::clone(&schema))?));
+        Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), rows)))
+    }
+}
