@@ -1,18 +1,18 @@
 /* answer.c — see answer.h. */
 #include "answer.h"
 
-int answer_run(struct cli *cli, const struct store_flags *store, const struct output_flags *output,
-               const char *repository, answer_fn fn, void *data)
+static int run(struct cli *cli, const struct store_flags *store, const struct output_flags *output,
+               const char *repository, bool is_writable, answer_fn fn, void *data)
 {
     struct ca_error err = {0};
     struct output out;
     ca_session *s = NULL;
-    /* These answers change nothing and their calls take no token: a signal ends the program, at once. */
+    /* These answers change no rows: a signal ends the program, at once. */
     int rc = output_open(output, &out, &err);
     if (rc != CA_OK)
         return cli_report(cli, &err);
     const struct ca_session_options none = {.size = sizeof none, .read_only = 1};
-    rc = store != NULL ? store_open_session(cli, store, repository, /* is_writable= */ false, &s, &err)
+    rc = store != NULL ? store_open_session(cli, store, repository, is_writable, &s, &err)
                        : ca_session_open(&none, &s, &err);
     if (rc == CA_OK)
         rc = fn(s, &out, data, &err);
@@ -21,6 +21,18 @@ int answer_run(struct cli *cli, const struct store_flags *store, const struct ou
     if (output_close(&out, rc, &err) != CA_OK && rc == CA_OK)
         code = cli_report(cli, &err);
     return code;
+}
+
+int answer_run(struct cli *cli, const struct store_flags *store, const struct output_flags *output,
+               const char *repository, answer_fn fn, void *data)
+{
+    return run(cli, store, output, repository, /* is_writable= */ false, fn, data);
+}
+
+int answer_run_writing(struct cli *cli, const struct store_flags *store, const struct output_flags *output,
+                       const char *repository, answer_fn fn, void *data)
+{
+    return run(cli, store, output, repository, /* is_writable= */ true, fn, data);
 }
 
 void answer_take_text(void *data, const char *text, size_t n_bytes)

@@ -17,6 +17,10 @@ typedef int (*answer_fn)(ca_session *s, const struct output *out, void *data, st
 int answer_run(struct cli *cli, const struct store_flags *store, const struct output_flags *output,
                const char *repository, answer_fn fn, void *data);
 
+/* The same in a session that may write. */
+int answer_run_writing(struct cli *cli, const struct store_flags *store, const struct output_flags *output,
+                       const char *repository, answer_fn fn, void *data);
+
 /* A ca_text_fn that appends to a GString. */
 void answer_take_text(void *data, const char *text, size_t n_bytes);
 

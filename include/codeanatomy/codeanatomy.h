@@ -156,6 +156,16 @@ int ca_stream_write(struct ArrowArrayStream *rows, const char *format, int fd, u
 /* Deterministic DDL of one dataset or view, or of all (name NULL). */
 int ca_ddl(ca_session *s, const char *name, ca_text_fn sink, void *data, struct ca_error *err);
 
+/* Hold the stored rows of datasets (names NULL: of all that lie in files) against their contracts, whatever was proved
+ * before: the files are there and can be read, NOT NULL at every depth, primary key, order, checks; statistics of the
+ * files first, then a scan. *ret has one row a fact and one a file that cannot be read: table_schema, table_name, kind,
+ * fact, status (proved, unproved, violated), method, data_version, detail (the first rows that break it).
+ * *ret_n_violated (may be NULL): how many do not hold. What is found is believed from now on, in this session and,
+ * where the session may write, in later ones on the same run. CA_ERR_NOT_FOUND, CA_ERR_INVALID: a name is no dataset,
+ * or has no files of its own. */
+int ca_verify(ca_session *s, const char *const *names, size_t n_names, ca_cancel *cancel, struct ArrowArrayStream *ret,
+              size_t *ret_n_violated, struct ca_error *err);
+
 /* ---- building ------------------------------------------------------------------------------------------------- */
 
 /* Progress of a build; called from the building thread or a worker's, never two at once.

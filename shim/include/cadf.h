@@ -165,6 +165,9 @@ struct cadf_found {
  * handshake     whether rows of the columns found may be read; CADF_OK, or a status that fails the plan. What is
  *               accepted is matched by name, cast (a value that does not fit is an error) and completed with defaults
  *               and nulls. NULL: everything may
+ * are_proved    asked when a Delta table whose definition said proved_not_null is opened: its files as in cadf_write.
+ *               0: these are not the files of the proof; the host has moved its epoch and answers without
+ *               proved_not_null from now on, and the statement is planned again. NULL: they always are
  *
  * INSERT INTO / INSERT OVERWRITE reach the same write gate as cadf_delta_write_query, UPDATE and DELETE the storage
  * library's own, with predicate and assignments from the unoptimized plan (the hooks that DataFusion has for them get a
@@ -183,6 +186,8 @@ struct cadf_catalog {
     void (*release_def)(void *data, struct cadf_table_def *def);
     void (*committed)(void *data, const char *schema, const char *table, int64_t version);
     int32_t (*handshake)(void *data, const struct cadf_found *found, struct cadf_error *err);
+    int32_t (*are_proved)(void *data, const char *schema, const char *table, int64_t version, const char *files,
+                          size_t n_bytes);
 };
 
 /* ---- session -------------------------------------------------------------------------------------------------- */
@@ -311,6 +316,9 @@ enum cadf_write_mode { CADF_WRITE_APPEND = 0, CADF_WRITE_OVERWRITE = 1 };
  *                    one range at a time. Ranges lie between bucket_bounds (ascending byte by byte); bucket_tables
  *                    ("schema.table", none: all that have the column) are read by range, the others whole. The host
  *                    answers for the pieces being the whole. NULL: at once
+ * order              columns by which rows should be sorted; see is_ordered
+ * files              NULL, or gets the table's files after the commit, before *ret is filled: one a line, sorted: path,
+ *                    size, and the deletion vector where there is one, a tab between
  */
 struct cadf_write {
     const char *location;
@@ -340,17 +348,52 @@ struct cadf_write {
     size_t n_bucket_bounds;
     const char *const *bucket_tables;
     size_t n_bucket_tables;
+    const char *const *order;
+    size_t n_order;
+    cadf_text_fn files;
+    void *files_data;
 };
 
 /* version        the table's version after the commit; n_rows, n_files, n_bytes: what this commit added
- * is_key_unique  it is proved that no two rows of the table have one key; 0: not known, look at the rows */
+ * is_key_unique  it is proved that no two rows of the table have one key; 0: not known, look at the rows
+ * is_ordered     it is proved that the rows of each file are sorted by `order`, nulls last; 0: not known */
 struct cadf_written {
     int64_t version;
     int64_t n_rows;
     int64_t n_files;
     int64_t n_bytes;
     int32_t is_key_unique;
+    int32_t is_ordered;
 };
+
+struct cadf_names {
+    const char *const *items;
+    size_t n;
+};
+
+/* What a contract says of rows besides its columns. Of a `unique` key a null is no duplicate. */
+struct cadf_facts {
+    const struct cadf_check *checks;
+    size_t n_checks;
+    const char *const *key;
+    size_t n_key;
+    const struct cadf_names *unique;
+    size_t n_unique;
+    const char *const *order;
+    size_t n_order;
+};
+
+/* Hold the data of a table of the catalog against its definition and `facts`: Parquet statistics first, then one pass
+ * over the columns that they leave open. One call of `sink` a finding, a JSON object:
+ *   {"kind": "files", "version": int or null, "list": text}   first; the list as in cadf_write, or of files without a
+ *                                                             log: path, size, time of change
+ *   {"kind": "file", "path": text, "failure": text}           a file that is missing, cut or cannot be read
+ *   {"kind": "not_null|primary_key|unique|order|check", "fact": text, "status": "proved|unproved|violated",
+ *    "method": "statistics|scan|empty", "rows": [..]}         at most 10 rows: {"file", "row", "item"} counted from 0
+ *                                                             within a file, or {"key": [..], "n_rows"}
+ * unproved: a file cannot be read. A table that cannot be opened at all is the error. */
+int32_t cadf_verify(cadf_session *s, const char *schema, const char *table, const struct cadf_facts *facts,
+                    cadf_cancel *cancel, cadf_text_fn sink, void *data, struct cadf_error *err);
 
 /* Make an empty table; CADF_ERR_CONFLICT when there is one. */
 int32_t cadf_delta_create(cadf_session *s, const struct cadf_write *write, struct cadf_written *ret,
@@ -380,6 +423,10 @@ struct cadf_extent {
  * NULL. CADF_ERR_NOT_FOUND: no such version. */
 int32_t cadf_delta_extent(cadf_session *s, const char *location, int64_t version, int64_t since,
                           struct cadf_extent *ret_whole, struct cadf_extent *ret_added, struct cadf_error *err);
+
+/* The list of a version's files, as in cadf_write. */
+int32_t cadf_delta_files(cadf_session *s, const char *location, int64_t version, cadf_text_fn files, void *data,
+                         struct cadf_error *err);
 
 /* The Arrow schema that is stored at a version (-1: newest). */
 int32_t cadf_delta_schema(cadf_session *s, const char *location, int64_t version, struct ArrowSchema *ret,

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use arrow::compute::SortOptions;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
-use datafusion::common::{DataFusionError, Result, internal_err};
+use datafusion::common::{Result, internal_err};
 use datafusion::execution::{SendableRecordBatchStream, SessionState, TaskContext};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Sort, TableScan, col, lit};
 use datafusion::physical_expr::{EquivalenceProperties, LexOrdering, Partitioning, PhysicalExpr, PhysicalSortExpr};
@@ -21,7 +21,8 @@ use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, ReplaceChildrenOptions, execute_stream,
+    DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties, ReplaceChildrenOptions,
+    execute_stream,
 };
 use futures::{StreamExt, TryStreamExt};
 
@@ -109,9 +110,20 @@ struct Pieces {
 impl Pieces {
     async fn new(buckets: Buckets, state: &SessionState, query: LogicalPlan) -> Outcome<Pieces> {
         let first = buckets.restrict(state, &query, 0).map_err(Failure::planning)?;
-        let schema = state.create_physical_plan(&first).await.map_err(Failure::planning)?.schema();
+        let first = state.create_physical_plan(&first).await.map_err(Failure::planning)?;
+        let schema = first.schema();
+        let mut known = EquivalenceProperties::new(Arc::clone(&schema));
+        // Ranges rise, so sorted pieces are sorted together; but rows without a value, which come last in an order, are in the first.
+        let is_total = schema.field_with_name(&buckets.column).is_ok_and(|field| !field.is_nullable());
+        if let LogicalPlan::Sort(sort) = &query
+            && buckets.orders(sort)
+            && is_total
+            && let Some(order) = first.output_ordering()
+        {
+            known.add_ordering(order.clone());
+        }
         let properties = PlanProperties::new(
-            EquivalenceProperties::new(Arc::clone(&schema)),
+            known,
             Partitioning::UnknownPartitioning(1),
             EmissionType::Incremental,
             Boundedness::Bounded,
@@ -177,7 +189,7 @@ impl ExecutionPlan for Pieces {
             async move {
                 let piece = buckets.restrict(&state, &query, index)?;
                 let piece = state.create_physical_plan(&piece).await?;
-                Ok::<_, DataFusionError>(execute_stream(piece, context)?)
+                execute_stream(piece, context)
             }
         });
         let rows = pieces.try_flatten().map(move |batch| Ok(batch?.with_schema(Arc::clone(&schema))?));

@@ -68,6 +68,8 @@ pub struct CCatalog {
     pub release_def: Option<unsafe extern "C" fn(*mut c_void, *mut CTableDef)>,
     pub committed: Option<unsafe extern "C" fn(*mut c_void, *const c_char, *const c_char, i64)>,
     pub handshake: Option<unsafe extern "C" fn(*mut c_void, *const CFound, *mut CError) -> i32>,
+    pub are_proved:
+        Option<unsafe extern "C" fn(*mut c_void, *const c_char, *const c_char, i64, *const c_char, usize) -> i32>,
 }
 
 /// `struct cadf_found`.
@@ -123,6 +125,23 @@ impl Committed {
         };
         // SAFETY: as documented for `struct cadf_catalog`.
         unsafe { call(self.host.calls.data, schema.as_ptr(), table.as_ptr(), i64::try_from(version).unwrap_or(-1)) };
+    }
+}
+
+impl Committed {
+    /// Whether what the host calls proved was proved of these files. Otherwise it has moved its epoch.
+    pub fn are_proved(&self, version: u64, files: &str) -> bool {
+        let (Some(call), Ok(schema), Ok(table)) =
+            (self.host.calls.are_proved, CString::new(self.schema.as_str()), CString::new(self.table.as_str()))
+        else {
+            return true;
+        };
+        let version = i64::try_from(version).unwrap_or(-1);
+        // SAFETY: as documented for `struct cadf_catalog`.
+        let answer = unsafe {
+            call(self.host.calls.data, schema.as_ptr(), table.as_ptr(), version, files.as_ptr().cast(), files.len())
+        };
+        answer != 0
     }
 }
 
@@ -346,6 +365,7 @@ impl HostCatalog {
                 location: text::required(def.location, "location")?,
                 version: u64::try_from(def.version).ok(),
                 opened: OnceCell::new(),
+                compared: OnceCell::new(),
             },
             3 => {
                 let source = stream.ok_or_else(|| Failure::invalid("the stream is missing"))??;

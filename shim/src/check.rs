@@ -27,6 +27,34 @@ impl Checks {
         Ok(Checks(checks.iter().map(plan).collect::<Outcome<_>>()?))
     }
 
+    /// The columns that they name.
+    pub fn columns(&self) -> Vec<String> {
+        let of = |p: &Planned| {
+            let rows = p.columns.iter().zip(p.schema.fields()).filter(|(source, _)| matches!(source, Source::Row(_)));
+            let rows: Vec<String> = rows.map(|(_, field)| field.name().clone()).collect();
+            rows.into_iter().chain(p.check.unnest.clone()).collect::<Vec<_>>()
+        };
+        self.0.iter().flat_map(of).collect()
+    }
+
+    /// The rows that make check `index` false, with the item where it speaks of items; at most `limit` of them.
+    pub fn failing_rows(
+        &self,
+        index: usize,
+        batch: &RecordBatch,
+        limit: usize,
+    ) -> Outcome<Vec<(usize, Option<usize>)>> {
+        let planned = &self.0[index];
+        let Some(list) = planned.list else {
+            let rows = planned.failing(&planned.gather(batch, None)?)?;
+            return Ok(rows.into_iter().take(limit).map(|row| (row, None)).collect());
+        };
+        let items = Items::of(batch.column(list))?;
+        let failing = planned.failing(&planned.gather(batch, Some(&items))?)?;
+        let places = failing.into_iter().filter_map(|i| items.place(i)).take(limit);
+        Ok(places.map(|(row, item)| (row, Some(item))).collect())
+    }
+
     /// What the first row says that makes one false. `first_row` counts the rows before the batch.
     pub fn failing(&self, batch: &RecordBatch, first_row: u64) -> Outcome<Option<String>> {
         for planned in &self.0 {

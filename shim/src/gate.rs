@@ -14,6 +14,7 @@ use arrow::datatypes::{DataType, Field, SchemaRef};
 use crate::check::Checks;
 use crate::error::{Failure, Outcome, Status};
 use crate::schema::{difference, restamp_batch};
+use crate::sorted::Watch;
 use crate::unique::KeyHashes;
 
 /// A piece that goes to the writer weighs about this; pieces wait in queues, so this bounds memory.
@@ -29,11 +30,12 @@ pub struct Gate {
     /// What else is proved of the rows, or looked at.
     pub checks: Option<Arc<Checks>>,
     pub key: Option<Arc<KeyHashes>>,
+    pub order: Option<Arc<Watch>>,
 }
 
 impl Gate {
     pub fn new(dataset: String, schema: SchemaRef, stored: SchemaRef) -> Gate {
-        Gate { dataset, schema, stored, checks: None, key: None }
+        Gate { dataset, schema, stored, checks: None, key: None, order: None }
     }
 
     fn refuse(&self, text: impl std::fmt::Display) -> Failure {
@@ -58,6 +60,9 @@ impl Gate {
         }
         if let Some(key) = &self.key {
             key.pass(&out)?;
+        }
+        if let Some(order) = &self.order {
+            order.pass(&out)?;
         }
         Ok(pieces(&out))
     }
@@ -112,6 +117,11 @@ fn holder<T: PartialOrd + Copy>(offsets: &[T], index: T) -> Option<usize> {
     let after = offsets.partition_point(|o| *o <= index);
     // `after` offsets are at or before the index; it belongs to the list that the last of them starts.
     (after >= 1 && after < offsets.len()).then(|| after - 1)
+}
+
+/// The first row in which something is null that `field` forbids, at any depth.
+pub fn null_row(column: &ArrayRef, field: &Field) -> Option<usize> {
+    check_level(column, field, &mut Vec::new(), field.name()).err().map(|bad| bad.row)
 }
 
 /// Depth is the schema's, which the contract bounds.

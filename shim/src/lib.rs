@@ -42,10 +42,12 @@ mod rules;
 mod runtime;
 mod schema;
 mod session;
+mod sorted;
 mod stream;
 mod table;
 mod text;
 mod unique;
+mod verify;
 mod view;
 mod write;
 
@@ -562,6 +564,10 @@ pub struct CWrite {
     n_bucket_bounds: usize,
     bucket_tables: *const *const c_char,
     n_bucket_tables: usize,
+    order: *const *const c_char,
+    n_order: usize,
+    files: Option<TextFn>,
+    files_data: *mut c_void,
 }
 
 /// `struct cadf_written`.
@@ -572,6 +578,7 @@ pub struct CWritten {
     n_files: i64,
     n_bytes: i64,
     is_key_unique: i32,
+    is_ordered: i32,
 }
 
 /// `struct cadf_extent`.
@@ -600,6 +607,7 @@ impl From<Written> for CWritten {
             n_files: signed(w.n_files),
             n_bytes: signed(w.n_bytes),
             is_key_unique: i32::from(w.is_key_unique),
+            is_ordered: i32::from(w.is_ordered),
         }
     }
 }
@@ -624,13 +632,7 @@ impl CWrite {
     }
 
     fn checks(&self) -> Outcome<Vec<Check>> {
-        let checks = match self.n_checks {
-            0 => &[],
-            // SAFETY: the host gives `n_checks` of them.
-            n if !self.checks.is_null() => unsafe { std::slice::from_raw_parts(self.checks, n) },
-            _ => return Err(Failure::invalid("the checks are missing")),
-        };
-        checks.iter().map(Check::borrow).collect()
+        checks_of(self.checks, self.n_checks)
     }
 
     fn key(&self) -> Outcome<Vec<String>> {
@@ -645,6 +647,87 @@ impl CWrite {
             tables: text::list(self.bucket_tables, self.n_bucket_tables, "bucket tables")?,
         }))
     }
+}
+
+/// Give a write's result out: the list of files first, then the numbers.
+fn give_written(write: *const CWrite, written: Written, ret: *mut CWritten) {
+    // SAFETY: NULL, or borrowed for the call.
+    if let Some(w) = unsafe { write.as_ref() } {
+        Sink { call: w.files, data: w.files_data }.emit(&written.files);
+    }
+    put_if(ret, CWritten::from(written));
+}
+
+/// `struct cadf_names`.
+#[repr(C)]
+pub struct CNames {
+    items: *const *const c_char,
+    n: usize,
+}
+
+/// `struct cadf_facts`.
+#[repr(C)]
+pub struct CFacts {
+    checks: *const CCheck,
+    n_checks: usize,
+    key: *const *const c_char,
+    n_key: usize,
+    unique: *const CNames,
+    n_unique: usize,
+    order: *const *const c_char,
+    n_order: usize,
+}
+
+fn checks_of(checks: *const CCheck, n_checks: usize) -> Outcome<Vec<Check>> {
+    let checks = match n_checks {
+        0 => &[],
+        // SAFETY: the host gives `n_checks` of them.
+        n if !checks.is_null() => unsafe { std::slice::from_raw_parts(checks, n) },
+        _ => return Err(Failure::invalid("the checks are missing")),
+    };
+    checks.iter().map(Check::borrow).collect()
+}
+
+fn unique_of(keys: *const CNames, n_keys: usize) -> Outcome<Vec<Vec<String>>> {
+    let keys = match n_keys {
+        0 => &[],
+        // SAFETY: the host gives `n_keys` of them.
+        n if !keys.is_null() => unsafe { std::slice::from_raw_parts(keys, n) },
+        _ => return Err(Failure::invalid("the unique keys are missing")),
+    };
+    keys.iter().map(|key| text::list(key.items, key.n, "key columns")).collect()
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cadf_verify(
+    session: *mut Session,
+    schema: *const c_char,
+    table: *const c_char,
+    facts: *const CFacts,
+    cancel: *mut CancelToken,
+    call: Option<TextFn>,
+    data: *mut c_void,
+    err: *mut CError,
+) -> i32 {
+    guard(err, || {
+        let core = core_of(session)?;
+        let schema = text::required(schema, "schema")?;
+        let table = text::required(table, "table")?;
+        // SAFETY: NULL, or borrowed for the call.
+        let f = unsafe { facts.as_ref() }.ok_or_else(|| Failure::invalid("the facts are missing"))?;
+        let facts = verify::Facts {
+            checks: checks_of(f.checks, f.n_checks)?,
+            key: text::list(f.key, f.n_key, "key columns")?,
+            unique: unique_of(f.unique, f.n_unique)?,
+            order: text::list(f.order, f.n_order, "order columns")?,
+        };
+        let cancel = cancel_of(cancel);
+        let engine = Arc::clone(&core.engine);
+        let findings = engine.run_cancelable(cancel.as_ref(), verify::verify(core, schema, table, facts))?;
+        let sink = Sink { call, data };
+        findings.iter().for_each(|finding| sink.emit(finding));
+        Ok(())
+    })
 }
 
 fn write_of(write: *const CWrite) -> Outcome<WriteOptions> {
@@ -664,6 +747,7 @@ fn write_of(write: *const CWrite) -> Outcome<WriteOptions> {
         transaction: text::optional(w.app_id, "app_id")?.map(|id| (id, w.app_version)),
         checks: w.checks()?,
         key: w.key()?,
+        order: text::list(w.order, w.n_order, "order columns")?,
         ..w.tuning()?
     })
 }
@@ -708,7 +792,7 @@ pub unsafe extern "C" fn cadf_delta_write_query(
         let engine = Arc::clone(&core.engine);
         let written =
             engine.run_cancelable(cancel.as_ref(), write::write_query(core, options, sql, params, buckets))?;
-        put_if(ret, CWritten::from(written));
+        give_written(write, written, ret);
         Ok(())
     })
 }
@@ -741,7 +825,7 @@ pub unsafe extern "C" fn cadf_delta_write_stream(
         });
         let state = core.state();
         let written = engine.run_cancelable(cancel.as_ref(), write::write(state, options, Rows::Stream(stream)))?;
-        put_if(ret, CWritten::from(written));
+        give_written(write, written, ret);
         Ok(())
     })
 }
@@ -779,6 +863,25 @@ pub unsafe extern "C" fn cadf_delta_extent(
         let (whole, added) = core.engine.run(async move { delta::extent(&location, version, since).await })?;
         put_if(ret_whole, CExtent::from(whole));
         put_if(ret_added, CExtent::from(added));
+        Ok(())
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cadf_delta_files(
+    session: *mut Session,
+    location: *const c_char,
+    version: i64,
+    call: Option<TextFn>,
+    data: *mut c_void,
+    err: *mut CError,
+) -> i32 {
+    guard(err, || {
+        let core = core_of(session)?;
+        let location = text::required(location, "location")?;
+        let version = u64::try_from(version).map_err(|_| Failure::invalid(format!("version {version} is negative")))?;
+        let files = core.engine.run(async move { delta::files_of(&location, version).await })?;
+        Sink { call, data }.emit(&files);
         Ok(())
     })
 }

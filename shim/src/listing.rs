@@ -160,6 +160,14 @@ impl Listing {
         &self.options.partition_columns
     }
 
+    /// Where its files lie, as their paths begin; None: in several places.
+    pub fn root(&self) -> Option<Path> {
+        match self.locations.as_slice() {
+            [location] => ListingTableUrl::parse(location).ok().map(|url| url.prefix().clone()),
+            _ => None,
+        }
+    }
+
     /// The groups of a plan, in order of their first file's path; none: there is no file, and that is fine.
     pub async fn open(&self, state: &SessionState) -> Outcome<Vec<Group>> {
         let base = self.derive(state)?;

@@ -10,10 +10,12 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{ParamValues, ScalarValue};
+use datafusion::datasource::source_as_provider;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::{CreateExternalTable, DdlStatement, LogicalPlan, ResetVariable, SetVariable, Statement};
 use datafusion::physical_plan::{collect, execute_stream};
 use futures::StreamExt;
+use futures::future::try_join_all;
 use tokio::sync::mpsc::{Receiver, channel};
 use tokio::task::JoinHandle;
 
@@ -22,6 +24,7 @@ use crate::error::{Failure, Outcome, Status};
 use crate::ffi::Outgoing;
 use crate::runtime::{Cancel, Engine, join_failure};
 use crate::session::{Core, refused};
+use crate::table::ContractTable;
 
 /// Batches that wait for the reader.
 const QUEUE_BATCHES: usize = 2;
@@ -56,8 +59,21 @@ pub fn changes_something(plan: &LogicalPlan) -> bool {
     change(plan).is_some()
 }
 
+/// A table whose files turn out to be others than those that were proved is no longer called proved, and the statement is planned
+/// again without that. Each table says so once, so this ends.
 pub async fn start(core: Arc<Core>, sql: String, params: Option<ParamValues>) -> Outcome<Started> {
-    let plan = core.plan(&sql, params).await?;
+    loop {
+        let before = core.shared.now();
+        match start_once(Arc::clone(&core), &sql, params.clone()).await {
+            Err(failure) if failure.status == Status::Drift && core.shared.now().0 != before.0 => {}
+            other => return other,
+        }
+    }
+}
+
+async fn start_once(core: Arc<Core>, sql: &str, params: Option<ParamValues>) -> Outcome<Started> {
+    let plan = core.plan(sql, params).await?;
+    look_at_files(&core, &plan).await?;
     let change = change(&plan);
     if core.read_only
         && let Some(what) = &change
@@ -90,6 +106,23 @@ pub async fn start(core: Arc<Core>, sql: String, params: Option<ParamValues>) ->
     }
     let stream = execute_stream(physical, context).map_err(Failure::running)?;
     Ok(Started::Rows(schema, stream))
+}
+
+/// Open what the plan reads before the optimizer sees it: it may answer from a NOT NULL alone, and then nobody would look whether the
+/// files are those that it was proved of. Scans find them open.
+async fn look_at_files(core: &Core, plan: &LogicalPlan) -> Outcome<()> {
+    let mut scanned = Vec::new();
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node {
+            scanned.push(source_as_provider(&scan.source)?);
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })
+    .map_err(Failure::planning)?;
+    let state = core.state();
+    let tables = scanned.iter().filter_map(|t| t.downcast_ref::<ContractTable>());
+    try_join_all(tables.map(|table| table.look_at_files(&state))).await?;
+    Ok(())
 }
 
 /// One catalog a session, with the schemas that it says it has.

@@ -26,7 +26,7 @@ use tokio::sync::OnceCell;
 use crate::catalog::Committed;
 use crate::delta::{self, OpenTable};
 use crate::endless::Endless;
-use crate::error::{Failure, Status};
+use crate::error::{Failure, Outcome, Status};
 use crate::insert::{Base, InsertSink};
 use crate::listing::Listing;
 use crate::present::{PresentExec, Source};
@@ -43,6 +43,8 @@ pub enum Storage {
         location: String,
         version: Option<u64>,
         opened: OnceCell<OpenTable>,
+        /// Set when the files are those that were proved.
+        compared: OnceCell<()>,
     },
     /// Made by SQL: always the newest version, and empty until the first INSERT makes the table.
     LiveDelta {
@@ -217,9 +219,14 @@ impl ContractTable {
                 Some(failure) => return Err(failure.into_engine()),
                 None => Vec::new(),
             },
-            Storage::Delta { location, version, opened } => {
+            Storage::Delta { location, version, opened, compared } => {
                 let table = opened.get_or_try_init(|| delta::open(state, location, *version)).await.map_err(context)?;
-                table.check_drift(&self.declared, Arc::ptr_eq(&self.schema, &self.declared)).map_err(context)?;
+                let is_proved = Arc::ptr_eq(&self.schema, &self.declared);
+                if is_proved && compared.get().is_none() {
+                    self.compare(table).map_err(context)?;
+                    let _ = compared.set(());
+                }
+                table.check_drift(&self.declared, is_proved).map_err(context)?;
                 // Another statement may have reset the runtime environment since the table was opened.
                 table.register(state).map_err(context)?;
                 let provider = Arc::clone(&table.provider);
@@ -245,6 +252,47 @@ impl ContractTable {
                 groups.into_iter().map(|g| Inner { state: Some(g.state), ..Inner::plain(g.provider) }).collect()
             }
         })
+    }
+
+    /// An error when the files are not those whose rows were proved: the plan believes what is not known of them. The host does
+    /// not say it again, so the statement can be planned anew.
+    fn compare(&self, table: &OpenTable) -> Outcome<()> {
+        let Some(committed) = &self.committed else { return Ok(()) };
+        if committed.are_proved(table.version().unwrap_or(0), &table.files()?) {
+            return Ok(());
+        }
+        Err(Failure::new(Status::Drift, "its files are not those that were proved: plan the statement again"))
+    }
+
+    /// Open the table where something of it is believed; an error when that was proved of other files.
+    pub async fn look_at_files(&self, state: &SessionState) -> Outcome<()> {
+        let is_believed = Arc::ptr_eq(&self.schema, &self.declared);
+        if is_believed && matches!(self.storage.as_ref(), Storage::Delta { .. }) {
+            self.inner(state).await.map_err(Failure::planning)?;
+        }
+        Ok(())
+    }
+
+    /// Where its files lie, as their paths begin; None: nowhere.
+    pub fn root(&self) -> Option<object_store::path::Path> {
+        match self.storage.as_ref() {
+            Storage::Delta { location, .. } => {
+                let url = delta::location_url(location).ok()?;
+                object_store::path::Path::from_url_path(url.path()).ok()
+            }
+            Storage::Files { listing, .. } => listing.root(),
+            _ => None,
+        }
+    }
+
+    /// The files that were opened, as `delta::files_text` says them; None: not a Delta table of the catalog.
+    pub fn files(&self) -> Outcome<Option<(u64, String)>> {
+        match self.storage.as_ref() {
+            Storage::Delta { opened, .. } => {
+                opened.get().map(|t| Ok((t.version().unwrap_or(0), t.files()?))).transpose()
+            }
+            _ => Ok(None),
+        }
     }
 
     /// `predicate` as an expression over the columns.

@@ -49,6 +49,7 @@ use crate::pool::give_back;
 use crate::rules::Check;
 use crate::schema::{drift, index_by_name, stored};
 use crate::session::Core;
+use crate::sorted::{Watch, is_plan_sorted};
 use crate::unique::KeyHashes;
 
 const DEFAULT_ROW_GROUP_BYTES: u64 = 64 << 20;
@@ -75,6 +76,8 @@ pub struct WriteOptions {
     pub statistics_columns: Vec<String>,
     pub checks: Vec<Check>,
     pub key: Vec<String>,
+    /// The columns that rows should be sorted by.
+    pub order: Vec<String>,
     /// What the commit follows at once, or there is none.
     pub onto: Onto,
 }
@@ -129,6 +132,7 @@ impl Default for WriteOptions {
             statistics_columns: Vec::new(),
             checks: Vec::new(),
             key: Vec::new(),
+            order: Vec::new(),
             onto: Onto::Anything,
         }
     }
@@ -197,7 +201,7 @@ fn integer_leaves(schema: &SchemaRef) -> Vec<ColumnPath> {
 }
 
 /// `struct cadf_written`.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Written {
     pub version: Version,
     pub n_rows: u64,
@@ -205,6 +209,10 @@ pub struct Written {
     pub n_bytes: u64,
     /// No two rows of the table have one key; false also when that is not known.
     pub is_key_unique: bool,
+    /// The rows of each file are sorted as they should be; false also when that is not known.
+    pub is_ordered: bool,
+    /// The table's files, as `delta::files_text` says them.
+    pub files: String,
 }
 
 /// Where the rows of a write come from.
@@ -256,9 +264,18 @@ async fn write_through(
     };
     let checks = Checks::plan(&state, &out, &options.checks)?;
     let key = KeyHashes::new(&out, &options.key)?.map(Arc::new);
+    let is_sorted = match &rows {
+        Rows::Plan(plan) => is_plan_sorted(plan.as_ref(), &options.order),
+        Rows::Stream(_) => false,
+    };
+    let watch = match &rows {
+        Rows::Stream(_) if !options.order.is_empty() => Some(Arc::new(Watch::new(&out, &options.order)?)),
+        _ => None,
+    };
     let gate = Gate {
         checks: Some(Arc::new(checks)),
         key: key.clone(),
+        order: watch.clone(),
         ..Gate::new(options.dataset.clone(), Arc::clone(&options.schema), out)
     };
     match &rows {
@@ -296,8 +313,11 @@ async fn write_through(
         failure
     })?;
     let mut written = added(&table, tally).await?;
-    // Rows that were there before are not known to differ from these.
-    written.is_key_unique = (is_new || options.overwrite) && key.is_some_and(|k| k.is_unique());
+    // Rows that were there before are not known to differ from these, nor to be sorted.
+    let is_all = is_new || options.overwrite;
+    written.is_key_unique = is_all && key.is_some_and(|k| k.is_unique());
+    written.is_ordered = is_all && !options.order.is_empty() && (is_sorted || watch.is_some_and(|w| w.is_sorted()));
+    written.files = delta::files_text(table.snapshot()?.snapshot());
     Ok(written)
 }
 

@@ -259,6 +259,7 @@ static int add_output(struct build *b, struct manifest *m, const struct stage_ou
         .made_by = carry_has(b->carried, out->schema, out->name) ? "sql" : "build",
         .data_version = commit->version,
         .extent = {commit->n_rows, commit->n_files, commit->n_bytes},
+        .proof = out->written.proof,
     };
     return run_add_dataset(m, b->store, b->catalog, &d, err);
 }

@@ -116,11 +116,14 @@ static int take(struct carry *c, const struct store *s, const struct stage_optio
     if (g_strcmp0(fingerprint, d->schema_fingerprint) != 0)
         return d->n_rows == 0 ? CA_OK : refuse_columns(s, c, d, contract, err);
     g_autofree char *location = g_build_filename(store_path(s), d->location, NULL);
+    contract_fingerprint(contract, fingerprint);
+    bool is_same_contract = g_strcmp0(fingerprint, d->contract_fingerprint) == 0;
     struct catalog_pin pin = {.location = location, .version = d->data_version, .n_rows = d->n_rows};
+    if (is_same_contract)
+        pin.proof = manifest_proof(d);
     CA_TRY(catalog_pin(stage->catalog, d->schema, d->name, &pin, err));
     g_hash_table_add(c->names, g_strconcat(d->schema, ".", d->name, NULL));
-    contract_fingerprint(contract, fingerprint);
-    if (g_strcmp0(fingerprint, d->contract_fingerprint) != 0)
+    if (!is_same_contract)
         return write_again(stage, d, err);
     g_array_append_vals(c->kept, d, 1);
     return CA_OK;

@@ -40,6 +40,8 @@ static void dataset_done(struct catalog_dataset *d)
     g_free(d->location);
     g_free(d->failure);
     g_clear_pointer(&d->rows, g_ptr_array_unref);
+    g_free(d->unproved);
+    g_clear_pointer(&d->findings, g_ptr_array_unref);
     catalog_rules_free(d->rules);
     g_free(d->plan_fingerprint);
     g_free(d->reads);
@@ -414,6 +416,7 @@ int catalog_pin(struct catalog *c, const char *schema, const char *name, const s
     d->location = g_strdup(pin->location);
     d->version = d->pinned.version = pin->version;
     d->n_rows = d->pinned.n_rows = pin->n_rows;
+    catalog_proof_set(d, &pin->proof);
     d->is_changed = false;
     g_ptr_array_remove(c->changed, n);
     g_clear_pointer(&d->failure, g_free);
@@ -451,7 +454,9 @@ bool catalog_change_at(struct catalog *c, size_t i, struct catalog_change *ret)
             .location = d->location,
             .version = d->version,
             .before = d->pinned.version,
+            .proof = d->proof,
         };
+        memcpy(ret->digest_before, d->pinned.proof.files_digest, sizeof ret->digest_before);
     }
     g_mutex_unlock(&c->lock);
     return is_there;
@@ -466,6 +471,7 @@ void catalog_forget_changes(struct catalog *c)
         d->is_changed = false;
         d->version = d->pinned.version;
         d->n_rows = d->pinned.n_rows;
+        catalog_proof_set(d, &d->pinned.proof);
         if (d->pinned.version < 0)
             g_clear_pointer(&d->location, g_free);
     }
@@ -587,7 +593,7 @@ int catalog_set_params(struct catalog *c, const char *name, struct ArrowArrayStr
     if (rc == CA_OK) {
         int64_t n_before = n->dataset->n_rows;
         GPtrArray *before = swap_rows(c, n->dataset, g_steal_pointer(&batches), n_rows);
-        rc = catalog_prove_key(c, n->schema, n->name, err);
+        rc = catalog_prove_keys(c, n->schema, n->name, err);
         GPtrArray *unused = rc == CA_OK ? before : swap_rows(c, n->dataset, before, n_before);
         g_clear_pointer(&unused, g_ptr_array_unref);
     }
@@ -658,12 +664,31 @@ static int write_handshake(struct catalog *c, const struct catalog_write *w, con
     return rc;
 }
 
+static void take_digest(void *data, const char *files, size_t n_bytes)
+{
+    fingerprint_of(files, n_bytes, data);
+}
+
+/* What the gate saw of every row that is there now. */
+static void prove_written(const struct engine_write *e, const struct contract *contract, struct catalog_written *ret)
+{
+    const char *method = catalog_method(ret->commit.n_rows == 0 ? "empty" : "gate");
+    bool is_empty = ret->commit.n_rows == 0;
+    ret->proof.methods[CATALOG_CHECK] = method;
+    ret->proof.methods[CATALOG_NOT_NULL] = method;
+    ret->proof.methods[CATALOG_ORDER] = ret->commit.is_ordered || is_empty || e->n_order == 0 ? method : NULL;
+    ret->proof.methods[CATALOG_PRIMARY_KEY] = ret->commit.is_key_unique || is_empty || e->n_key == 0 ? method : NULL;
+    ret->proof.methods[CATALOG_UNIQUE] = is_empty || contract->n_unique == 0 ? method : NULL;
+}
+
 static int write_checked(struct catalog *c, const struct catalog_write *w, struct catalog_dataset *d,
                          const struct ArrowSchema *declared, struct catalog_written *ret, struct ca_error *err)
 {
     CA_TRY(write_handshake(c, w, declared, ret, err));
     const struct engine_rules *rules = NULL;
+    const struct contract *contract = NULL;
     CA_TRY(catalog_rules(c, d, &rules, err));
+    CA_TRY(catalog_dataset_contract(c, d, &contract, err));
     struct engine_write e = *rules->write;
     e.location = w->location;
     e.schema = declared;
@@ -671,8 +696,13 @@ static int write_checked(struct catalog *c, const struct catalog_write *w, struc
     e.buckets = w->buckets;
     e.app_id = w->app_id;
     e.app_version = w->app_version;
-    return w->sql ? engine_write_query(c->engine, &e, w->sql, NULL, w->cancel, &ret->commit, err)
-                  : engine_write_stream(c->engine, &e, w->stream, w->cancel, &ret->commit, err);
+    e.files = take_digest;
+    e.files_data = ret->proof.files_digest;
+    CA_TRY(w->sql ? engine_write_query(c->engine, &e, w->sql, NULL, w->cancel, &ret->commit, err)
+                  : engine_write_stream(c->engine, &e, w->stream, w->cancel, &ret->commit, err));
+    if (w->mode == ENGINE_OVERWRITE)
+        prove_written(&e, contract, ret);
+    return CA_OK;
 }
 
 int catalog_write(struct catalog *c, const struct catalog_write *write, struct catalog_written *ret,

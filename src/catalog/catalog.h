@@ -10,7 +10,9 @@
  *
  * Invariants
  *   1. Whatever is in the bundle is in the engine's catalog, and nothing else is (catalog_check proves it: B2).
- *   2. NOT NULL reaches the engine only for versions that our own write gate committed, or for empty tables.
+ *   2. NOT NULL reaches the engine only where it is proved of the very files that are read: by our write gate, by
+ *      catalog_verify, or because there is no row. Keys and order never do: DataFusion 55 keeps a key through unnest
+ *      and drops a DISTINCT above it, and a scan of Delta has no order to declare (docs/decisions/0009).
  *   3. Every change of an answer moves the epoch; the engine keeps no plan of an older one.
  * Owner: session and build. Threads: reading from any; pins and rows are set by one thread at a time (a lock keeps the
  * two apart).
@@ -22,6 +24,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <jansson.h>
 
 #include "base/error.h"
 #include "contract/contract.h"
@@ -107,12 +111,40 @@ const char *catalog_fingerprint(const struct catalog *c);
 
 /* ---- data ------------------------------------------------------------------------------------------------------- */
 
+/* What a contract says of its rows, by kind, in the order of registry.proofs. */
+enum catalog_fact_kind {
+    CATALOG_CHECK,
+    CATALOG_NOT_NULL,
+    CATALOG_ORDER,
+    CATALOG_PRIMARY_KEY,
+    CATALOG_UNIQUE,
+    CATALOG_N_FACT_KINDS,
+};
+const char *catalog_fact_kind_name(enum catalog_fact_kind kind);
+
+/* What is proved of the rows of one version: nothing in it depends on the clock.
+ *   files_digest   XXH3-128, in hex, of the list of the version's files: those of a Delta table by path, size and
+ *                  deletion vector, as its log has them, others by path, size and time of change; "": not known
+ *   methods        of every fact of the kind, a constant; NULL: not proved
+ *       gate        each row on its way into the table
+ *       statistics  the files' own counts of nulls
+ *       scan        each row that lies there
+ *       empty       there is no row */
+struct catalog_proof {
+    char files_digest[FINGERPRINT_HEX_SIZE];
+    const char *methods[CATALOG_N_FACT_KINDS];
+};
+
+/* The constant of that spelling; NULL for NULL and for what is none. */
+const char *catalog_method(const char *name);
+
 /* Where a dataset's rows are in Delta: in the store, or where its contract says. `location` is copied; n_rows -1: not
- * known. */
+ * known. What `proof` does not say is not believed. */
 struct catalog_pin {
     const char *location;
     int64_t version;
     int64_t n_rows;
+    struct catalog_proof proof;
 };
 int catalog_pin(struct catalog *c, const char *schema, const char *name, const struct catalog_pin *pin,
                 struct ca_error *err) CA_MUST_CHECK;
@@ -122,14 +154,18 @@ int catalog_delta_location(struct catalog *c, const char *schema, const char *na
                            struct ca_error *err) CA_MUST_CHECK;
 
 /* A dataset that SQL wrote to since it was pinned. Strings live as long as the catalog, `location` until the next pin.
- *   version   what is read now
- *   before    what was pinned, -1: nothing */
+ *   version         what is read now
+ *   before          what was pinned, -1: nothing
+ *   digest_before   of the files of that version, as they were when its rows were proved; "": not known
+ *   proof           what holds of the rows if the version before had those files; files_digest is not known yet */
 struct catalog_change {
     const char *schema;
     const char *name;
     const char *location;
     int64_t version;
     int64_t before;
+    char digest_before[FINGERPRINT_HEX_SIZE];
+    struct catalog_proof proof;
 };
 
 /* The i-th of them, in the order of their first commits; false: there are no more. Pinning a dataset takes it out. */
@@ -181,9 +217,11 @@ struct catalog_write {
  * differ where the offer was compatible only (the engine does not know that a column of a query is never null; the gate
  * checks the rows). The caller records it; a refused one is recorded here.
  *   source    "sql" or "stream"
- *   verdict   "equal" or "compatible" */
+ *   verdict   "equal" or "compatible"
+ *   proof     what the gate proved of the table's rows; of an append nothing but the list of files */
 struct catalog_written {
     struct engine_written commit;
+    struct catalog_proof proof;
     char expected[FINGERPRINT_HEX_SIZE];
     char found[FINGERPRINT_HEX_SIZE];
     const char *source;
@@ -192,9 +230,27 @@ struct catalog_written {
 int catalog_write(struct catalog *c, const struct catalog_write *write, struct catalog_written *ret,
                   struct ca_error *err) CA_MUST_CHECK;
 
-/* Prove the contract's primary key over what is pinned, by a query. Needed where the write could not tell
- * (is_key_unique). */
-int catalog_prove_key(struct catalog *c, const char *schema, const char *name, struct ca_error *err) CA_MUST_CHECK;
+/* Prove the keys of the contract over what is pinned, by a query, where the write could not tell; what is pinned is
+ * then proved so. */
+int catalog_prove_keys(struct catalog *c, const char *schema, const char *name, struct ca_error *err) CA_MUST_CHECK;
+
+/* ---- proofs ----------------------------------------------------------------------------------------------------- */
+
+/* Hold the stored rows of a dataset against its contract, whatever was proved before: statistics of the files first,
+ * then a scan. What is found replaces what was believed. *ret_n_violated: facts that do not hold, and files that cannot
+ * be read. A table that cannot be opened is such a finding, not an error. The findings are rows of registry.proofs.
+ * CA_ERR_INVALID: rows of this dataset lie in no files. */
+int catalog_verify(struct catalog *c, const char *schema, const char *name, struct engine_cancel *cancel,
+                   size_t *ret_n_violated, struct ca_error *err) CA_MUST_CHECK;
+
+/* Whether rows of this dataset lie in files that catalog_verify can look at. */
+bool catalog_can_verify(struct catalog *c, const char *schema, const char *name);
+
+/* What catalog_verify found, for a store to keep: a JSON object, or NULL where it is what the pin said already.
+ * catalog_findings_put puts it back into a later session, where the same version is pinned; else it changes nothing. */
+int catalog_findings(struct catalog *c, const char *schema, const char *name, json_t **ret,
+                     struct ca_error *err) CA_MUST_CHECK;
+int catalog_findings_put(struct catalog *c, const json_t *findings, struct ca_error *err) CA_MUST_CHECK;
 
 /* ---- introspection (A5): the one place with SQL over information_schema ------------------------------------------ */
 
@@ -212,6 +268,9 @@ int catalog_views(struct catalog *c, struct ArrowArrayStream *ret, struct ca_err
 int catalog_routines(struct catalog *c, struct ArrowArrayStream *ret, struct ca_error *err) CA_MUST_CHECK;
 int catalog_settings(struct catalog *c, struct ArrowArrayStream *ret, struct ca_error *err) CA_MUST_CHECK;
 int catalog_profiles(struct catalog *c, struct ArrowArrayStream *ret, struct ca_error *err) CA_MUST_CHECK;
+/* registry.proofs of these names, "schema.name" each. */
+int catalog_proofs(struct catalog *c, const char *const *names, size_t n_names, struct ArrowArrayStream *ret,
+                   struct ca_error *err) CA_MUST_CHECK;
 int catalog_describe(struct catalog *c, const char *name_or_query, struct ArrowArrayStream *ret,
                      struct ca_error *err) CA_MUST_CHECK;
 /* DDL of one dataset or view, or (NULL) of all in order of name; `sink` gets one statement a call. */

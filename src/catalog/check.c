@@ -103,22 +103,44 @@ static void append_names(GString *sql, const struct contract_names *names)
         g_string_append_printf(sql, "%s\"%s\"", i ? ", " : "", names->items[i]);
 }
 
-int catalog_prove_key(struct catalog *c, const char *schema, const char *name, struct ca_error *err)
+/* Of a unique key a null is no duplicate; those of the primary key are NOT NULL. */
+static int prove_key(struct catalog *c, const struct catalog_name *n, const char *what,
+                     const struct contract_names *key, struct ca_error *err)
 {
-    const struct contract *contract = NULL;
-    CA_TRY(catalog_contract(c, schema, name, &contract, err));
-    if (contract->primary.n == 0)
-        return CA_OK;
     g_autoptr(GString) columns = g_string_new(NULL);
-    append_names(columns, &contract->primary);
+    g_autoptr(GString) is_there = g_string_new("true");
+    append_names(columns, key);
+    for (size_t i = 0; i < key->n; i++)
+        g_string_append_printf(is_there, " AND \"%s\" IS NOT NULL", key->items[i]);
     g_autofree char *sql =
-        g_strdup_printf("SELECT count(*) FROM (SELECT 1 FROM \"%s\".\"%s\" GROUP BY %s HAVING count(*) > 1)", schema,
-                        name, columns->str);
+        g_strdup_printf("SELECT count(*) FROM (SELECT 1 FROM \"%s\".\"%s\" WHERE %s GROUP BY %s HAVING count(*) > 1)",
+                        n->schema, n->name, is_there->str, columns->str);
     int64_t n_duplicates = 0;
     CA_TRY(engine_query_int(c->engine, sql, &n_duplicates, err));
     if (n_duplicates > 0)
-        return ca_fail(err, CA_ERR_CONTRACT,
-                       "'%s.%s': the primary key (%s) is not unique: %" G_GINT64_FORMAT " values repeat", schema, name,
-                       columns->str, n_duplicates);
+        return ca_fail(err, CA_ERR_CONTRACT, "'%s': the %s key (%s) is not unique: %" G_GINT64_FORMAT " values repeat",
+                       n->key, what, columns->str, n_duplicates);
+    return CA_OK;
+}
+
+int catalog_prove_keys(struct catalog *c, const char *schema, const char *name, struct ca_error *err)
+{
+    const struct contract *contract = NULL;
+    CA_TRY(catalog_contract(c, schema, name, &contract, err));
+    struct catalog_name *n = catalog_name_find(c, schema, name);
+    g_mutex_lock(&c->lock);
+    if (!n->dataset->location) /* rows that were just set, in the place of others */
+        n->dataset->proof = (struct catalog_proof){0};
+    const struct catalog_proof proof = n->dataset->proof;
+    g_mutex_unlock(&c->lock);
+    if (!proof.methods[CATALOG_PRIMARY_KEY] && contract->primary.n > 0)
+        CA_TRY(prove_key(c, n, "primary", &contract->primary, err));
+    for (size_t i = 0; !proof.methods[CATALOG_UNIQUE] && i < contract->n_unique; i++)
+        CA_TRY(prove_key(c, n, "unique", &contract->unique[i], err));
+    g_mutex_lock(&c->lock);
+    for (int kind = CATALOG_PRIMARY_KEY; kind <= CATALOG_UNIQUE; kind++)
+        if (!n->dataset->proof.methods[kind])
+            n->dataset->proof.methods[kind] = catalog_method("scan");
+    g_mutex_unlock(&c->lock);
     return CA_OK;
 }

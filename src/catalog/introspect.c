@@ -32,6 +32,10 @@ static const char settings_sql[] = "SELECT name, value, description FROM informa
 
 static const char profiles_sql[] = "SELECT kind, name, key, value FROM registry.profiles ORDER BY kind, name, key";
 
+static const char proofs_sql[] =
+    "SELECT schema_name AS table_schema, dataset_name AS table_name, kind, fact, status, method, data_version, detail "
+    "FROM registry.proofs ";
+
 /* `text` as an SQL string. */
 static char *sql_string(const char *text)
 {
@@ -90,6 +94,19 @@ int catalog_setting_names(struct engine *e, char **ret, struct ca_error *err)
 int catalog_profiles(struct catalog *c, struct ArrowArrayStream *ret, struct ca_error *err)
 {
     return engine_query(c->engine, profiles_sql, NULL, NULL, ret, err);
+}
+
+int catalog_proofs(struct catalog *c, const char *const *names, size_t n_names, struct ArrowArrayStream *ret,
+                   struct ca_error *err)
+{
+    g_autoptr(GString) sql = g_string_new(proofs_sql);
+    g_string_append(sql, "WHERE false");
+    for (size_t i = 0; i < n_names; i++) {
+        g_autofree char *name = sql_string(names[i]);
+        g_string_append_printf(sql, " OR schema_name || '.' || dataset_name = %s", name);
+    }
+    g_string_append(sql, " ORDER BY schema_name, dataset_name, kind, fact");
+    return engine_query(c->engine, sql->str, NULL, NULL, ret, err);
 }
 
 /* ---- names, handles and queries --------------------------------------------------------------------------------- */
@@ -380,7 +397,7 @@ static int check_planned(struct catalog *c, struct catalog_name *n, const struct
     g_autoptr(GArray) of_plan = agree_columns_new();
     g_autoptr(GArray) of_registry = agree_columns_new();
     add_fields(of_plan, &planned);
-    add_declared(of_registry, declared, catalog_is_proved(n, contract));
+    add_declared(of_registry, declared, catalog_is_proved(c, n, contract));
     int rc = rows_schema_check(declared, &planned, &options, err);
     if (rc != CA_OK)
         rc = ca_fail_context(err, rc, "'%s' is planned as another than the registry says", n->key);

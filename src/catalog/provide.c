@@ -121,7 +121,7 @@ static void answer_stored(struct catalog *c, struct catalog_dataset *d, struct e
     ret->kind = d->location ? ENGINE_TABLE_DELTA : ENGINE_TABLE_EMPTY;
     ret->location = d->location ? g_intern_string(d->location) : NULL;
     ret->version = d->version;
-    ret->is_proved = true;
+    ret->is_proved = catalog_is_not_null(d);
     ret->failure = d->failure ? g_intern_string(d->failure) : NULL;
     g_mutex_unlock(&c->lock);
 }
@@ -193,13 +193,18 @@ static void note_change(struct catalog *c, struct catalog_name *n, const struct 
 {
     struct catalog_dataset *d = n->dataset;
     g_mutex_lock(&c->lock);
+    struct catalog_proof proof = d->proof;
+    catalog_proof_committed(&proof, /* was_empty= */ !d->location);
+    if (!d->is_changed) {
+        g_ptr_array_add(c->changed, n);
+        d->pinned.proof = d->proof;
+    }
+    d->is_changed = true;
     if (!d->location)
         d->location = g_strdup(rules->write->location);
     d->version = version;
     d->n_rows = -1;
-    if (!d->is_changed)
-        g_ptr_array_add(c->changed, n);
-    d->is_changed = true;
+    catalog_proof_set(d, &proof);
     g_mutex_unlock(&c->lock);
 }
 
@@ -219,6 +224,15 @@ static void answer_committed(void *data, const char *schema, const char *table, 
     g_atomic_int_inc(&c->epoch);
 }
 
+static bool answer_are_proved(void *data, const char *schema, const char *table, int64_t version, const char *files,
+                              size_t n_bytes)
+{
+    struct catalog *c = data;
+    struct catalog_name *n = NULL;
+    return catalog_name_named(c, schema, table, &n, NULL) == CA_OK &&
+           catalog_proof_is_of(c, n->dataset, version, files, n_bytes);
+}
+
 struct engine_catalog catalog_provide(struct catalog *c)
 {
     return (struct engine_catalog){
@@ -231,5 +245,6 @@ struct engine_catalog catalog_provide(struct catalog *c)
         .table = answer_table,
         .committed = answer_committed,
         .handshake = catalog_handshake,
+        .are_proved = answer_are_proved,
     };
 }

@@ -106,20 +106,24 @@ static int walk_view(struct column_walk *w, const struct contract *contract, con
     return rc;
 }
 
-/* Rows that passed our gate are proved, and so is every statement about no rows. What a pure view yields is not, nor
- * what lies in files of somebody else. */
-bool catalog_is_proved(const struct catalog_name *n, const struct contract *contract)
+/* Rows that passed our gate or verify are proved, and so is every statement about no rows. What a pure view yields is
+ * not, nor what lies in files of somebody else, who may change them while they are read. */
+bool catalog_is_proved(struct catalog *c, const struct catalog_name *n, const struct contract *contract)
 {
     if (n->is_nested || contract->kind == CONTRACT_VIEW)
         return false;
-    return catalog_is_own(contract) || !contract->storage.location;
+    if (!catalog_is_own(contract))
+        return !contract->storage.location;
+    g_mutex_lock(&c->lock);
+    bool is_proved = catalog_is_not_null(n->dataset);
+    g_mutex_unlock(&c->lock);
+    return is_proved;
 }
 
 static int each_columns(struct catalog *c, struct catalog_name *n, const struct contract *contract, void *rows,
                         struct ca_error *err)
 {
-    (void)c;
-    struct column_walk w = {.rows = rows, .name = n, .is_proved = catalog_is_proved(n, contract)};
+    struct column_walk w = {.rows = rows, .name = n, .is_proved = catalog_is_proved(c, n, contract)};
     int rc = 0;
     if (n->is_nested)
         rc = walk_view(&w, contract, contract_view_named(contract, n->name));

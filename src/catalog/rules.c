@@ -142,6 +142,8 @@ static struct catalog_rules *rules_new(const struct contract *contract)
         .n_checks = r->checks->len,
         .key = (const char *const *)contract->primary.items,
         .n_key = contract->primary.n,
+        .order = (const char *const *)contract->order.items,
+        .n_order = contract->order.n,
     };
     r->rules = (struct engine_rules){
         .write = &r->write,

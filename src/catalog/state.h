@@ -15,6 +15,10 @@
  *   is_changed    SQL wrote the version that is read; `pinned` was read before
  *   rows          of a params dataset: batches, struct rows_shared *, never changed once they are here; NULL: none
  *   failure       why it cannot be read, NULL: it can
+ *   proof         of that version
+ *   findings      struct catalog_finding *, what catalog_verify found, NULL: nobody looked
+ *   is_news       a later session needs the findings: they are not what the pin said
+ *   unproved      why nothing is proved any more, NULL: nothing to say
  *   rules         what SQL keeps to, NULL: nobody asked yet
  *   plan_fingerprint, reads   of the model that made the rows, NULL: none did */
 struct catalog_dataset {
@@ -27,9 +31,14 @@ struct catalog_dataset {
     struct {
         int64_t version; /* -1: none */
         int64_t n_rows;
+        struct catalog_proof proof; /* only while is_changed */
     } pinned;
     GPtrArray *rows;
     char *failure;
+    struct catalog_proof proof;
+    GPtrArray *findings;
+    bool is_news;
+    char *unproved;
     struct catalog_rules *rules;
     char *plan_fingerprint;
     char *reads;
@@ -103,7 +112,7 @@ int catalog_check_complete(struct catalog *c, struct ca_error *err) CA_MUST_CHEC
 int catalog_check_agreement(struct catalog *c, struct ca_error *err) CA_MUST_CHECK;
 
 /* Whether what the contract says of NOT NULL is proved of the rows that a session reads: the registry's word. */
-bool catalog_is_proved(const struct catalog_name *n, const struct contract *contract);
+bool catalog_is_proved(struct catalog *c, const struct catalog_name *n, const struct contract *contract);
 
 /* Rows of one registry table (registry.c). */
 int catalog_registry_rows(struct catalog *c, const char *name, struct ArrowArray *ret,
@@ -121,6 +130,22 @@ void catalog_rules_free(struct catalog_rules *r);
 /* Whether rows of this storage are ours: in a Delta table of the store, in memory or a stream from C; else somebody
  * else keeps them. */
 bool catalog_is_own(const struct contract *contract);
+/* Whether rows are files that somebody else wrote. */
+bool catalog_is_listing(const struct contract *contract);
+
+/* Whether the engine may believe every NOT NULL of the contract. Called with the lock held. */
+bool catalog_is_not_null(const struct catalog_dataset *d);
+
+/* Another version is pinned, or nothing is known of this one any more. Called with the lock held. */
+void catalog_proof_set(struct catalog_dataset *d, const struct catalog_proof *proof);
+
+/* What is proved after SQL changed rows: the gate saw those it wrote, the others are what they were. Without a table
+ * before, all of them are new. */
+void catalog_proof_committed(struct catalog_proof *proof, bool was_empty);
+
+/* Whether the proof is of these files (cadf_write); false: it is withdrawn. Takes the lock itself. */
+bool catalog_proof_is_of(struct catalog *c, struct catalog_dataset *d, int64_t version, const char *files,
+                         size_t n_bytes);
 
 /* Fill in the options of a listing. */
 void catalog_rules_options(const struct catalog_rules *r, struct engine_table *ret);

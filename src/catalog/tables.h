@@ -50,7 +50,7 @@ char *catalog_joined(const struct contract_names *names);
 #define CATALOG_TABLES(X)                                                                               \
     X(bundles) X(checks) X(column_values) X(columns) X(datasets) X(defaults) X(evolution) X(extracts)   \
     X(fingerprints) X(functions) X(handles) X(health) X(keys) X(locations) X(models) X(options)         \
-    X(orderings) X(partitions) X(profiles) X(views)
+    X(orderings) X(partitions) X(profiles) X(proofs) X(views)
 /* clang-format on */
 
 #define CATALOG_TABLE_DECLARE(table) \

@@ -156,6 +156,7 @@ void contract_free(struct contract *c)
     names_done(&c->join);
     names_done(&c->order);
     names_done(&c->partition_by);
+    names_done(&c->bucket_inputs);
     pairs_done(&c->checks);
     g_free(c->storage.format);
     g_free(c->storage.location);

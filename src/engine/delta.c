@@ -4,11 +4,17 @@
 
 #include "engine/door.h"
 
+/* `checks`: room for `n`. */
+static void checks_door(const struct engine_check *from, size_t n, struct cadf_check *checks)
+{
+    for (size_t i = 0; i < n; i++)
+        checks[i] = (struct cadf_check){from[i].name, from[i].unnest, from[i].sql};
+}
+
 /* `checks`: room for as many as there are. */
 struct cadf_write engine_write_door(const struct engine_write *w, struct cadf_check *checks)
 {
-    for (size_t i = 0; i < w->n_checks; i++)
-        checks[i] = (struct cadf_check){w->checks[i].name, w->checks[i].unnest, w->checks[i].sql};
+    checks_door(w->checks, w->n_checks, checks);
     static const struct engine_buckets none;
     const struct engine_buckets *buckets = w->buckets ? w->buckets : &none;
     return (struct cadf_write){
@@ -34,6 +40,10 @@ struct cadf_write engine_write_door(const struct engine_write *w, struct cadf_ch
         .n_bucket_bounds = buckets->n_bounds,
         .bucket_tables = buckets->tables,
         .n_bucket_tables = buckets->n_tables,
+        .order = w->order,
+        .n_order = w->n_order,
+        .files = w->files,
+        .files_data = w->files_data,
         .property_keys = w->property_keys,
         .property_values = w->property_values,
         .n_properties = w->n_properties,
@@ -50,6 +60,7 @@ static struct engine_written written_of(const struct cadf_written *w)
         .n_files = w->n_files,
         .n_bytes = w->n_bytes,
         .is_key_unique = w->is_key_unique != 0,
+        .is_ordered = w->is_ordered != 0,
     };
 }
 
@@ -85,6 +96,30 @@ int engine_write_stream(struct engine *e, const struct engine_write *write, stru
     return CA_OK;
 }
 
+int engine_verify(struct engine *e, const char *schema, const char *table, const struct engine_facts *facts,
+                  struct engine_cancel *cancel, engine_text_fn sink, void *data, struct ca_error *err)
+{
+    struct cadf_error door_error = {0};
+    g_autofree struct cadf_check *checks = g_new0(struct cadf_check, facts->n_checks);
+    checks_door(facts->checks, facts->n_checks, checks);
+    g_autofree struct cadf_names *unique = g_new0(struct cadf_names, facts->n_unique);
+    for (size_t i = 0; i < facts->n_unique; i++)
+        unique[i] = (struct cadf_names){facts->unique[i].items, facts->unique[i].n};
+    struct cadf_facts door = {
+        .checks = checks,
+        .n_checks = facts->n_checks,
+        .key = facts->key,
+        .n_key = facts->n_key,
+        .unique = unique,
+        .n_unique = facts->n_unique,
+        .order = facts->order,
+        .n_order = facts->n_order,
+    };
+    return engine_result(
+        cadf_verify(engine_door(e), schema, table, &door, (cadf_cancel *)cancel, sink, data, &door_error), &door_error,
+        err);
+}
+
 int engine_delta_version(struct engine *e, const char *location, int64_t *ret, struct ca_error *err)
 {
     struct cadf_error door_error = {0};
@@ -108,6 +143,14 @@ int engine_delta_extent(struct engine *e, const char *location, int64_t version,
     extent_give(&whole, ret_whole);
     extent_give(&added, ret_added);
     return CA_OK;
+}
+
+int engine_delta_files(struct engine *e, const char *location, int64_t version, engine_text_fn sink, void *data,
+                       struct ca_error *err)
+{
+    struct cadf_error door_error = {0};
+    return engine_result(cadf_delta_files(engine_door(e), location, version, sink, data, &door_error), &door_error,
+                         err);
 }
 
 int engine_delta_schema(struct engine *e, const char *location, int64_t version, struct ArrowSchema *ret,

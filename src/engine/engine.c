@@ -243,6 +243,13 @@ static int32_t catalog_door_handshake(void *data, const struct cadf_found *found
     return rc == CA_OK ? CADF_OK : door_fail(rc, &err, door_error);
 }
 
+static int32_t catalog_door_are_proved(void *data, const char *schema, const char *table, int64_t version,
+                                       const char *files, size_t n_bytes)
+{
+    struct engine *e = data;
+    return !e->catalog.are_proved || e->catalog.are_proved(e->catalog.data, schema, table, version, files, n_bytes);
+}
+
 /* ---- opening ---------------------------------------------------------------------------------------------------- */
 
 int engine_open(const struct engine_options *options, struct engine **ret, struct ca_error *err)
@@ -272,6 +279,7 @@ int engine_open(const struct engine_options *options, struct engine **ret, struc
             .release_def = catalog_door_release,
             .committed = catalog_door_committed,
             .handshake = catalog_door_handshake,
+            .are_proved = catalog_door_are_proved,
         };
     }
     size_t n_fixed = 0;

@@ -90,6 +90,10 @@ struct engine_write {
     const char *const *key;
     size_t n_key;
     const struct engine_buckets *buckets;
+    const char *const *order;
+    size_t n_order;
+    engine_text_fn files;
+    void *files_data;
 };
 
 /* What SQL keeps to when it writes a stored table (struct cadf_rules). `write` says how; its location is where the
@@ -150,6 +154,8 @@ struct engine_catalog {
     int (*table)(void *data, const char *schema, const char *table, struct engine_table *ret, struct ca_error *err);
     void (*committed)(void *data, const char *schema, const char *table, int64_t version);
     int (*handshake)(void *data, const struct engine_found *found, struct ca_error *err);
+    bool (*are_proved)(void *data, const char *schema, const char *table, int64_t version, const char *files,
+                       size_t n_bytes);
 };
 
 /* ---- opening ---------------------------------------------------------------------------------------------------- */
@@ -244,13 +250,15 @@ int engine_query_text(struct engine *e, const char *sql, char **ret, struct ca_e
 
 /* ---- Delta ------------------------------------------------------------------------------------------------------ */
 
-/* is_key_unique   it is proved that no two rows of the table have one key; false: not known */
+/* is_key_unique   it is proved that no two rows of the table have one key; false: not known
+ * is_ordered      it is proved that the rows of each file are in the write's order; false: not known */
 struct engine_written {
     int64_t version;
     int64_t n_rows;
     int64_t n_files;
     int64_t n_bytes;
     bool is_key_unique;
+    bool is_ordered;
 };
 
 int engine_write_query(struct engine *e, const struct engine_write *write, const char *sql,
@@ -260,6 +268,27 @@ int engine_write_query(struct engine *e, const struct engine_write *write, const
 /* Takes the stream, also on failure. */
 int engine_write_stream(struct engine *e, const struct engine_write *write, struct ArrowArrayStream *stream,
                         struct engine_cancel *cancel, struct engine_written *ret, struct ca_error *err) CA_MUST_CHECK;
+
+struct engine_names {
+    const char *const *items;
+    size_t n;
+};
+
+/* What a contract says of rows besides its columns (struct cadf_facts). */
+struct engine_facts {
+    const struct engine_check *checks;
+    size_t n_checks;
+    const char *const *key;
+    size_t n_key;
+    const struct engine_names *unique;
+    size_t n_unique;
+    const char *const *order;
+    size_t n_order;
+};
+
+/* Hold the data of a table of the catalog against its definition and `facts`; findings come as JSON (cadf_verify). */
+int engine_verify(struct engine *e, const char *schema, const char *table, const struct engine_facts *facts,
+                  struct engine_cancel *cancel, engine_text_fn sink, void *data, struct ca_error *err) CA_MUST_CHECK;
 
 int engine_delta_version(struct engine *e, const char *location, int64_t *ret, struct ca_error *err) CA_MUST_CHECK;
 
@@ -275,6 +304,9 @@ struct engine_extent {
 int engine_delta_extent(struct engine *e, const char *location, int64_t version, int64_t since,
                         struct engine_extent *ret_whole, struct engine_extent *ret_added,
                         struct ca_error *err) CA_MUST_CHECK;
+/* The list of a version's files, as in engine_write. */
+int engine_delta_files(struct engine *e, const char *location, int64_t version, engine_text_fn sink, void *data,
+                       struct ca_error *err) CA_MUST_CHECK;
 int engine_delta_schema(struct engine *e, const char *location, int64_t version, struct ArrowSchema *ret,
                         struct ca_error *err) CA_MUST_CHECK;
 int engine_delta_history(struct engine *e, const char *location, int64_t limit, engine_text_fn sink, void *data,

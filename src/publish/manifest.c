@@ -77,13 +77,17 @@ static size_t index_of(const struct manifest *m, const char *schema, const char 
 
 int manifest_put_dataset(struct manifest *m, const struct manifest_dataset *d, struct ca_error *err)
 {
+    json_t *proofs = json_object();
+    for (int k = 0; k < CATALOG_N_FACT_KINDS; k++)
+        json_object_set_new(proofs, catalog_fact_kind_name((enum catalog_fact_kind)k), string_or_null(d->proofs[k]));
     json_t *entry =
-        json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:I, s:I, s:I, s:I}", "schema", d->schema, "name",
-                  d->name, "contract_version", d->contract_version, "contract_fingerprint", d->contract_fingerprint,
-                  "schema_fingerprint", d->schema_fingerprint, "ddl_fingerprint", d->ddl_fingerprint,
-                  "plan_fingerprint", string_or_null(d->plan_fingerprint), "reads", string_or_null(d->reads),
-                  "location", d->location, "made_by", d->made_by, "data_version", (json_int_t)d->data_version, "n_rows",
-                  (json_int_t)d->n_rows, "n_files", (json_int_t)d->n_files, "n_bytes", (json_int_t)d->n_bytes);
+        json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:o}", "schema",
+                  d->schema, "name", d->name, "contract_version", d->contract_version, "contract_fingerprint",
+                  d->contract_fingerprint, "schema_fingerprint", d->schema_fingerprint, "ddl_fingerprint",
+                  d->ddl_fingerprint, "plan_fingerprint", string_or_null(d->plan_fingerprint), "reads",
+                  string_or_null(d->reads), "location", d->location, "made_by", d->made_by, "data_version",
+                  (json_int_t)d->data_version, "n_rows", (json_int_t)d->n_rows, "n_files", (json_int_t)d->n_files,
+                  "n_bytes", (json_int_t)d->n_bytes, "files_digest", string_or_null(d->files_digest), "proofs", proofs);
     json_t *datasets = json_object_get(m->root, "datasets");
     size_t at = index_of(m, d->schema, d->name);
     int failed = !entry                           ? -1
@@ -120,9 +124,22 @@ bool manifest_dataset_of(const json_t *entry, struct manifest_dataset *ret)
         .n_rows = int_of(entry, "n_rows"),
         .n_files = int_of(entry, "n_files"),
         .n_bytes = int_of(entry, "n_bytes"),
+        .files_digest = text_of(entry, "files_digest"),
     };
+    const json_t *proofs = json_object_get(entry, "proofs");
+    for (int k = 0; k < CATALOG_N_FACT_KINDS; k++)
+        ret->proofs[k] = text_of(proofs, catalog_fact_kind_name((enum catalog_fact_kind)k));
     return ret->schema && ret->name && ret->location && ret->made_by &&
            is_version(json_object_get(entry, "data_version"));
+}
+
+struct catalog_proof manifest_proof(const struct manifest_dataset *d)
+{
+    struct catalog_proof proof = {0};
+    g_strlcpy(proof.files_digest, d->files_digest ? d->files_digest : "", sizeof proof.files_digest);
+    for (int k = 0; d->files_digest && k < CATALOG_N_FACT_KINDS; k++)
+        proof.methods[k] = catalog_method(d->proofs[k]);
+    return proof;
 }
 
 bool manifest_dataset(const struct manifest *m, const char *schema, const char *name, struct manifest_dataset *ret)

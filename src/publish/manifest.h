@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "catalog/catalog.h"
 
 struct manifest {
     json_t *root;
@@ -20,6 +21,8 @@ struct manifest {
  *   location          relative to the store
  *   made_by           "build" or "sql" (publish/run.h)
  *   data_version      Delta version to read
+ *   files_digest      of the list of the version's files; NULL: not known
+ *   proofs            by what method the facts of each kind were proved; NULL: they were not
  */
 struct manifest_dataset {
     const char *schema;
@@ -36,6 +39,8 @@ struct manifest_dataset {
     int64_t n_rows;
     int64_t n_files;
     int64_t n_bytes;
+    const char *files_digest;
+    const char *proofs[CATALOG_N_FACT_KINDS];
 };
 
 int manifest_init(struct manifest *m, const char *run_id, const char *started_at, struct ca_error *err) CA_MUST_CHECK;
@@ -56,6 +61,9 @@ bool manifest_dataset(const struct manifest *m, const char *schema, const char *
 
 /* The same of one entry of "datasets". */
 bool manifest_dataset_of(const json_t *entry, struct manifest_dataset *ret);
+
+/* What is proved of its rows: nothing where the digest of its files is not known. */
+struct catalog_proof manifest_proof(const struct manifest_dataset *d);
 
 const char *manifest_run_id(const struct manifest *m);
 

@@ -126,7 +126,9 @@ int run_add_dataset(struct manifest *m, const struct store *s, struct catalog *c
         .n_rows = d->extent.n_rows,
         .n_files = d->extent.n_files,
         .n_bytes = d->extent.n_bytes,
+        .files_digest = d->proof.files_digest[0] ? d->proof.files_digest : NULL,
     };
+    memcpy(entry.proofs, d->proof.methods, sizeof entry.proofs);
     return manifest_put_dataset(m, &entry, err);
 }
 
@@ -212,6 +214,26 @@ static int record_writes(struct catalog *c, const char *run_id, struct ca_error 
     return engine_query_int(catalog_engine(c), sql->str, &n_rows, err);
 }
 
+static void take_digest(void *data, const char *files, size_t n_bytes)
+{
+    fingerprint_of(files, n_bytes, data);
+}
+
+/* The gate saw what came in: nothing is known of the rows that somebody else put under it. */
+static int change_proof(struct catalog *c, const struct catalog_change *change, struct catalog_proof *ret,
+                        struct ca_error *err)
+{
+    char found[FINGERPRINT_HEX_SIZE] = "";
+    struct engine *e = catalog_engine(c);
+    *ret = change->proof;
+    CA_TRY(engine_delta_files(e, change->location, change->version, take_digest, ret->files_digest, err));
+    if (change->before >= 0)
+        CA_TRY(engine_delta_files(e, change->location, change->before, take_digest, found, err));
+    if (change->before >= 0 && strcmp(found, change->digest_before) != 0)
+        memset(ret->methods, 0, sizeof ret->methods);
+    return CA_OK;
+}
+
 /* The entry of a changed dataset. Its rows are no longer those of a plan. */
 static int add_change(const struct store *s, struct catalog *c, const struct catalog_change *change, struct manifest *m,
                       struct ca_error *err)
@@ -225,6 +247,7 @@ static int add_change(const struct store *s, struct catalog *c, const struct cat
         .data_version = change->version,
     };
     CA_TRY(engine_delta_extent(catalog_engine(c), d.location, d.data_version, -1, &d.extent, NULL, err));
+    CA_TRY(change_proof(c, change, &d.proof, err));
     return run_add_dataset(m, s, c, &d, err);
 }
 
@@ -253,6 +276,7 @@ static int pin_changes(struct catalog *c, const struct manifest *m, struct ca_er
         struct manifest_dataset d = {0};
         manifest_dataset(m, change.schema, change.name, &d);
         struct catalog_pin pin = {.location = change.location, .version = change.version, .n_rows = d.n_rows};
+        pin.proof = manifest_proof(&d);
         CA_TRY(catalog_pin(c, change.schema, change.name, &pin, err));
         CA_TRY(catalog_set_plan(c, change.schema, change.name, d.plan_fingerprint, d.reads, err));
     }

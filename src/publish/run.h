@@ -43,6 +43,7 @@ struct run_dataset {
     const char *made_by;
     int64_t data_version;
     struct engine_extent extent;
+    struct catalog_proof proof;
 };
 int run_add_dataset(struct manifest *m, const struct store *s, struct catalog *c, const struct run_dataset *d,
                     struct ca_error *err) CA_MUST_CHECK;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
+#include <glib/gstdio.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -317,6 +318,51 @@ int store_publish(struct store *s, const char *run_id, const char *manifest_json
     return CA_OK;
 }
 
+/* ---- findings --------------------------------------------------------------------------------------------------- */
+
+static char *store_findings_path(const struct store *s, const char *run_id)
+{
+    g_autofree char *name = g_strconcat(run_id, ".json", NULL);
+    return g_build_filename(s->path, "proofs", name, NULL);
+}
+
+int store_findings_read(const struct store *s, const char *run_id, json_t **ret, struct ca_error *err)
+{
+    *ret = NULL;
+    g_autofree char *file = store_findings_path(s, run_id);
+    if (!g_file_test(file, G_FILE_TEST_EXISTS))
+        return CA_OK;
+    g_autofree char *text = NULL;
+    size_t n_bytes = 0;
+    CA_TRY(file_read_bounded(file, MANIFEST_MAX_BYTES, &text, &n_bytes, err));
+    json_error_t where;
+    json_t *findings = json_loadb(text, n_bytes, JSON_REJECT_DUPLICATES, &where);
+    if (!json_is_array(findings)) {
+        json_decref(findings);
+        return ca_fail(err, CA_ERR_DRIFT, "'%s' holds no findings: remove it, and run 'codeanatomy verify' again",
+                       file);
+    }
+    *ret = findings;
+    return CA_OK;
+}
+
+int store_findings_write(const struct store *s, const char *run_id, const json_t *findings, struct ca_error *err)
+{
+    CA_TRY(run_id_check(run_id, err));
+    g_autofree char *file = store_findings_path(s, run_id);
+    if (!findings)
+        return file_remove_tree(file, err);
+    g_autofree char *folder = store_file(s, "proofs");
+    if (g_mkdir(folder, 0777) != 0 && errno != EEXIST)
+        return ca_fail_errno(err, CA_ERR_IO, errno, "make '%s'", folder);
+    char *text = json_dumps(findings, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_ENSURE_ASCII);
+    if (!text)
+        return ca_fail(err, CA_ERR_RESOURCES, "no memory for the findings of run '%s'", run_id);
+    int rc = file_write_atomic(file, text, strlen(text), err);
+    free(text);
+    return rc;
+}
+
 /* ---- pruning ---------------------------------------------------------------------------------------------------- */
 
 /* Tables and snapshot that a run's manifest names, as absolute paths added to `keep`. */
@@ -394,8 +440,10 @@ int store_prune(struct store *s, const char *const *keep, struct ca_error *err)
     for (size_t i = 0; keep[i]; i++) {
         CA_TRY(keep_paths(s, keep[i], paths, err));
         g_hash_table_add(paths, store_manifest_path(s, keep[i]));
+        g_hash_table_add(paths, store_findings_path(s, keep[i]));
     }
     CA_TRY(prune_tables(s, paths, err));
     CA_TRY(prune_folder(s, "catalog", paths, err));
+    CA_TRY(prune_folder(s, "proofs", paths, err));
     return prune_folder(s, "runs", paths, err);
 }

@@ -22,6 +22,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <jansson.h>
+
 #include "base/error.h"
 
 enum { STORE_FORMAT = 3 };
@@ -56,6 +58,13 @@ char **store_runs(const struct store *s);
 
 /* The text of a run's manifest. CA_ERR_NOT_FOUND names the runs there are. g_free. */
 int store_manifest_read(const struct store *s, const char *run_id, char **ret_json, struct ca_error *err) CA_MUST_CHECK;
+
+/* What was found by verify of the rows of a run (catalog_findings): a JSON array, *ret NULL when nobody looked or
+ * nothing is left to say. Writing NULL removes it; it is replaced by rename and needs no lock. The caller json_decrefs.
+ */
+int store_findings_read(const struct store *s, const char *run_id, json_t **ret, struct ca_error *err) CA_MUST_CHECK;
+int store_findings_write(const struct store *s, const char *run_id, const json_t *findings,
+                         struct ca_error *err) CA_MUST_CHECK;
 
 /* Make run_id the visible run: its manifest first, then the pointer, each by fsync and rename. Needs the write lock. */
 int store_publish(struct store *s, const char *run_id, const char *manifest_json, struct ca_error *err) CA_MUST_CHECK;

@@ -23,24 +23,24 @@ enum key_kind { KEY_TEXT, KEY_PATH_LIST, KEY_TEXT_LIST, KEY_BOOL };
 /* is_users   the user's file may say it too: it is true of more than one repository */
 struct key {
     const char *name;
-    enum key_kind kind;
     size_t offset;
+    enum key_kind kind;
     bool is_users;
 };
 
 /* source_roots are directories below the root; the other lists are taken as they are. */
 static const struct key keys[] = {
-    {"repository", KEY_TEXT, offsetof(struct repo_project, repository), false},
-    {"source_roots", KEY_PATH_LIST, offsetof(struct repo_project, source_roots), false},
-    {"include", KEY_TEXT_LIST, offsetof(struct repo_project, include), false},
-    {"exclude", KEY_TEXT_LIST, offsetof(struct repo_project, exclude), false},
-    {"python", KEY_TEXT, offsetof(struct repo_project, python), true},
-    {"layers", KEY_TEXT_LIST, offsetof(struct repo_project, layers), true},
-    {"profile", KEY_TEXT, offsetof(struct repo_project, profile), true},
-    {"preset", KEY_TEXT, offsetof(struct repo_project, preset), true},
-    {"settings", KEY_TEXT_LIST, offsetof(struct repo_project, settings), true},
-    {"store", KEY_TEXT, offsetof(struct repo_project, store), false},
-    {"use_git_ignore", KEY_BOOL, offsetof(struct repo_project, use_git_ignore), false},
+    {"repository", offsetof(struct repo_project, repository), KEY_TEXT, false},
+    {"source_roots", offsetof(struct repo_project, source_roots), KEY_PATH_LIST, false},
+    {"include", offsetof(struct repo_project, include), KEY_TEXT_LIST, false},
+    {"exclude", offsetof(struct repo_project, exclude), KEY_TEXT_LIST, false},
+    {"python", offsetof(struct repo_project, python), KEY_TEXT, true},
+    {"layers", offsetof(struct repo_project, layers), KEY_TEXT_LIST, true},
+    {"profile", offsetof(struct repo_project, profile), KEY_TEXT, true},
+    {"preset", offsetof(struct repo_project, preset), KEY_TEXT, true},
+    {"settings", offsetof(struct repo_project, settings), KEY_TEXT_LIST, true},
+    {"store", offsetof(struct repo_project, store), KEY_TEXT, false},
+    {"use_git_ignore", offsetof(struct repo_project, use_git_ignore), KEY_BOOL, false},
 };
 
 /* file      its name in messages

@@ -142,11 +142,10 @@ static void put_scalar_type(GString *out, const char *format)
             return;
         }
     }
-    int precision = 0;
-    int scale = 0;
-    int bits = 128;
-    if (sscanf(format, "d:%d,%d,%d", &precision, &scale, &bits) >= 2)
-        g_string_append_printf(out, "decimal%d(%d, %d)", bits, precision, scale);
+    g_auto(GStrv) decimal = g_strsplit(strncmp(format, "d:", 2) == 0 ? format + 2 : "", ",", 3);
+    guint n_decimal = g_strv_length(decimal);
+    if (n_decimal >= 2)
+        g_string_append_printf(out, "decimal%s(%s, %s)", n_decimal > 2 ? decimal[2] : "128", decimal[0], decimal[1]);
     else if (strncmp(format, "w:", 2) == 0)
         g_string_append_printf(out, "fixed_size_binary(%s)", format + 2);
     else

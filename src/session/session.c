@@ -54,10 +54,29 @@ static int session_pin(ca_session *s, struct ca_error *err)
                            manifest_run_id(&s->manifest), d.schema, d.name);
         g_autofree char *location = g_build_filename(store_path(s->store), d.location, NULL);
         struct catalog_pin pin = {.location = location, .version = d.data_version, .n_rows = d.n_rows};
+        pin.proof = manifest_proof(&d);
         CA_TRY(catalog_pin(s->catalog, d.schema, d.name, &pin, err));
         CA_TRY(catalog_set_plan(s->catalog, d.schema, d.name, d.plan_fingerprint, d.reads, err));
     }
     return CA_OK;
+}
+
+/* What verify found of the run's rows since it was published. */
+static int session_take_findings(ca_session *s, struct ca_error *err)
+{
+    json_t *findings = NULL;
+    CA_TRY(store_findings_read(s->store, manifest_run_id(&s->manifest), &findings, err));
+    size_t i;
+    const json_t *of_dataset;
+    int rc = CA_OK;
+    json_array_foreach(findings, i, of_dataset)
+    {
+        rc = catalog_findings_put(s->catalog, of_dataset, err);
+        if (rc != CA_OK)
+            break;
+    }
+    json_decref(findings);
+    return rc;
 }
 
 /* The manifest of the run to read (NULL: the published one); root stays NULL when nothing is published. */
@@ -126,8 +145,10 @@ static int session_open_run(ca_session *s, const char *run, struct ca_error *err
     c.n_functions = n_functions;
     c.engine.is_read_only = s->is_read_only;
     CA_TRY(catalog_open(&c, &s->catalog, err));
-    if (s->manifest.root)
+    if (s->manifest.root) {
         CA_TRY(session_pin(s, err));
+        CA_TRY(session_take_findings(s, err));
+    }
     for (size_t i = 0; s->pins[i]; i++)
         CA_TRY_CTX(session_pin_dataset(s->catalog, s->store, s->pins[i], err), err, "pin '%s'", s->pins[i]);
     return CA_OK;
@@ -303,7 +324,7 @@ int ca_query(ca_session *s, const char *sql, const struct ca_params *params, ca_
     if (!s->manifest.root)
         return CA_OK;
     rc = run_publish_changes(s->store, s->catalog, &s->manifest, started_us, err);
-    if (rc != CA_OK)
+    if (rc != CA_OK && ret->release)
         ret->release(ret);
     return rc;
 }
@@ -405,6 +426,67 @@ int ca_describe(ca_session *s, const char *name_or_query, struct ArrowArrayStrea
     CA_TRY(session_need(name_or_query != NULL, "the name or query", err));
     CA_TRY(session_need(ret != NULL, "the result", err));
     return catalog_describe(s->catalog, name_or_query, ret, err);
+}
+
+/* ---- verifying -------------------------------------------------------------------------------------------------- */
+
+/* "schema.name" of what was asked for, or of everything that lies in files. */
+static int verify_names(const ca_session *s, const char *const *names, size_t n_names, GPtrArray *ret,
+                        struct ca_error *err)
+{
+    for (size_t i = 0; i < n_names; i++) {
+        struct catalog_entry e;
+        CA_TRY(session_need(names[i] != NULL, "a name", err));
+        CA_TRY(catalog_lookup(s->catalog, names[i], &e, err));
+        g_ptr_array_add(ret, g_strconcat(e.schema, ".", e.name, NULL));
+    }
+    for (size_t i = 0; !names && i < catalog_n_entries(s->catalog); i++) {
+        struct catalog_entry e = catalog_entry_at(s->catalog, i);
+        if (catalog_can_verify(s->catalog, e.schema, e.name))
+            g_ptr_array_add(ret, g_strconcat(e.schema, ".", e.name, NULL));
+    }
+    return CA_OK;
+}
+
+/* Keep what is known now for later sessions. */
+static int session_keep_findings(const ca_session *s, struct ca_error *err)
+{
+    json_t *all = json_array();
+    int rc = CA_OK;
+    for (size_t i = 0; i < catalog_n_entries(s->catalog) && rc == CA_OK; i++) {
+        struct catalog_entry e = catalog_entry_at(s->catalog, i);
+        json_t *found = NULL;
+        rc = catalog_findings(s->catalog, e.schema, e.name, &found, err);
+        if (found)
+            json_array_append_new(all, found);
+    }
+    if (rc == CA_OK)
+        rc = store_findings_write(s->store, manifest_run_id(&s->manifest), json_array_size(all) > 0 ? all : NULL, err);
+    json_decref(all);
+    return rc;
+}
+
+int ca_verify(ca_session *s, const char *const *names, size_t n_names, ca_cancel *cancel, struct ArrowArrayStream *ret,
+              size_t *ret_n_violated, struct ca_error *err)
+{
+    CA_TRY(session_need(s != NULL, "the session", err));
+    CA_TRY(session_need(ret != NULL, "the result", err));
+    CA_TRY(session_need(names != NULL || n_names == 0, "the list of names", err));
+    g_autoptr(GPtrArray) all = g_ptr_array_new_with_free_func(g_free);
+    CA_TRY(verify_names(s, names, n_names, all, err));
+    size_t n_violated = 0;
+    for (guint i = 0; i < all->len; i++) {
+        g_auto(GStrv) parts = g_strsplit(all->pdata[i], ".", 2);
+        size_t n = 0;
+        CA_TRY(catalog_verify(s->catalog, parts[0], parts[1], (struct engine_cancel *)cancel, &n, err));
+        n_violated += n;
+    }
+    if (s->store && s->manifest.root && !s->is_read_only)
+        CA_TRY(session_keep_findings(s, err));
+    CA_TRY(catalog_proofs(s->catalog, (const char *const *)all->pdata, all->len, ret, err));
+    if (ret_n_violated)
+        *ret_n_violated = n_violated;
+    return CA_OK;
 }
 
 int ca_ddl(ca_session *s, const char *name, ca_text_fn sink, void *data, struct ca_error *err)

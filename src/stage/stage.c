@@ -42,11 +42,19 @@ static int stage_output_new(const struct stage_options *options, const char *sch
     const struct engine_written *commit = &out->written.commit;
     int rc = catalog_write(options->catalog, &write, &out->written, err);
     if (rc == CA_OK) {
-        struct catalog_pin pin = {.location = out->location, .version = commit->version, .n_rows = commit->n_rows};
+        struct catalog_pin pin = {.location = out->location,
+                                  .version = commit->version,
+                                  .n_rows = commit->n_rows,
+                                  .proof = out->written.proof};
         rc = catalog_pin(options->catalog, schema, name, &pin, err);
     }
-    if (rc == CA_OK && !commit->is_key_unique)
-        rc = catalog_prove_key(options->catalog, schema, name, err);
+    const char **methods = out->written.proof.methods;
+    for (int kind = CATALOG_PRIMARY_KEY; kind <= CATALOG_UNIQUE && rc == CA_OK; kind++) {
+        if (methods[kind])
+            continue;
+        rc = catalog_prove_keys(options->catalog, schema, name, err);
+        methods[kind] = catalog_method("scan");
+    }
     if (rc != CA_OK)
         stage_output_done(out);
     return rc;

@@ -82,12 +82,14 @@ def build_variant(program: Program, source: Path, variant: Variant, tmp_path: Pa
 
 
 def content(store: Path) -> dict[str, Any]:
-    """Every public table by its hash, and what the manifest says apart from clock, place and the diagnostics of the
-    run."""
+    """Every public table by its hash, and what the manifest says apart from clock, place, the names that the writer
+    gave its files and the diagnostics of the run."""
     run = stored.manifest(store)
     for key in ("run_id", "started_at", "published_at", "previous_run", "elapsed_ns", "runtime", "settings_hash"):
         del run[key]
     run["datasets"] = [d for d in run["datasets"] if d["schema"] == "public"]
+    for d in run["datasets"]:
+        del d["files_digest"]
     return {"manifest": run, **stored.digests(store)}
 
 

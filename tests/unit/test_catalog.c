@@ -62,8 +62,10 @@ static int write_and_pin_box(struct catalog *c, const char *root, const char *sq
                                         .app_id = app_id,
                                         .app_version = 1};
     CA_TRY(catalog_write(c, &write, written, err));
-    const struct catalog_pin pin = {
-        .location = location, .version = written->commit.version, .n_rows = written->commit.n_rows};
+    const struct catalog_pin pin = {.location = location,
+                                    .version = written->commit.version,
+                                    .n_rows = written->commit.n_rows,
+                                    .proof = written->proof};
     return catalog_pin(c, "public", "box", &pin, err);
 }
 
@@ -666,7 +668,7 @@ static void test_versions(void **state)
     char *text = NULL;
     assert_int_not_equal(engine_query_text(e, "SELECT name FROM box", &text, &err), CA_OK);
     assert_null(text);
-    assert_int_not_equal(catalog_prove_key(c, "public", "box", &err), CA_OK);
+    assert_int_not_equal(catalog_prove_keys(c, "public", "box", &err), CA_OK);
     catalog_close(c);
 }
 
@@ -792,7 +794,7 @@ static void test_prove(void **state)
     const char *root = *state;
     struct catalog *c = open_test_catalog(root);
     struct ca_error err = {0};
-    assert_int_equal(catalog_prove_key(c, "public", "box", &err), CA_OK); /* no rows yet prove everything */
+    assert_int_equal(catalog_prove_keys(c, "public", "box", &err), CA_OK); /* no rows yet prove everything */
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autofree char *app_id = g_strdup_printf("case %zu", i);
         struct catalog_written written = {0};
@@ -803,12 +805,12 @@ static void test_prove(void **state)
         if (rc != CA_OK)
             continue;
         assert_int_equal(written.commit.is_key_unique, cases[i].repeats == NULL);
-        rc = catalog_prove_key(c, "public", "box", &err);
+        rc = catalog_prove_keys(c, "public", "box", &err);
         assert_int_equal(rc, cases[i].repeats ? CA_ERR_CONTRACT : CA_OK);
         if (rc != CA_OK)
             assert_string_equal(err.message, cases[i].repeats);
     }
-    assert_int_equal(catalog_prove_key(c, "public", "nope", &err), CA_ERR_NOT_FOUND);
+    assert_int_equal(catalog_prove_keys(c, "public", "nope", &err), CA_ERR_NOT_FOUND);
     catalog_close(c);
 }
 
