@@ -190,8 +190,7 @@ static void test_storage(void **state)
 {
     const char *root = *state;
     contracts_write(root, "normalize", "t_a", "table", "a int64",
-                    "keys: {primary: [a]}\norder: [a]\nstorage: {format: parquet}\n",
-                    "SELECT CAST(1 AS BIGINT) AS a");
+                    "keys: {primary: [a]}\norder: [a]\nstorage: {format: parquet}\n", "SELECT CAST(1 AS BIGINT) AS a");
     struct catalog *c = NULL;
     struct compile_plan p = {0};
     struct ca_error err = {0};
