@@ -331,7 +331,8 @@ int ca_query(ca_session *s, const char *sql, const struct ca_params *params, ca_
 
 int ca_set_params(ca_session *s, const char *name, struct ArrowArrayStream *rows, struct ca_error *err)
 {
-    CA_TRY(session_need(rows != NULL && rows->release != NULL, "the stream", err));
+    if (!rows || !rows->release)
+        return session_need(false, "the stream", err);
     int rc = session_need(s != NULL, "the session", err);
     if (rc == CA_OK)
         rc = session_need(name != NULL, "the name", err);
