@@ -135,7 +135,7 @@ static void profile_take(struct engine_profile *p, const struct resources *r)
     p->spill_limit_bytes = r->memory_bytes * 64;
     p->spillable_bytes = CLAMP(r->memory_bytes / 24, (uint64_t)64 * MIB, (uint64_t)1024 * MIB);
     p->keep_bytes = CLAMP(r->memory_bytes / 8, (uint64_t)256 * MIB, (uint64_t)2048 * MIB);
-    p->bucket_bytes = CLAMP(r->memory_bytes / 1024, (uint64_t)MIB / 4, (uint64_t)32 * MIB);
+    p->bucket_bytes = CLAMP(r->memory_bytes / 384, (uint64_t)MIB / 4, (uint64_t)32 * MIB);
     set_number(p, "datafusion.execution.target_partitions", p->n_threads, "", source);
     set_number(p, "datafusion.execution.batch_size", r->batch_size, "", source);
     set_number(p, "datafusion.runtime.list_files_cache_limit", 0, "", source);

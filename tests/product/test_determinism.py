@@ -130,6 +130,16 @@ def test_requests(
     assert content(store) == requests_content
 
 
+def test_files_at_a_time(program: Program, django_repo: Path, django_store: Path, tmp_path: Path) -> None:
+    """Decision 18: what contracts say of models that depend on single files is so. Pieces have two thirds of a MiB here, not more
+    than one in thirty of Django. Bytes and files of the manifest are another profile's."""
+    store = tmp_path / "store"
+    program.build(django_repo, store, "--profile", "small")
+    small, whole = content(store), content(django_store)
+    del small["manifest"], whole["manifest"]
+    assert small == whole and "call_resolution" in str(whole.keys())
+
+
 def test_second_build_of_a_store(program: Program, shop_content: dict[str, Any], tmp_path: Path) -> None:
     """A rebuild over other content leaves what a first build would have made."""
     repo = tmp_path / "repo"
