@@ -131,8 +131,8 @@ def test_requests(
 
 
 def test_files_at_a_time(program: Program, django_repo: Path, django_store: Path, tmp_path: Path) -> None:
-    """Decision 18: what contracts say of models that depend on single files is so. Pieces have two thirds of a MiB here, not more
-    than one in thirty of Django. Bytes and files of the manifest are another profile's."""
+    """Decision 18: what contracts say of models that depend on single files is so. Pieces have two thirds of a MiB,
+    no more than one in thirty of Django. Bytes and files of the manifest are another profile's."""
     store = tmp_path / "store"
     program.build(django_repo, store, "--profile", "small")
     small, whole = content(store), content(django_store)
