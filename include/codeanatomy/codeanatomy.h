@@ -137,7 +137,7 @@ int ca_resolve_schema(ca_session *s, const char *name_or_query, struct ArrowSche
 /* Helpers over information_schema and registry; each gives rows, so that nobody writes this SQL by hand.
  *   tables     schema, name, kind, version, rows, health, doc
  *   columns    of one dataset or (NULL) all: nested paths and defaults included
- *   views      name, schema, SQL;  routines: name, signature, doc;  settings: name, value, default
+ *   views      name, schema, SQL;  routines: name, signature, doc;  settings: name, value, default, source, doc
  *   describe   columns of a name, view or query
  *   profiles   every profile and preset: kind, name, key, value, as it would be on this machine
  */

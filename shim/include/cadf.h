@@ -168,6 +168,8 @@ struct cadf_found {
  * are_proved    asked when a Delta table whose definition said proved_not_null is opened: its files as in cadf_write.
  *               0: these are not the files of the proof; the host has moved its epoch and answers without
  *               proved_not_null from now on, and the statement is planned again. NULL: they always are
+ * definition    the DDL of a table or view as one text, for SHOW CREATE TABLE and information_schema.views; `sink` is
+ *               not called when there is none. Asked once an epoch, when it is wanted. NULL: there is none
  *
  * INSERT INTO / INSERT OVERWRITE reach the same write gate as cadf_delta_write_query, UPDATE and DELETE the storage
  * library's own, with predicate and assignments from the unoptimized plan (the hooks that DataFusion has for them get a
@@ -188,6 +190,7 @@ struct cadf_catalog {
     int32_t (*handshake)(void *data, const struct cadf_found *found, struct cadf_error *err);
     int32_t (*are_proved)(void *data, const char *schema, const char *table, int64_t version, const char *files,
                           size_t n_bytes);
+    void (*definition)(void *data, const char *schema, const char *table, cadf_text_fn sink, void *sink_data);
 };
 
 /* ---- session -------------------------------------------------------------------------------------------------- */
@@ -198,7 +201,7 @@ typedef struct cadf_cancel cadf_cancel;
 /* setting_keys/values   `datafusion.*` configuration and `datafusion.runtime.*`; an unknown key is CADF_ERR_INVALID
  * memory_limit_bytes    0: unbounded. spill_dir NULL: the system's temporary directory
  * n_threads             of the runtime, 0: one a core
- * fixed_settings        keys that SET and RESET refuse
+ * fixed_settings        keys that SET and RESET refuse; RESET of another goes back to its value at opening
  * catalog               NULL, or the default catalog, answered from C; copied, `data` must outlive the session
  */
 struct cadf_options {
@@ -242,8 +245,14 @@ int32_t cadf_query(cadf_session *s, const char *sql, size_t n_sql_bytes, const s
                    cadf_cancel *cancel, struct ArrowArrayStream *ret, struct cadf_error *err);
 
 /* The session's value of a setting, `datafusion.*` or `datafusion.runtime.*`; `sink` is not called when it has none or
- * there is no such key. The one door that callbacks may use. */
+ * there is no such key. Callbacks may use this door and the next, and no other. */
 int32_t cadf_setting(cadf_session *s, const char *key, cadf_text_fn sink, void *data, struct cadf_error *err);
+
+/* Every setting in order of key: `value` now, `engine_default` as DataFusion has it by itself on this machine,
+ * `opening` as the session had it when it opened. NULL: none. Borrowed for the call. */
+typedef void (*cadf_setting_fn)(void *data, const char *key, const char *value, const char *engine_default,
+                                const char *opening);
+int32_t cadf_settings(cadf_session *s, cadf_setting_fn fn, void *data, struct cadf_error *err);
 
 /* Split text into its statements: `sink` is called with each one's text, comments and `;` stripped at the ends. */
 int32_t cadf_split(const char *sql, size_t n_sql_bytes, cadf_text_fn sink, void *data, struct cadf_error *err);

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::ffi::FFI_ArrowSchema;
@@ -28,7 +28,7 @@ use crate::rules::{CRules, Rules};
 use crate::session::Shared;
 use crate::stream::{CStreamSource, StreamSource, StreamTable};
 use crate::table::{ContractTable, Storage};
-use crate::text;
+use crate::text::{self, TextFn};
 use crate::view::View;
 
 type NameFn = unsafe extern "C" fn(*mut c_void, *const c_char, i32);
@@ -70,6 +70,8 @@ pub struct CCatalog {
     pub handshake: Option<unsafe extern "C" fn(*mut c_void, *const CFound, *mut CError) -> i32>,
     pub are_proved:
         Option<unsafe extern "C" fn(*mut c_void, *const c_char, *const c_char, i64, *const c_char, usize) -> i32>,
+    pub definition:
+        Option<unsafe extern "C" fn(*mut c_void, *const c_char, *const c_char, Option<TextFn>, *mut c_void)>,
 }
 
 /// `struct cadf_found`.
@@ -102,21 +104,38 @@ pub fn handshake(state: &SessionState, found: &Found<'_>) -> Outcome<()> {
     }
 }
 
-/// What is told to the host after SQL wrote to one of its tables.
+/// One table of the host: what it is told and asked of it.
 #[derive(Clone)]
-pub struct Committed {
+pub struct Hosted {
     host: Arc<Host>,
     schema: String,
     table: String,
+    definition: Arc<OnceLock<Option<String>>>,
 }
 
-impl fmt::Debug for Committed {
+impl fmt::Debug for Hosted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Committed({}.{})", self.schema, self.table)
+        write!(f, "Hosted({}.{})", self.schema, self.table)
     }
 }
 
-impl Committed {
+extern "C" fn collect_text(sink: *mut c_void, text: *const c_char, n_bytes: usize) {
+    if sink.is_null() || text.is_null() {
+        return;
+    }
+    // SAFETY: `sink` is the Option that was handed out for the duration of the call, `text` as long as it says.
+    let (sink, text) =
+        unsafe { (&mut *sink.cast::<Option<String>>(), std::slice::from_raw_parts(text.cast(), n_bytes)) };
+    *sink = Some(String::from_utf8_lossy(text).into_owned());
+}
+
+impl Hosted {
+    fn new(host: &Arc<Host>, schema: &str, table: &str) -> Hosted {
+        let (schema, table) = (schema.to_owned(), table.to_owned());
+        Hosted { host: Arc::clone(host), schema, table, definition: Arc::default() }
+    }
+
+    /// SQL made a version.
     pub fn report(&self, version: u64) {
         let (Some(call), Ok(schema), Ok(table)) =
             (self.host.calls.committed, CString::new(self.schema.as_str()), CString::new(self.table.as_str()))
@@ -126,9 +145,21 @@ impl Committed {
         // SAFETY: as documented for `struct cadf_catalog`.
         unsafe { call(self.host.calls.data, schema.as_ptr(), table.as_ptr(), i64::try_from(version).unwrap_or(-1)) };
     }
-}
 
-impl Committed {
+    /// The DDL of the table, made when it is first asked for: `information_schema.views` asks all tables.
+    pub fn definition(&self) -> Option<&str> {
+        let ask = || {
+            let call = self.host.calls.definition?;
+            let (schema, table) = (CString::new(self.schema.as_str()).ok()?, CString::new(self.table.as_str()).ok()?);
+            let mut text: Option<String> = None;
+            let sink = std::ptr::from_mut(&mut text).cast();
+            // SAFETY: as documented for `struct cadf_catalog`; the sink lives for the call.
+            unsafe { call(self.host.calls.data, schema.as_ptr(), table.as_ptr(), Some(collect_text), sink) };
+            text
+        };
+        self.definition.get_or_init(ask).as_deref()
+    }
+
     /// Whether what the host calls proved was proved of these files. Otherwise it has moved its epoch.
     pub fn are_proved(&self, version: u64, files: &str) -> bool {
         let (Some(call), Ok(schema), Ok(table)) =
@@ -355,10 +386,11 @@ impl HostCatalog {
         let options = text::pairs(def.option_keys, def.option_values, def.n_options, "options")?;
         if def.kind == 2 {
             let sql = text::required(def.sql, "sql")?;
-            return Ok(Arc::new(View::new(name.to_owned(), sql, declared, proved, Arc::clone(&self.shared))));
+            let hosted = Hosted::new(&self.host, schema, table);
+            return Ok(Arc::new(View::hosted(hosted, name.to_owned(), sql, declared, proved, &self.shared)));
         }
         let declared = declared.ok_or_else(|| Failure::invalid("the schema is missing"))?;
-        let committed = Committed { host: Arc::clone(&self.host), schema: schema.to_owned(), table: table.to_owned() };
+        let hosted = Hosted::new(&self.host, schema, table);
         let storage = match def.kind {
             0 => Storage::Empty,
             1 => Storage::Delta {
@@ -387,7 +419,7 @@ impl HostCatalog {
         };
         let rules = Rules::borrow(def.rules)?.unwrap_or_default();
         let defaults = self.defaults(&rules)?;
-        let table = ContractTable::new(name.to_owned(), declared, proved, storage, predicate, Some(committed));
+        let table = ContractTable::new(name.to_owned(), declared, proved, storage, predicate, Some(hosted));
         Ok(Arc::new(table.with_rules(rules).with_defaults(defaults)))
     }
 }

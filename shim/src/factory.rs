@@ -88,7 +88,7 @@ async fn create_delta(cmd: &CreateExternalTable) -> Outcome<ContractTable> {
     }
     let storage = Storage::LiveDelta { location: location.clone(), partition_by };
     let table = ContractTable::new(cmd.name.to_string(), declared, false, storage, None, None);
-    Ok(table.with_rules(rules).with_defaults(cmd.column_defaults.clone()))
+    Ok(table.with_rules(rules).with_defaults(cmd.column_defaults.clone()).with_statement(cmd.definition.clone()))
 }
 
 /// How the table is written: the options of a contract's storage, as its DDL says them.
@@ -159,6 +159,7 @@ async fn create_files(state: &dyn Session, cmd: &CreateExternalTable) -> Outcome
     let table = |declared, storage| {
         ContractTable::new(name.clone(), declared, false, storage, None, None)
             .with_defaults(cmd.column_defaults.clone())
+            .with_statement(cmd.definition.clone())
     };
     if options.unbounded {
         let [location] = cmd.locations.as_slice() else {

@@ -10,7 +10,7 @@ use datafusion::datasource::sink::DataSink;
 use datafusion::execution::{SendableRecordBatchStream, SessionState, TaskContext};
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan};
 
-use crate::catalog::Committed;
+use crate::catalog::Hosted;
 use crate::delta;
 use crate::error::{Failure, Outcome};
 use crate::proof::{Kept, Proof, proved};
@@ -36,7 +36,7 @@ pub struct InsertSink {
     /// For the planner: nullable everywhere, so that the gate speaks, which knows the names.
     open_schema: SchemaRef,
     state: SessionState,
-    committed: Option<Committed>,
+    hosted: Option<Hosted>,
 }
 
 impl InsertSink {
@@ -46,10 +46,10 @@ impl InsertSink {
         proof: Proof,
         kept: Option<Arc<dyn ExecutionPlan>>,
         state: SessionState,
-        committed: Option<Committed>,
+        hosted: Option<Hosted>,
     ) -> InsertSink {
         let open_schema = relax(&options.schema);
-        InsertSink { options, base, proof: Mutex::new(Some(proof)), kept, open_schema, state, committed }
+        InsertSink { options, base, proof: Mutex::new(Some(proof)), kept, open_schema, state, hosted }
     }
 }
 
@@ -102,8 +102,8 @@ impl DataSink for InsertSink {
             write(self.state.clone(), options, Rows::Stream(proved(proof, data, kept))).await
         };
         let written = written.await.map_err(Failure::into_engine)?;
-        if let Some(committed) = &self.committed {
-            committed.report(written.version);
+        if let Some(hosted) = &self.hosted {
+            hosted.report(written.version);
         }
         Ok(written.n_rows)
     }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! lib      the doors: argument checks, panic guard           error, log, text, ffi   the border itself
-//! session  one DataFusion session, planning                  runtime                 threads and cancel tokens
+//! session  one DataFusion session, planning     settings      runtime                 threads and cancel tokens
 //! catalog  tables answered from C      memory  the session's own      factory  CREATE EXTERNAL TABLE
 //! table    a contract over storage     view    SQL, planned at use    stream, listing, delta  the storages
 //! present  the plan node above storage                       gate, write             no row past its contract
@@ -42,6 +42,7 @@ mod rules;
 mod runtime;
 mod schema;
 mod session;
+mod settings;
 mod sorted;
 mod stream;
 mod table;
@@ -353,13 +354,24 @@ pub unsafe extern "C" fn cadf_setting(
 ) -> i32 {
     guard(err, || {
         let key = text::required(key, "key")?;
-        let state = core_of(session)?.state();
-        let mut entries = state.config_options().entries();
-        entries.extend(state.runtime_env().config_entries());
+        let entries = settings::entries(&core_of(session)?.state());
         if let Some(value) = entries.into_iter().find(|e| e.key == key).and_then(|e| e.value) {
             Sink { call, data }.emit(&value);
         }
         Ok(())
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cadf_settings(
+    session: *mut Session,
+    call: Option<settings::SettingFn>,
+    data: *mut c_void,
+    err: *mut CError,
+) -> i32 {
+    guard(err, || {
+        let core = core_of(session)?;
+        settings::tell(&core, call, data)
     })
 }
 

@@ -269,7 +269,7 @@ impl Listing {
         let mut places = Vec::with_capacity(urls.len());
         for url in urls {
             let extension = self.extension(&url, format);
-            let store = state.runtime_env().object_store(&url).map_err(Failure::planning)?;
+            let store = store_of(state, &url)?;
             let files =
                 url.list_all_files(state, store.as_ref(), &extension).await.map_err(|e| self.unreadable(&url, e));
             let mut files: Vec<ObjectMeta> = files?.try_collect().await.map_err(|e| self.unreadable(&url, e))?;
@@ -278,11 +278,7 @@ impl Listing {
             }
             files.sort_by(|a, b| a.location.cmp(&b.location));
             if files.is_empty() && self.options.mutable_listing != Some(true) {
-                let text = format!(
-                    "no file '*{extension}' in '{url}': put one there, correct the location or the file_extension, or \
-                     say mutable_listing: true where files come and go"
-                );
-                return Err(Failure::new(Status::NotFound, text));
+                return Err(Failure::new(Status::NotFound, no_file(&url, &extension)));
             }
             places.push(Place { url, files });
         }
@@ -356,7 +352,7 @@ impl Listing {
         format: &Arc<dyn FileFormat>,
         place: &Place,
     ) -> Outcome<Vec<(ObjectMeta, SchemaRef)>> {
-        let store = state.runtime_env().object_store(&place.url).map_err(Failure::planning)?;
+        let store = store_of(state, &place.url)?;
         let n = state.config_options().execution.meta_fetch_concurrency.get();
         let read = |file: ObjectMeta| {
             let store = Arc::clone(&store);
@@ -523,6 +519,24 @@ impl Listing {
         let config = ListingTableConfig::new_with_multi_paths(urls).with_listing_options(options).with_schema(schema);
         let table = ListingTable::try_new(config).map_err(Failure::planning)?.with_cache(statistics);
         Ok(Group { provider: Arc::new(table), state })
+    }
+}
+
+fn store_of(state: &SessionState, url: &ListingTableUrl) -> Outcome<Arc<dyn ObjectStore>> {
+    state.runtime_env().object_store(url).map_err(|_| {
+        let text = format!("no way to '{url}': a location is a path of this machine or begins with file://");
+        Failure::new(Status::Io, text)
+    })
+}
+
+fn no_file(url: &ListingTableUrl, extension: &str) -> String {
+    let mutable = "or say mutable_listing: true where files come and go";
+    if url.is_collection() || url.get_glob().is_some() {
+        format!(
+            "no file '*{extension}' in '{url}': put one there, correct the location or the file_extension, {mutable}"
+        )
+    } else {
+        format!("nothing is at '{url}': put a file or a directory of files there, correct the location, {mutable}")
     }
 }
 

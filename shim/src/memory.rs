@@ -84,11 +84,12 @@ impl SchemaProvider for MemorySchema {
     }
 
     fn register_table(&self, name: String, table: Arc<dyn TableProvider>) -> Result<Option<Arc<dyn TableProvider>>> {
-        let sql = table.downcast_ref::<ViewTable>().and_then(|v| v.definition()).and_then(|d| query_of(d));
-        let table = match sql {
-            Some(sql) => {
+        let ddl = table.downcast_ref::<ViewTable>().and_then(|v| v.definition().cloned());
+        let view = ddl.and_then(|ddl| Some((query_of(&ddl)?, ddl)));
+        let table = match view {
+            Some((sql, ddl)) => {
                 let name = format!("{SCHEMA}.{name}");
-                Arc::new(View::new(name, sql, None, false, Arc::clone(&self.shared))) as Arc<dyn TableProvider>
+                Arc::new(View::made(name, sql, ddl, &self.shared)) as Arc<dyn TableProvider>
             }
             None if table.constraints().is_some_and(|c| !c.is_empty()) => Arc::new(Unbelieved(table)),
             None => table,

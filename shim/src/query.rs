@@ -12,7 +12,7 @@ use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::datasource::source_as_provider;
 use datafusion::execution::SendableRecordBatchStream;
-use datafusion::logical_expr::{CreateExternalTable, DdlStatement, LogicalPlan, ResetVariable, SetVariable, Statement};
+use datafusion::logical_expr::{CreateExternalTable, DdlStatement, LogicalPlan, Statement};
 use datafusion::physical_plan::{collect, execute_stream};
 use futures::StreamExt;
 use futures::future::try_join_all;
@@ -24,6 +24,7 @@ use crate::error::{Failure, Outcome, Status};
 use crate::ffi::Outgoing;
 use crate::runtime::{Cancel, Engine, join_failure};
 use crate::session::{Core, refused};
+use crate::settings;
 use crate::table::ContractTable;
 
 /// Batches that wait for the reader.
@@ -72,7 +73,11 @@ pub async fn start(core: Arc<Core>, sql: String, params: Option<ParamValues>) ->
 }
 
 async fn start_once(core: Arc<Core>, sql: &str, params: Option<ParamValues>) -> Outcome<Started> {
-    let plan = core.plan(sql, params).await?;
+    let mut plan = core.plan(sql, params).await?;
+    if let LogicalPlan::Ddl(DdlStatement::CreateExternalTable(command)) = &mut plan {
+        // DataFusion (55.2) keeps a text of its own, without the columns.
+        command.definition = Some(sql.trim().trim_end_matches(';').to_owned());
+    }
     look_at_files(&core, &plan).await?;
     let change = change(&plan);
     if core.read_only
@@ -82,8 +87,10 @@ async fn start_once(core: Arc<Core>, sql: &str, params: Option<ParamValues>) -> 
     }
     let at_once = change.is_some() || matches!(plan, LogicalPlan::Statement(_));
     refuse_other_catalogs(&plan)?;
-    refuse_fixed_settings(&core, &plan)?;
     refuse_drop_of_catalog(&core, &plan)?;
+    if settings::change(&core, &plan).await? {
+        return Ok(Started::Done(Arc::new(Schema::empty()), Vec::new()));
+    }
     if let LogicalPlan::Ddl(DdlStatement::CreateExternalTable(command)) = &plan
         && replace_external(&core, command).await?
     {
@@ -134,19 +141,6 @@ fn refuse_other_catalogs(plan: &LogicalPlan) -> Outcome<()> {
         _ => return Ok(()),
     };
     Err(Failure::new(Status::Refused, format!("{what} is refused: the session's catalog and its schemas are fixed")))
-}
-
-fn refuse_fixed_settings(core: &Core, plan: &LogicalPlan) -> Outcome<()> {
-    let key = match plan {
-        LogicalPlan::Statement(Statement::SetVariable(SetVariable { variable, .. })) => variable,
-        LogicalPlan::Statement(Statement::ResetVariable(ResetVariable { variable })) => variable,
-        _ => return Ok(()),
-    };
-    if core.fixed_settings.iter().any(|fixed| fixed.eq_ignore_ascii_case(key)) {
-        let text = format!("setting '{key}' is the catalog's own and stays as it is");
-        return Err(Failure::new(Status::Refused, text));
-    }
-    Ok(())
 }
 
 /// DataFusion would say that the table does not exist.

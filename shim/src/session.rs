@@ -23,6 +23,7 @@ use crate::factory;
 use crate::memory::{CATALOG, MemoryCatalog, MemorySchema, SCHEMA};
 use crate::pool::SharedPool;
 use crate::runtime::Engine;
+use crate::settings::{self, Opening};
 use crate::table::ContractTable;
 use crate::view::View;
 
@@ -84,6 +85,7 @@ pub struct Core {
     pub keep_bytes: u64,
     pub read_only: bool,
     pub fixed_settings: Vec<String>,
+    pub opening: Opening,
     pub engine: Arc<Engine>,
 }
 
@@ -109,7 +111,7 @@ impl Core {
         };
         let mut runtime_settings = Vec::new();
         for (key, value) in &options.settings {
-            if key.starts_with("datafusion.runtime.") {
+            if key.starts_with(settings::RUNTIME) {
                 runtime_settings.push((key, value));
                 continue;
             }
@@ -137,7 +139,16 @@ impl Core {
         let weak = context.state_weak_ref();
         let _ = shared.state.set(Box::new(move || weak.upgrade().map(|state| state.read().clone())));
 
-        let core = Core {
+        // Settings of the environment have no other door than SQL's.
+        for (key, value) in runtime_settings {
+            let set = engine.run({
+                let (context, key, value) = (context.clone(), key.clone(), value.clone());
+                async move { settings::set(&context, &key, &value).await }
+            });
+            set.map_err(|e| Failure::invalid(format!("setting '{key}': {}", e.text)))?;
+        }
+        let opening = Opening::new(&context.state());
+        Ok(Core {
             context,
             memory,
             shared,
@@ -145,22 +156,8 @@ impl Core {
             read_only: options.read_only,
             keep_bytes: options.keep_bytes,
             fixed_settings: options.fixed_settings.clone(),
+            opening,
             engine,
-        };
-        for (key, value) in runtime_settings {
-            core.set_runtime(key, value)?;
-        }
-        Ok(core)
-    }
-
-    /// Runtime settings have no other door than SQL.
-    fn set_runtime(&self, key: &str, value: &str) -> Outcome<()> {
-        let context = self.context.clone();
-        let sql = format!("SET {key} = '{}'", value.replace('\'', "''"));
-        let key = key.to_owned();
-        self.engine.run(async move {
-            let set = context.sql(&sql).await;
-            set.map(|_| ()).map_err(|e| Failure::invalid(format!("setting '{key}': {}", e.strip_backtrace())))
         })
     }
 

@@ -23,7 +23,7 @@ use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
 use tokio::sync::OnceCell;
 
-use crate::catalog::Committed;
+use crate::catalog::Hosted;
 use crate::delta::{self, OpenTable};
 use crate::endless::Endless;
 use crate::error::{Failure, Outcome, Status};
@@ -75,7 +75,9 @@ pub struct ContractTable {
     /// SQL over the columns; every scan applies it.
     predicate: Option<String>,
     bundles: bool,
-    committed: Option<Committed>,
+    hosted: Option<Hosted>,
+    /// The statement that made it, where the host did not.
+    statement: Option<String>,
     /// What INSERT puts where no value is given.
     defaults: HashMap<String, Expr>,
     /// What SQL must keep to when it writes.
@@ -119,7 +121,7 @@ impl ContractTable {
         proved_not_null: bool,
         storage: Storage,
         predicate: Option<String>,
-        committed: Option<Committed>,
+        hosted: Option<Hosted>,
     ) -> ContractTable {
         let schema = match &storage {
             _ if proved_not_null => Arc::clone(&declared),
@@ -129,7 +131,7 @@ impl ContractTable {
         let bundles = has_bundles(&schema);
         let storage = Arc::new(storage);
         let (defaults, rules) = (HashMap::new(), Arc::default());
-        ContractTable { name, declared, schema, storage, predicate, bundles, committed, defaults, rules }
+        ContractTable { name, declared, schema, storage, predicate, bundles, hosted, statement: None, defaults, rules }
     }
 
     pub fn broken(name: String, declared: SchemaRef, why: String) -> ContractTable {
@@ -143,6 +145,11 @@ impl ContractTable {
 
     pub fn with_rules(mut self, rules: Rules) -> ContractTable {
         self.rules = Arc::new(rules);
+        self
+    }
+
+    pub fn with_statement(mut self, sql: Option<String>) -> ContractTable {
+        self.statement = sql;
         self
     }
 
@@ -192,8 +199,8 @@ impl ContractTable {
 
     /// Tell the host of a version that SQL made.
     pub fn report(&self, version: u64) {
-        if let Some(committed) = &self.committed {
-            committed.report(version);
+        if let Some(hosted) = &self.hosted {
+            hosted.report(version);
         }
     }
 
@@ -257,8 +264,8 @@ impl ContractTable {
     /// An error when the files are not those whose rows were proved: the plan believes what is not known of them. The host does
     /// not say it again, so the statement can be planned anew.
     fn compare(&self, table: &OpenTable) -> Outcome<()> {
-        let Some(committed) = &self.committed else { return Ok(()) };
-        if committed.are_proved(table.version().unwrap_or(0), &table.files()?) {
+        let Some(hosted) = &self.hosted else { return Ok(()) };
+        if hosted.are_proved(table.version().unwrap_or(0), &table.files()?) {
             return Ok(());
         }
         Err(Failure::new(Status::Drift, "its files are not those that were proved: plan the statement again"))
@@ -314,6 +321,10 @@ impl TableProvider for ContractTable {
 
     fn table_type(&self) -> TableType {
         TableType::Base
+    }
+
+    fn get_table_definition(&self) -> Option<&str> {
+        self.hosted.as_ref().and_then(Hosted::definition).or(self.statement.as_deref())
     }
 
     fn get_column_default(&self, column: &str) -> Option<&Expr> {
@@ -407,7 +418,7 @@ impl TableProvider for ContractTable {
             let key = key.collect::<std::result::Result<Vec<_>, _>>()?;
             kept = Some(self.scan(state, Some(&key), &[], None).await?);
         }
-        let sink = InsertSink::new(options, base, proof, kept, session.clone(), self.committed.clone());
+        let sink = InsertSink::new(options, base, proof, kept, session.clone(), self.hosted.clone());
         Ok(Arc::new(DataSinkExec::new(input, Arc::new(sink), None)))
     }
 

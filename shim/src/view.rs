@@ -20,6 +20,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableType}
 use datafusion::physical_plan::ExecutionPlan;
 use futures::FutureExt;
 
+use crate::catalog::Hosted;
 use crate::error::{Failure, Outcome, Status};
 use crate::schema::{difference, relax};
 use crate::session::Shared;
@@ -48,9 +49,16 @@ impl Drop for Planning {
     }
 }
 
+/// Where the text of its DDL comes from.
+enum Ddl {
+    Host(Hosted),
+    Statement(String),
+}
+
 pub struct View {
     name: String,
     sql: String,
+    ddl: Ddl,
     /// As declared; None when the columns are whatever the query gives.
     declared: Option<SchemaRef>,
     presented: Option<SchemaRef>,
@@ -65,9 +73,31 @@ impl fmt::Debug for View {
 }
 
 impl View {
-    pub fn new(name: String, sql: String, declared: Option<SchemaRef>, proved: bool, shared: Arc<Shared>) -> View {
+    /// One of the host's catalog.
+    pub fn hosted(
+        hosted: Hosted,
+        name: String,
+        sql: String,
+        declared: Option<SchemaRef>,
+        proved: bool,
+        shared: &Arc<Shared>,
+    ) -> View {
         let presented = declared.as_ref().map(|d| if proved { Arc::clone(d) } else { relax(d) });
-        View { name, sql, declared, presented, shared, kept: Mutex::new(None) }
+        View {
+            name,
+            sql,
+            ddl: Ddl::Host(hosted),
+            declared,
+            presented,
+            shared: Arc::clone(shared),
+            kept: Mutex::default(),
+        }
+    }
+
+    /// One that the statement `ddl` made: its columns are whatever the query gives.
+    pub fn made(name: String, sql: String, ddl: String, shared: &Arc<Shared>) -> View {
+        let (ddl, shared) = (Ddl::Statement(ddl), Arc::clone(shared));
+        View { name, sql, ddl, declared: None, presented: None, shared, kept: Mutex::default() }
     }
 
     /// The plan for now; fails when the SQL does not plan or gives other columns than declared.
@@ -92,7 +122,11 @@ impl View {
         if depth >= MAX_DEPTH {
             return Err(Failure::new(Status::Plan, format!("views are nested deeper than {MAX_DEPTH}")));
         }
-        let state = self.shared.state().ok_or_else(|| Failure::new(Status::Canceled, "the session is closed"))?;
+        let mut state = self.shared.state().ok_or_else(|| Failure::new(Status::Canceled, "the session is closed"))?;
+        if self.declared.is_some() && state.config_options().sql_parser.map_string_types_to_utf8view {
+            // VARCHAR is the contract's utf8, whatever a session makes of a user's.
+            state.config_mut().options_mut().sql_parser.map_string_types_to_utf8view = false;
+        }
         let planned = {
             let _here = Planning::enter(&self.name);
             // The plan is kept, so it must not depend on the statement that asked for it first.
@@ -149,7 +183,10 @@ impl TableProvider for View {
     }
 
     fn get_table_definition(&self) -> Option<&str> {
-        Some(&self.sql)
+        match &self.ddl {
+            Ddl::Host(hosted) => hosted.definition(),
+            Ddl::Statement(text) => Some(text),
+        }
     }
 
     fn get_logical_plan(&self) -> Option<Cow<'_, LogicalPlan>> {

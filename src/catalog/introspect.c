@@ -28,7 +28,9 @@ static const char routines_sql[] =
     "SELECT routine_name, function_type, data_type AS return_type, description, syntax_example "
     "FROM information_schema.routines ORDER BY routine_name, data_type, syntax_example";
 
-static const char settings_sql[] = "SELECT name, value, description FROM information_schema.df_settings ORDER BY name";
+static const char settings_sql[] =
+    "SELECT s.name, r.value, r.default_value, r.source, s.description FROM information_schema.df_settings AS s "
+    "JOIN registry.settings AS r ON r.key = s.name ORDER BY s.name";
 
 static const char profiles_sql[] = "SELECT kind, name, key, value FROM registry.profiles ORDER BY kind, name, key";
 
@@ -242,6 +244,16 @@ static int name_ddl(struct catalog *c, struct catalog_name *n, char **ret, struc
     g_autofree char *location = g_strdup(n->dataset->location);
     g_mutex_unlock(&c->lock);
     return contract_ddl(contract, n->dataset->entry->sql, location, ret, err);
+}
+
+void catalog_name_definition(struct catalog *c, struct catalog_name *n, engine_text_fn sink, void *data)
+{
+    char *ddl = NULL;
+    struct ca_error unreadable = {0}; /* is what its health says, and no DDL */
+    if (name_ddl(c, n, &ddl, &unreadable) != CA_OK)
+        return;
+    sink(data, ddl, strlen(ddl));
+    free(ddl);
 }
 
 int catalog_ddl(struct catalog *c, const char *name, engine_text_fn sink, void *data, struct ca_error *err)

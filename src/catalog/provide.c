@@ -233,6 +233,14 @@ static bool answer_are_proved(void *data, const char *schema, const char *table,
            catalog_proof_is_of(c, n->dataset, version, files, n_bytes);
 }
 
+static void answer_definition(void *data, const char *schema, const char *table, engine_text_fn sink, void *sink_data)
+{
+    struct catalog *c = data;
+    struct catalog_name *n = NULL;
+    if (catalog_name_named(c, schema, table, &n, NULL) == CA_OK)
+        catalog_name_definition(c, n, sink, sink_data);
+}
+
 struct engine_catalog catalog_provide(struct catalog *c)
 {
     return (struct engine_catalog){
@@ -246,5 +254,6 @@ struct engine_catalog catalog_provide(struct catalog *c)
         .committed = answer_committed,
         .handshake = catalog_handshake,
         .are_proved = answer_are_proved,
+        .definition = answer_definition,
     };
 }

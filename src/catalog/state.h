@@ -104,6 +104,9 @@ int catalog_dataset_contract(struct catalog *c, struct catalog_dataset *d, const
 /* SQL of a view or model, NULL when there is none. Takes the lock itself. Borrowed until close. */
 int catalog_name_sql(struct catalog *c, struct catalog_name *n, const char **ret, struct ca_error *err) CA_MUST_CHECK;
 
+/* The DDL of a table or view, as catalog_ddl has it; `sink` is not called when its contract cannot be read. */
+void catalog_name_definition(struct catalog *c, struct catalog_name *n, engine_text_fn sink, void *data);
+
 /* B2: what is declared is listed, and nothing else is (introspect.c). */
 int catalog_check_complete(struct catalog *c, struct ca_error *err) CA_MUST_CHECK;
 

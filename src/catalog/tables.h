@@ -1,7 +1,7 @@
 /* catalog/tables.h — how the rows of a registry table are made; private to the room.
  *
  * registry.c has the tables that say what contracts declare, inventory.c those that say what the catalog holds,
- * profiles.c what a session can be opened with, health.c the one that looks.
+ * profiles.c what a session can be opened with, settings.c what it is open with, health.c the one that looks.
  */
 #ifndef CA_CATALOG_TABLES_H
 #define CA_CATALOG_TABLES_H
@@ -50,7 +50,7 @@ char *catalog_joined(const struct contract_names *names);
 #define CATALOG_TABLES(X)                                                                               \
     X(bundles) X(checks) X(column_values) X(columns) X(datasets) X(defaults) X(evolution) X(extracts)   \
     X(fingerprints) X(functions) X(handles) X(health) X(keys) X(locations) X(models) X(options)         \
-    X(orderings) X(partitions) X(profiles) X(proofs) X(views)
+    X(orderings) X(partitions) X(profiles) X(proofs) X(settings) X(views)
 /* clang-format on */
 
 #define CATALOG_TABLE_DECLARE(table) \

@@ -250,6 +250,14 @@ static int32_t catalog_door_are_proved(void *data, const char *schema, const cha
     return !e->catalog.are_proved || e->catalog.are_proved(e->catalog.data, schema, table, version, files, n_bytes);
 }
 
+static void catalog_door_definition(void *data, const char *schema, const char *table, cadf_text_fn sink,
+                                    void *sink_data)
+{
+    struct engine *e = data;
+    if (e->catalog.definition)
+        e->catalog.definition(e->catalog.data, schema, table, sink, sink_data);
+}
+
 /* ---- opening ---------------------------------------------------------------------------------------------------- */
 
 int engine_open(const struct engine_options *options, struct engine **ret, struct ca_error *err)
@@ -280,6 +288,7 @@ int engine_open(const struct engine_options *options, struct engine **ret, struc
             .committed = catalog_door_committed,
             .handshake = catalog_door_handshake,
             .are_proved = catalog_door_are_proved,
+            .definition = catalog_door_definition,
         };
     }
     size_t n_fixed = 0;
@@ -347,26 +356,63 @@ const char *engine_profile_json(const struct engine *e)
     return e->profile.json;
 }
 
-static int by_text(gconstpointer a, gconstpointer b)
+/* `rc` is the first failure of `emit`. */
+struct settings_door {
+    const struct engine_profile *profile;
+    engine_setting_fn emit;
+    void *data;
+    struct ca_error *err;
+    int rc;
+};
+
+static void settings_door_take(void *data, const char *key, const char *value, const char *engine_default,
+                               const char *opening)
 {
-    return strcmp(*(char *const *)a, *(char *const *)b);
+    struct settings_door *d = data;
+    const char *said = engine_profile_source(d->profile, key);
+    struct engine_setting_value s = {
+        .key = key,
+        .value = value,
+        .default_value = engine_default,
+        .preset_value = engine_profile_preset_value(d->profile, key),
+        .source = said                                      ? said
+                  : g_strcmp0(opening, engine_default) == 0 ? ENGINE_SOURCE_DEFAULT
+                                                            : ENGINE_SOURCE_BUILT_IN,
+    };
+    if (g_strcmp0(value, opening) != 0)
+        s.source = ENGINE_SOURCE_SET;
+    if (d->rc == CA_OK)
+        d->rc = d->emit(d->data, &s, d->err);
 }
 
-void engine_choices(const struct engine *e, engine_choice_fn emit, void *data)
+int engine_settings(struct engine *e, engine_setting_fn emit, void *data, struct ca_error *err)
 {
-    const struct engine_profile *p = &e->profile;
-    g_autoptr(GHashTable) last = g_hash_table_new(g_str_hash, g_str_equal);
-    g_autoptr(GPtrArray) keys = g_ptr_array_new();
-    for (guint i = 0; i < p->keys->len; i++)
-        if (g_hash_table_replace(last, p->keys->pdata[i], GUINT_TO_POINTER(i)))
-            g_ptr_array_add(keys, p->keys->pdata[i]);
-    g_ptr_array_sort(keys, by_text);
-    emit(data, "profile", p->profile, p->profile_source);
-    emit(data, "preset", p->preset, p->preset_source);
-    for (guint i = 0; i < keys->len; i++) {
-        guint at = GPOINTER_TO_UINT(g_hash_table_lookup(last, keys->pdata[i]));
-        emit(data, keys->pdata[i], p->values->pdata[at], p->sources->pdata[at]);
-    }
+    struct cadf_error door_error = {0};
+    struct settings_door d = {.profile = &e->profile, .emit = emit, .data = data, .err = err};
+    CA_TRY(engine_result(cadf_settings(e->session, settings_door_take, &d, &door_error), &door_error, err));
+    return d.rc;
+}
+
+struct choices {
+    engine_choice_fn emit;
+    void *data;
+};
+
+static int choices_take(void *data, const struct engine_setting_value *s, struct ca_error *err)
+{
+    struct choices *c = data;
+    (void)err;
+    if (strcmp(s->source, ENGINE_SOURCE_DEFAULT) != 0)
+        c->emit(c->data, s->key, s->value ? s->value : "", s->source);
+    return CA_OK;
+}
+
+int engine_choices(struct engine *e, engine_choice_fn emit, void *data, struct ca_error *err)
+{
+    struct choices c = {emit, data};
+    emit(data, "profile", e->profile.profile, e->profile.profile_source);
+    emit(data, "preset", e->profile.preset, e->profile.preset_source);
+    return engine_settings(e, choices_take, &c, err);
 }
 
 void engine_log_set(void (*fn)(void *data, int level, const char *target, const char *text, size_t n_bytes), void *data,

@@ -156,6 +156,7 @@ struct engine_catalog {
     int (*handshake)(void *data, const struct engine_found *found, struct ca_error *err);
     bool (*are_proved)(void *data, const char *schema, const char *table, int64_t version, const char *files,
                        size_t n_bytes);
+    void (*definition)(void *data, const char *schema, const char *table, engine_text_fn sink, void *sink_data);
 };
 
 /* ---- opening ---------------------------------------------------------------------------------------------------- */
@@ -163,6 +164,9 @@ struct engine_catalog {
 /* Where a value comes from when no caller says so, and when one says no more. */
 #define ENGINE_SOURCE_BUILT_IN "built in"
 #define ENGINE_SOURCE_OPTION "option"
+/* Of a setting: nobody said it, and a statement did. */
+#define ENGINE_SOURCE_DEFAULT "default"
+#define ENGINE_SOURCE_SET "SET"
 
 /* profile    small, medium, large, auto; NULL: auto
  * preset     schema_hardening, arrow_performance; NULL: schema_hardening
@@ -198,10 +202,27 @@ uint64_t engine_bucket_bytes(const struct engine *e);
 /* What the profile and preset came to: name, memory limit, the settings they made, as a JSON object. */
 const char *engine_profile_json(const struct engine *e);
 
-/* Each value that profile, preset and settings came to, in order of key, with its source: "built in", "profile NAME",
- * "preset NAME", or what the caller said. `profile` and `preset` themselves come first. */
+/* One setting of a session; everything is borrowed for the call.
+ *   value          now; NULL: none
+ *   default_value  what DataFusion takes by itself on this machine; NULL: none
+ *   preset_value   what the session's preset says of it; NULL: nothing
+ *   source         who said the value: ENGINE_SOURCE_BUILT_IN, "profile NAME", "preset NAME", what the caller said in
+ *                  setting_sources, ENGINE_SOURCE_SET, ENGINE_SOURCE_DEFAULT */
+struct engine_setting_value {
+    const char *key;
+    const char *value;
+    const char *default_value;
+    const char *preset_value;
+    const char *source;
+};
+
+/* Every setting in order of key; `emit` fails the call. Answers of a catalog may ask this. */
+typedef int (*engine_setting_fn)(void *data, const struct engine_setting_value *setting, struct ca_error *err);
+int engine_settings(struct engine *e, engine_setting_fn emit, void *data, struct ca_error *err) CA_MUST_CHECK;
+
+/* What the session was opened with: `profile` and `preset` first, then the settings that somebody said. */
 typedef void (*engine_choice_fn)(void *data, const char *key, const char *value, const char *source);
-void engine_choices(const struct engine *e, engine_choice_fn emit, void *data);
+int engine_choices(struct engine *e, engine_choice_fn emit, void *data, struct ca_error *err) CA_MUST_CHECK;
 
 /* Every profile and preset there is, a call a value, as it would be on this machine: `kind` is "profile" (keys
  * memory_limit_bytes, spill_limit_bytes, n_threads, and settings), "preset", or "always" for what holds anyhow. */

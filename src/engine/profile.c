@@ -42,7 +42,7 @@ static const struct setting arrow_performance[] = {
     {"datafusion.execution.parquet.schema_force_view_types", "true"},
 };
 
-static const struct {
+static const struct preset {
     const char *name;
     const struct setting *settings;
     size_t n_settings;
@@ -141,16 +141,24 @@ static void profile_take(struct engine_profile *p, const struct resources *r)
     set_number(p, "datafusion.runtime.list_files_cache_limit", 0, "", source);
     set_number(p, "datafusion.runtime.metadata_cache_limit", r->metadata_mib, "M", source);
     set_number(p, "datafusion.runtime.file_statistics_cache_limit", r->statistics_mib, "M", source);
+    p->limits_source = g_steal_pointer(&source);
+}
+
+static const struct preset *find_preset(const char *name)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(presets); i++)
+        if (strcmp(presets[i].name, name) == 0)
+            return &presets[i];
+    return NULL;
 }
 
 static int profile_preset(struct engine_profile *p, const char *name, struct ca_error *err)
 {
-    for (size_t i = 0; i < G_N_ELEMENTS(presets); i++) {
-        if (strcmp(presets[i].name, name) == 0) {
-            g_autofree char *source = g_strdup_printf("preset %s", name);
-            profile_set_all(p, presets[i].settings, presets[i].n_settings, source);
-            return CA_OK;
-        }
+    const struct preset *preset = find_preset(name);
+    if (preset) {
+        g_autofree char *source = g_strdup_printf("preset %s", name);
+        profile_set_all(p, preset->settings, preset->n_settings, source);
+        return CA_OK;
     }
     return ca_fail(err, CA_ERR_INVALID, "unknown preset '%s': one of schema_hardening, arrow_performance", name);
 }
@@ -159,8 +167,9 @@ static int profile_preset(struct engine_profile *p, const char *name, struct ca_
 static const char introspection[] = "datafusion.catalog.information_schema";
 
 /* What may not change. The catalog is found under its names; views, checks and our own statements are planned with the
- * words, the quoting, the literals and the order of nulls that they were written for; and the engine panics (55.2)
- * where an IN list that a join pushes down meets dictionary keys, so those lists stay empty. */
+ * words, the quoting, the literals and the order of nulls that they were written for, some are recursive, and without a
+ * pass of the optimizer many do not run; and the engine panics (55.2) where an IN list that a join pushes down meets
+ * dictionary keys, so those lists stay empty. */
 static const char *const fixed_keys[] = {
     introspection,
     "datafusion.catalog.default_catalog",
@@ -170,6 +179,8 @@ static const char *const fixed_keys[] = {
     "datafusion.sql_parser.enable_ident_normalization",
     "datafusion.sql_parser.parse_float_as_decimal",
     "datafusion.sql_parser.default_null_ordering",
+    "datafusion.execution.enable_recursive_ctes",
+    "datafusion.optimizer.max_passes",
     "datafusion.optimizer.hash_join_inlist_pushdown_max_size",
     "datafusion.optimizer.hash_join_inlist_pushdown_max_distinct_values",
 };
@@ -290,7 +301,32 @@ void engine_profile_done(struct engine_profile *p)
     g_clear_pointer(&p->profile_source, g_free);
     g_clear_pointer(&p->preset, g_free);
     g_clear_pointer(&p->preset_source, g_free);
+    g_clear_pointer(&p->limits_source, g_free);
     g_clear_pointer(&p->json, g_free);
+}
+
+/* Limits of the session that are settings as well. */
+static const char *const limit_keys[] = {"datafusion.runtime.memory_limit",
+                                         "datafusion.runtime.max_temp_directory_size"};
+
+const char *engine_profile_source(const struct engine_profile *p, const char *key)
+{
+    for (guint i = p->keys->len; i > 0; i--)
+        if (strcmp(p->keys->pdata[i - 1], key) == 0)
+            return p->sources->pdata[i - 1];
+    for (size_t i = 0; i < G_N_ELEMENTS(limit_keys); i++)
+        if (strcmp(limit_keys[i], key) == 0)
+            return p->limits_source;
+    return NULL;
+}
+
+const char *engine_profile_preset_value(const struct engine_profile *p, const char *key)
+{
+    const struct preset *preset = find_preset(p->preset);
+    for (size_t i = 0; preset && i < preset->n_settings; i++)
+        if (strcmp(preset->settings[i].key, key) == 0)
+            return preset->settings[i].value;
+    return NULL;
 }
 
 /* ---- what there is to choose from ------------------------------------------------------------------------------- */

@@ -19,6 +19,7 @@
  * spill_limit_bytes  of its temporary files
  * n_threads          of its runtime
  * profile, preset    their names, and where each was said
+ * limits_source      of memory and spill files, which are settings too and open with the profile's
  * json               what was chosen, for the manifest */
 struct engine_profile {
     GPtrArray *keys;
@@ -34,6 +35,7 @@ struct engine_profile {
     char *profile_source;
     char *preset;
     char *preset_source;
+    char *limits_source;
     char *json;
 };
 
@@ -54,6 +56,13 @@ struct engine_choice {
 int engine_profile_init(struct engine_profile *p, const struct engine_choice *choice,
                         struct ca_error *err) CA_MUST_CHECK;
 void engine_profile_done(struct engine_profile *p);
+
+/* Who said the value that a session opens with; NULL: neither the profile nor the preset, nor anybody else. Borrowed.
+ */
+const char *engine_profile_source(const struct engine_profile *p, const char *key);
+
+/* What the preset alone says of a setting; NULL: nothing. */
+const char *engine_profile_preset_value(const struct engine_profile *p, const char *key);
 
 /* The settings that neither an option nor a statement changes. */
 const char *const *engine_profile_fixed(size_t *ret_n);

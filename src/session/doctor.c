@@ -119,8 +119,8 @@ static void check_catalog(struct report *r, const struct ca_build_options *o, co
         say(r, "fail", "catalog", "%s", err.message);
     else
         say(r, "ok", "catalog", "%zu datasets and views, every view planned", catalog_n_entries(catalog));
-    if (catalog)
-        engine_choices(catalog_engine(catalog), say_choice, r);
+    if (catalog && engine_choices(catalog_engine(catalog), say_choice, r, &err) != CA_OK)
+        say(r, "fail", "settings", "%s", err.message);
     catalog_close(catalog);
 }
 

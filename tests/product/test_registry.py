@@ -99,14 +99,14 @@ def ask(program: Program, sql: str, *args: str | Path, cwd: Path | None = None) 
 # ---- what is declared ----------------------------------------------------------------------------------------------
 
 
-def test_datasets_are_information_schema(program: Program, requests_store: Path) -> None:
-    """B2, issue 4: over a store built from a real repository, registry.datasets and information_schema.tables are one
-    list, and every dataset of the declared set is in it."""
+def test_datasets_are_information_schema(program: Program, django_store: Path) -> None:
+    """B2, issue 4: over a store built from Django, registry.datasets and information_schema.tables are one list, and
+    every dataset of the declared set is in it, as the files of datasets/ have them."""
     registered = program.sql(
-        requests_store, "SELECT schema_name || '.' || dataset_name AS name FROM registry.datasets ORDER BY name"
+        django_store, "SELECT schema_name || '.' || dataset_name AS name FROM registry.datasets ORDER BY name"
     )
     listed = program.sql(
-        requests_store,
+        django_store,
         "SELECT table_schema || '.' || table_name AS name FROM information_schema.tables "
         "WHERE table_catalog = 'codeintel' AND table_schema <> 'information_schema' ORDER BY name",
     )
@@ -115,9 +115,31 @@ def test_datasets_are_information_schema(program: Program, requests_store: Path)
     declared = {*CONTRACTS, *(f"public.{view}" for c in CONTRACTS.values() for view in c.get("views", {}))}
     assert names == declared
     [unwell] = program.sql(
-        requests_store, "SELECT count(*) AS n FROM registry.health WHERE health NOT IN ('ok', 'empty')"
+        django_store, "SELECT count(*) AS n FROM registry.health WHERE health NOT IN ('ok', 'empty')"
     )
     assert unwell == {"n": 0}
+
+
+def test_definitions_are_the_ddl(program: Program, built: Path) -> None:
+    """B3, A5: information_schema.views, and so SHOW CREATE TABLE, has the text of `codeanatomy ddl` for every table and
+    view; the registry's fingerprint is of that text without a location."""
+    rows = ask(
+        program,
+        "SELECT table_schema || '.' || table_name AS name, definition FROM information_schema.views "
+        "WHERE table_catalog = 'codeintel' ORDER BY table_schema, table_name",
+        "--store",
+        built,
+    )
+    assert [row["name"] for row in rows] == sorted(
+        {*CONTRACTS, *(f"public.{view}" for c in CONTRACTS.values() for view in c.get("views", {}))}
+    )
+    every = program.run("ddl", "--store", built)
+    assert every.code == 0, every.err
+    assert "".join(row["definition"] for row in rows) == every.out
+    shown = ask(program, "SHOW CREATE TABLE ast_files_v1", "--store", built)
+    one = program.run("ddl", "--store", built, "ast_files_v1")
+    assert [row["definition"] for row in shown] == [one.out]
+    assert f"LOCATION '{built}/tables/public/ast_files_v1/" in one.out
 
 
 def test_declared_details_of_a_user(program: Program, datasets: Path, tmp_path: Path) -> None:

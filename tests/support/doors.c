@@ -221,6 +221,21 @@ static void fake_committed(void *data, const char *schema, const char *table, in
     atomic_store(&f->committed, version);
 }
 
+/* DDL of views alone. */
+static void fake_definition(void *data, const char *schema, const char *table, cadf_text_fn sink, void *sink_data)
+{
+    const struct fake *f = data;
+    for (size_t i = 0; i < f->n_tables; i++) {
+        const struct fake_table *t = &f->tables[i];
+        if (strcmp(t->schema, schema) == 0 && strcmp(t->name, table) == 0 && t->kind == CADF_TABLE_VIEW) {
+            char *ddl = NULL;
+            assert_true(asprintf(&ddl, "CREATE VIEW %s AS %s", table, t->sql) > 0);
+            sink(sink_data, ddl, strlen(ddl));
+            free(ddl);
+        }
+    }
+}
+
 struct fake_table *fake_add(struct fake *f, const char *schema, const char *name, int kind)
 {
     assert_true(f->n_tables < MAX_TABLES);
@@ -253,7 +268,8 @@ cadf_session *open_with(struct fake *f, int read_only)
                                    .table_names = fake_names,
                                    .table = fake_table,
                                    .release_def = fake_release,
-                                   .committed = fake_committed};
+                                   .committed = fake_committed,
+                                   .definition = fake_definition};
     struct cadf_options options = {.setting_keys = plain_keys,
                                    .setting_values = plain_values,
                                    .n_settings = 3,
