@@ -41,6 +41,15 @@ static char *xstrndup(const char *text, size_t n)
     return copy;
 }
 
+int file_exists(const char *path, bool *ret, struct ca_error *err)
+{
+    struct stat st;
+    *ret = stat(path, &st) == 0;
+    if (!*ret && errno != ENOENT && errno != ENOTDIR)
+        return ca_fail_errno(err, CA_ERR_IO, errno, "cannot look at '%s'", path);
+    return CA_OK;
+}
+
 int file_read_bounded(const char *path, size_t max_bytes, char **ret, size_t *ret_n_bytes, struct ca_error *err)
 {
     /* O_NONBLOCK: opening a FIFO must not hang; it means nothing for regular files. */

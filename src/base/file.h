@@ -5,9 +5,13 @@
 #ifndef CA_BASE_FILE_H
 #define CA_BASE_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/error.h"
+
+/* Whether anything is at `path`, symlinks followed. CA_ERR_IO: it may not be looked at, which is no absence. */
+CA_MUST_CHECK int file_exists(const char *path, bool *ret, struct ca_error *err);
 
 /* The bytes of the regular file at `path`, symlinks followed; *ret is malloc'ed and has a NUL after its n_bytes.
  * CA_ERR_NOT_FOUND, CA_ERR_RESOURCES (more than max_bytes, also when it grows meanwhile), CA_ERR_IO. */

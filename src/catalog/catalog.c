@@ -139,11 +139,19 @@ static int take_snapshot(struct catalog *c, GBytes *bytes, const char *fingerpri
     return CA_OK;
 }
 
+/* Text that is no contract is a finding about contracts, as any other in this folder. */
+static int read_user_datasets(const char *dir, char **ret, size_t *ret_n_bytes, struct ca_error *err)
+{
+    struct ca_error found = {0};
+    int rc = contract_bundle_render_dir(dir, ret, ret_n_bytes, &found);
+    return rc == CA_OK ? CA_OK : ca_fail(err, rc == CA_ERR_SYNTAX ? CA_ERR_CONTRACT : rc, "%s", found.message);
+}
+
 static int add_user_datasets(struct catalog *c, const char *dir, bool is_snapshot, struct ca_error *err)
 {
     CA_AUTOFREE char *user_document = NULL;
     size_t n_user_bytes = 0;
-    CA_TRY(contract_bundle_render_dir(dir, &user_document, &n_user_bytes, err));
+    CA_TRY(read_user_datasets(dir, &user_document, &n_user_bytes, err));
     CA_AUTOPTR(contract_bundle) user = NULL;
     CA_TRY(contract_bundle_open(user_document, n_user_bytes, NULL, &user, err));
     char *merged = NULL;

@@ -1,8 +1,11 @@
 /* catalog/inventory.c — the tables of registry.* that say what the catalog holds: names, where their rows are, what
  * made them. */
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "catalog/tables.h"
+#include "contract/scan.h"
 #include "rows/gen/bundles.h"
 #include "rows/gen/datasets.h"
 #include "rows/gen/fingerprints.h"
@@ -17,6 +20,18 @@
 
 /* ---- datasets --------------------------------------------------------------------------------------------------- */
 
+/* Why what should be at `path` cannot be read, "NOTHING at ...: ADVICE" where it is not there; NULL: it can. g_free. */
+static char *path_failure(const char *path, const char *location, const char *nothing, const char *advice,
+                          const char **ret_health)
+{
+    if (access(path, R_OK) == 0)
+        return NULL;
+    bool is_missing = errno == ENOENT || errno == ENOTDIR;
+    *ret_health = is_missing ? "missing" : "broken";
+    return is_missing ? g_strdup_printf("%s at '%s': %s", nothing, location, advice)
+                      : g_strdup_printf("'%s' cannot be read: %s", location, g_strerror(errno));
+}
+
 char *catalog_dataset_failure(const struct catalog_dataset *d, const char **ret_health)
 {
     *ret_health = "broken";
@@ -26,12 +41,20 @@ char *catalog_dataset_failure(const struct catalog_dataset *d, const char **ret_
     if (!location || strcmp(d->entry->storage, "delta") != 0 || strstr(location, "://"))
         return NULL;
     g_autofree char *log = g_build_filename(location, "_delta_log", NULL);
-    if (g_file_test(log, G_FILE_TEST_IS_DIR))
+    const char *advice =
+        d->entry->location ? "make it, or say in the contract where it is" : "run 'codeanatomy build' again";
+    return path_failure(log, location, "no Delta table", advice, ret_health);
+}
+
+/* The same of a listing that says one place where there is always something. */
+static char *listing_failure(const struct contract *contract, const char *location, const char **ret_health)
+{
+    static const char advice[] = "put a file or a directory of files there, or correct the location";
+    const char *format = contract->storage.format;
+    if (!location || !format || strcmp(format, "delta") == 0 || strstr(location, "://") || strpbrk(location, "*?[") ||
+        contract_scan_is_true(contract, "mutable_listing"))
         return NULL;
-    *ret_health = "missing";
-    return g_strdup_printf("no Delta table at '%s': %s", location,
-                           d->entry->location ? "make it, or say in the contract where it is"
-                                              : "run 'codeanatomy build' again");
+    return path_failure(location, location, "nothing", advice, ret_health);
 }
 
 static const char *name_doc(const struct catalog_name *n, const struct contract *contract)
@@ -51,6 +74,8 @@ static int each_dataset(struct catalog *c, struct catalog_name *n, const struct 
     bool can_be_empty = contract && !n->is_nested && catalog_is_stored(contract);
     const char *health = NULL;
     g_autofree char *failure = catalog_dataset_failure(d, &health);
+    if (!failure && contract && !n->is_nested)
+        failure = listing_failure(contract, d->entry->location, &health);
     struct datasets_row row = {
         DATASET_OF(n),
         .version = (int32_t)d->entry->version,

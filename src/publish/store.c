@@ -84,8 +84,10 @@ static int store_format(const struct store *s, int *ret, struct ca_error *err)
     g_autofree char *file = store_file(s, "FORMAT");
     g_autofree char *text = NULL;
     size_t n_bytes = 0;
+    bool is_there = false;
     *ret = 0;
-    if (!g_file_test(file, G_FILE_TEST_EXISTS))
+    CA_TRY(file_exists(file, &is_there, err));
+    if (!is_there)
         return CA_OK;
     CA_TRY(file_read_bounded(file, SMALL_FILE_MAX_BYTES, &text, &n_bytes, err));
     guint64 format = 0;
@@ -253,8 +255,10 @@ static int run_id_check(const char *run_id, struct ca_error *err)
 int store_published(const struct store *s, char **ret_run_id, struct ca_error *err)
 {
     g_autofree char *file = store_file(s, "published");
+    bool is_there = false;
     *ret_run_id = NULL;
-    if (!g_file_test(file, G_FILE_TEST_EXISTS))
+    CA_TRY(file_exists(file, &is_there, err));
+    if (!is_there)
         return CA_OK;
     g_autofree char *text = NULL;
     size_t n_bytes = 0;
@@ -294,7 +298,9 @@ int store_manifest_read(const struct store *s, const char *run_id, char **ret_js
 {
     CA_TRY(run_id_check(run_id, err));
     g_autofree char *file = store_manifest_path(s, run_id);
-    if (!g_file_test(file, G_FILE_TEST_EXISTS)) {
+    bool is_there = false;
+    CA_TRY(file_exists(file, &is_there, err));
+    if (!is_there) {
         g_auto(GStrv) names = store_runs(s);
         g_autofree char *runs = g_strjoinv(", ", names);
         return ca_fail(err, CA_ERR_NOT_FOUND, "no run '%s' in store '%s'; there is: %s", run_id, s->path,
@@ -328,9 +334,11 @@ static char *store_findings_path(const struct store *s, const char *run_id)
 
 int store_findings_read(const struct store *s, const char *run_id, json_t **ret, struct ca_error *err)
 {
+    bool is_there = false;
     *ret = NULL;
     g_autofree char *file = store_findings_path(s, run_id);
-    if (!g_file_test(file, G_FILE_TEST_EXISTS))
+    CA_TRY(file_exists(file, &is_there, err));
+    if (!is_there)
         return CA_OK;
     g_autofree char *text = NULL;
     size_t n_bytes = 0;

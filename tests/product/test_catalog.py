@@ -675,7 +675,7 @@ OWN_FAILURES = {
     "unknown_key": (
         OWN_CONTRACT.replace("order:", "ordre:"),
         OWN_SQL,
-        3,
+        1,
         "load the datasets of '{own}': {own}/relate/calls_by_file.yaml:9:1: unknown key 'ordre' in a contract; "
         "known are ",
     ),

@@ -313,7 +313,7 @@ BAD: list[tuple[str, Callable[[Path], object], str, str]] = [
         "CA_ERR_DRIFT",
         "a.parquet' cannot be read as parquet",
     ),
-    ("gone", shutil.rmtree, "CA_ERR_NOT_FOUND", "no file"),
+    ("gone", shutil.rmtree, "CA_ERR_NOT_FOUND", "nothing is at"),
 ]
 
 

@@ -89,7 +89,7 @@ static void test_open_failures(void **state)
         const char *message; /* %s: the scratch folder */
     } cases[] = {
         {NULL, NULL, CA_ERR_NOT_FOUND, "load the datasets of '%s/datasets': there is no folder '%s/datasets'"},
-        {"datasets/normalize/x.yaml", "dataset: [", CA_ERR_SYNTAX, NULL},
+        {"datasets/normalize/x.yaml", "dataset: [", CA_ERR_CONTRACT, NULL},
         {"datasets/normalize/x.txt", "", CA_ERR_CONTRACT,
          "load the datasets of '%s/datasets': '%s/datasets/normalize/x.txt' is neither a contract (.yaml) nor a model "
          "(.sql)"},
@@ -362,7 +362,7 @@ static void test_introspection(void **state)
         "table_schema,table_name,table_type,kind,version,n_rows,health,doc\n",
         "table_schema,table_name,kind,sql\n",
         "routine_name,function_type,return_type,description,syntax_example\n",
-        "name,value,description\n",
+        "name,value,default_value,source,description\n",
     };
     struct ca_error err = {0};
     struct ArrowArrayStream rows = {0};
