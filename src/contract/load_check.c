@@ -23,6 +23,23 @@ static void check_names(struct loader *l, const struct contract *c, const struct
     }
 }
 
+/* An id is a column, made of columns and of the repository's name, which is one for all rows of a run. */
+static void check_derived_ids(struct loader *l, const struct contract *c, const struct yaml_node *ids)
+{
+    static const char of_run[] = "repository";
+    for (size_t i = 0; i < c->extract->n_derived_ids; i++) {
+        const struct contract_derived_id *id = &c->extract->derived_ids[i];
+        if (contract_column(c, id->column) == NULL)
+            contradiction(l, ids->keys[i], "extract.derived_ids names '%s', which is no column", id->column);
+        for (size_t k = 0; k < id->inputs.n; k++)
+            if (strcmp(id->inputs.items[k], of_run) != 0 && contract_column(c, id->inputs.items[k]) == NULL)
+                contradiction(l, ids->items[i]->items[k],
+                              "extract.derived_ids: '%s' is made of '%s', which is no column and not '%s', the name of "
+                              "the run's repository: declare the column, or name another",
+                              id->column, id->inputs.items[k], of_run);
+    }
+}
+
 static void check_version_suffix(struct loader *l, const struct contract *c, const struct yaml_node *root)
 {
     const char *suffix = strrchr(c->dataset, '_');
@@ -210,12 +227,7 @@ void load_check(struct loader *l, const struct contract *c, const struct yaml_no
     if (c->extract != NULL) {
         const struct yaml_node *extract = yaml_get(root, "extract");
         check_names(l, c, yaml_get(extract, "join_keys"), "extract.join_keys", true);
-        const struct yaml_node *ids = yaml_get(extract, "derived_ids");
-        for (size_t i = 0; i < c->extract->n_derived_ids; i++) {
-            if (contract_column(c, c->extract->derived_ids[i].column) == NULL)
-                contradiction(l, ids->keys[i], "extract.derived_ids names '%s', which is no column",
-                              c->extract->derived_ids[i].column);
-        }
+        check_derived_ids(l, c, yaml_get(extract, "derived_ids"));
     }
     if (c->kind == CONTRACT_VIEW && c->storage.format != NULL)
         contradiction(l, storage, "a view has no storage format");

@@ -575,6 +575,85 @@ def own_datasets(folder: Path, contract: str = OWN_CONTRACT, sql: str = OWN_SQL)
     return folder
 
 
+NAMED = """\
+dataset: facts
+version: 1
+kind: bundle
+doc: What an extractor of one's own would say. One row a file.
+extract:
+  extractor: own
+  layer: own
+  template: own
+  derived_ids: {file_id: [repository, path]}
+  join_keys: [file_id]
+columns:
+  - {name: file_id, type: int64, nullable: false, doc: "file"}
+  - {name: path, type: utf8, nullable: false, doc: "path of the file"}
+keys: {primary: [file_id], unique: [[path]], join: [file_id, path]}
+order: [path, file_id]
+partition_by: [path]
+checks: {path: "path <> ''"}
+evolution: {default: refuse}
+"""
+# What is named wrongly, where, and what is said of it.
+NAMES = {
+    "derived id": ("{file_id: [rep", "{fileid: [rep", "9:17: extract.derived_ids names 'fileid', which is no column"),
+    "input of a derived id": (
+        "repository, path]}",
+        "repository, pfad]}",
+        "9:39: extract.derived_ids: 'file_id' is made of 'pfad', which is no column and not 'repository', the name of "
+        "the run's repository: declare the column, or name another",
+    ),
+    "join key of the extract": (
+        "join_keys: [file_id]",
+        "join_keys: [file]",
+        "10:15: extract.join_keys names 'file', which is no column",
+    ),
+    "join key": ("join: [file_id, path]", "join: [file_id, pfad]", "14:62: keys.join names 'pfad', which is no column"),
+    "primary key": ("primary: [file_id]", "primary: [id]", "14:18: keys.primary names 'id', which is no column"),
+    "unique key": ("unique: [[path]]", "unique: [[pfad]]", "14:38: keys.unique names 'pfad', which is no column"),
+    "order": ("order: [path, file_id]", "order: [path, id]", "15:15: order names 'id', which is no column"),
+    "partition": ("partition_by: [path]", "partition_by: [pfad]", "16:16: partition_by names 'pfad', which is no column"),
+    "check": ("path <> ''", "pfad <> ''", "17:16: check 'path' of 'public.facts': "),
+}
+
+
+@pytest.mark.parametrize("what", NAMES)
+def test_names_of_columns(what: str, program: Program, tmp_path: Path) -> None:
+    """B13, G2: a key, derived id, input or check that names no column is refused with path, place and names before
+    anything runs: no run is published and no table is there."""
+    before, after, words = NAMES[what]
+    folder = tmp_path / "own" / "extract"
+    folder.mkdir(parents=True)
+    (folder / "facts.yaml").write_text(NAMED)
+    good = program.run("contract", "check", tmp_path / "own")
+    assert good.code == 0, good.out + good.err
+    assert NAMED.count(before) == 1
+    (folder / "facts.yaml").write_text(NAMED.replace(before, after))
+    answer = program.run("build", SHOP, "--store", tmp_path / "store", "--datasets", tmp_path / "own", "--quiet")
+    assert f"extract/facts.yaml:{words}" in answer.err, answer.err
+    assert answer.code == (3 if what == "check" else 1)
+    assert not (tmp_path / "store" / "published").exists()
+    assert list((tmp_path / "store" / "tables").iterdir()) == []
+
+
+def test_named_columns_are_listed(program: Program, store: Path) -> None:
+    """B13: every column that a key, a derived id or one of its inputs names is in information_schema.columns."""
+    missing = program.sql(
+        store,
+        "WITH named AS ("
+        "SELECT schema_name AS s, dataset_name AS d, column_name AS c FROM registry.keys "
+        "UNION ALL SELECT schema_name, dataset_name, name FROM registry.extracts WHERE key = 'derived_id' "
+        "UNION ALL SELECT schema_name, dataset_name, value FROM registry.extracts WHERE key = 'join_key' "
+        "UNION ALL SELECT schema_name, dataset_name, unnest(string_to_array(value, ', ')) FROM registry.extracts "
+        "WHERE key = 'derived_id') "
+        "SELECT (SELECT count(*) FROM named) AS n, n.s, n.d, n.c FROM named AS n "
+        "LEFT JOIN information_schema.columns AS i ON i.table_schema = n.s AND i.table_name = n.d "
+        "AND i.column_name = n.c WHERE i.column_name IS NULL ORDER BY n.d, n.c",
+    )
+    assert {row["c"] for row in missing} == {"repository"} and missing[0]["n"] > 300
+
+
 def test_own_dataset(program: Program, tmp_path: Path) -> None:
     """B1: a directory of the user's own contracts and models is built, checked, registered and queried like a
     built-in one."""

@@ -175,6 +175,51 @@ def test_presets_build_the_same(program: Program, tmp_path: Path) -> None:
     assert len(answers) == 1
 
 
+VIEW = """\
+dataset: named
+version: 1
+kind: view
+doc: A view of one's own. One row.
+columns:
+  - {name: name, type: utf8, nullable: true, doc: "a name"}
+  - {name: pair, type: struct, nullable: true, doc: "a name and a number", fields: [
+      {name: text, type: utf8, nullable: true, doc: t}, {name: n, type: int64, nullable: true, doc: n}]}
+evolution: {default: refuse}
+"""
+VIEW_SQL = """\
+-- One name. One row.
+SELECT CAST(1 AS VARCHAR) AS name, named_struct('text', CAST(2 AS VARCHAR), 'n', CAST(3 AS BIGINT)) AS pair
+"""
+
+
+@pytest.mark.parametrize("preset", ["schema_hardening", "arrow_performance"])
+def test_words_of_a_view(program: Program, tmp_path: Path, preset: str) -> None:
+    """A2, B5: VARCHAR in a contract's view is the contract's utf8 under either preset; in a statement of a user it is
+    what the preset makes of it."""
+    (tmp_path / "own" / "graph").mkdir(parents=True)
+    (tmp_path / "own" / "graph" / "named.yaml").write_text(VIEW)
+    (tmp_path / "own" / "graph" / "named.sql").write_text(VIEW_SQL)
+    asked = [
+        "SELECT arrow_typeof(name) AS type, name, pair FROM named",
+        "SELECT is_nullable = 'YES' AS n, data_type FROM information_schema.columns WHERE table_name = 'named' "
+        "ORDER BY ordinal_position",
+        "SELECT health FROM registry.health WHERE dataset_name = 'named'",
+        "SELECT arrow_typeof(CAST(1 AS VARCHAR)) AS type",
+    ]
+    script = [word for sql in asked for word in ("-c", sql)]
+    answer = program.run("sql", "-q", "--preset", preset, "--datasets", tmp_path / "own", "--format", "json", *script)
+    assert answer.code == 0, answer.err
+    row, columns, health, users = map(json.loads, answer.out.splitlines())
+    assert row == [{"type": "Utf8", "name": "1", "pair": {"text": "2", "n": 3}}]
+    assert columns[0]["data_type"] == "Utf8" and "Utf8View" not in columns[1]["data_type"]
+    assert health == [{"health": "ok"}]
+    assert users == [{"type": "Utf8" if preset == "schema_hardening" else "Utf8View"}]
+    built = program.run(
+        "build", "-q", SHOP, "--store", tmp_path / "store", "--preset", preset, "--datasets", tmp_path / "own"
+    )
+    assert built.code == 0, built.err
+
+
 # ---- who says it ---------------------------------------------------------------------------------------------------
 
 

@@ -63,7 +63,7 @@ const char contract_text_full[] =
     "scan: {collect_statistics: true}\n"
     "extract: {extractor: cpython, layer: ast, template: ast, bundles: [file_identity], defaults: {a: true}, evidence: "
     "{rank: 1}, "
-    "postprocess: [\"lower(x)\"], derived_ids: {file_id: [repository, path]}, join_keys: [file_id]}\n"
+    "postprocess: [\"lower(x)\"], derived_ids: {file_id: [repository, order]}, join_keys: [file_id]}\n"
     "evolution: {default: refuse, add_nullable: allow, widen: allow}\n"
     "views: {full_nodes: {unnest: nodes, with: [file_id, order], doc: v, checks: {k: \"kind <> ''\"}}}\n"
     "file_local: true\n"

@@ -47,7 +47,7 @@ static void test_parse_reads_everything(void **state)
     assert_string_equal(c->scan.items[0].value, "true");
     assert_string_equal(c->extract->postprocess.items[0], "lower(x)");
     assert_string_equal(c->extract->derived_ids[0].column, "file_id");
-    assert_string_equal(c->extract->derived_ids[0].inputs.items[1], "path");
+    assert_string_equal(c->extract->derived_ids[0].inputs.items[1], "order");
     assert_true(c->evolution_allows[CONTRACT_WIDEN]);
     assert_false(c->evolution_allows[CONTRACT_DROP]);
     assert_true(c->is_file_local);
@@ -274,6 +274,9 @@ static void test_contradictions_are_refused(void **state)
          "t.yaml:29:9: order names 'nodes', a list; it must be a scalar"},
         {"derived_ids: {file_id", "derived_ids: {file_ix", CA_ERR_CONTRACT,
          "t.yaml:34:167: extract.derived_ids names 'file_ix', which is no column"},
+        {"[repository, order]", "[repository, pfad]", CA_ERR_CONTRACT,
+         "t.yaml:34:189: extract.derived_ids: 'file_id' is made of 'pfad', which is no column and not 'repository', "
+         "the name of the run's repository: declare the column, or name another"},
     };
     for (size_t i = 0; i < G_N_ELEMENTS(in_small); i++)
         check_bad(contract_text_small, &in_small[i]);
