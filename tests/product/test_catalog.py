@@ -613,7 +613,11 @@ NAMES = {
     "primary key": ("primary: [file_id]", "primary: [id]", "14:18: keys.primary names 'id', which is no column"),
     "unique key": ("unique: [[path]]", "unique: [[pfad]]", "14:38: keys.unique names 'pfad', which is no column"),
     "order": ("order: [path, file_id]", "order: [path, id]", "15:15: order names 'id', which is no column"),
-    "partition": ("partition_by: [path]", "partition_by: [pfad]", "16:16: partition_by names 'pfad', which is no column"),
+    "partition": (
+        "partition_by: [path]",
+        "partition_by: [pfad]",
+        "16:16: partition_by names 'pfad', which is no column",
+    ),
     "check": ("path <> ''", "pfad <> ''", "17:16: check 'path' of 'public.facts': "),
 }
 
