@@ -329,7 +329,9 @@ static int build_manifest(struct build *b, struct manifest *m, struct ca_error *
     g_autoptr(GString) versions = g_string_new(NULL);
     engine_versions(append_text, versions);
     CA_TRY(manifest_set_text(m, "engine", versions->str, err));
-    CA_TRY(manifest_set_text(m, "runtime", engine_profile_json(catalog_engine(b->catalog)), err));
+    g_autofree char *runtime = NULL;
+    CA_TRY(engine_profile_json(catalog_engine(b->catalog), &runtime, err));
+    CA_TRY(manifest_set_text(m, "runtime", runtime, err));
     CA_TRY(manifest_set(m, "codeanatomy", json_string(CA_VERSION), err));
     CA_TRY(manifest_set(m, "interpreter",
                         json_pack("{s:o, s:o}", "version", string_or_null(b->extract.python_version), "full_version",
@@ -343,7 +345,7 @@ static int build_manifest(struct build *b, struct manifest *m, struct ca_error *
     CA_AUTOFREE char *parameters_text = json_dumps(parameters, JSON_COMPACT | JSON_SORT_KEYS);
     CA_TRY(manifest_set(m, "parameters", parameters, err));
     CA_TRY(manifest_set(m, "parameters_hash", fingerprint_json(parameters_text ? parameters_text : ""), err));
-    CA_TRY(manifest_set(m, "settings_hash", fingerprint_json(engine_profile_json(catalog_engine(b->catalog))), err));
+    CA_TRY(manifest_set(m, "settings_hash", fingerprint_json(runtime), err));
     CA_TRY(manifest_set(m, "made_by", json_string("build"), err));
     CA_TRY(manifest_set(m, "n_files", json_integer(b->extract.n_files), err));
     CA_TRY(manifest_set(m, "n_failed_layers", json_integer(b->extract.n_failed_layers), err));

@@ -5,6 +5,7 @@
 #include <cadf.h>
 #include <errno.h>
 #include <glib.h>
+#include <jansson.h>
 #include <nanoarrow/nanoarrow.h>
 #include <string.h>
 
@@ -351,11 +352,6 @@ uint64_t engine_bucket_bytes(const struct engine *e)
     return e->profile.bucket_bytes;
 }
 
-const char *engine_profile_json(const struct engine *e)
-{
-    return e->profile.json;
-}
-
 /* `rc` is the first failure of `emit`. */
 struct settings_door {
     const struct engine_profile *profile;
@@ -413,6 +409,31 @@ int engine_choices(struct engine *e, engine_choice_fn emit, void *data, struct c
     emit(data, "profile", e->profile.profile, e->profile.profile_source);
     emit(data, "preset", e->profile.preset, e->profile.preset_source);
     return engine_settings(e, choices_take, &c, err);
+}
+
+static int add_setting(void *data, const struct engine_setting_value *s, struct ca_error *err)
+{
+    json_t *settings = data;
+    (void)err;
+    bool is_own = strcmp(s->source, ENGINE_SOURCE_DEFAULT) == 0 && g_strcmp0(s->value, s->default_value) == 0;
+    if (!is_own && s->value && strcmp(s->key, "datafusion.runtime.temp_directory") != 0)
+        json_object_set_new(settings, s->key, json_string(s->value));
+    return CA_OK;
+}
+
+int engine_profile_json(struct engine *e, char **ret, struct ca_error *err)
+{
+    const struct engine_profile *p = &e->profile;
+    json_t *settings = json_object();
+    int rc = engine_settings(e, add_setting, settings, err);
+    json_t *root = json_pack("{s:s, s:s, s:I, s:I, s:i, s:o}", "profile", p->profile, "preset", p->preset,
+                             "memory_limit_bytes", (json_int_t)p->memory_limit_bytes, "spill_limit_bytes",
+                             (json_int_t)p->spill_limit_bytes, "n_threads", (int)p->n_threads, "settings", settings);
+    char *text = json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS);
+    json_decref(root);
+    *ret = rc == CA_OK ? g_strdup(text) : NULL;
+    free(text);
+    return rc;
 }
 
 void engine_log_set(void (*fn)(void *data, int level, const char *target, const char *text, size_t n_bytes), void *data,

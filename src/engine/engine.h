@@ -199,8 +199,10 @@ void engine_versions(engine_text_fn sink, void *data);
 /* Bytes of source text that a model reads at a time where it depends on single files. */
 uint64_t engine_bucket_bytes(const struct engine *e);
 
-/* What the profile and preset came to: name, memory limit, the settings they made, as a JSON object. */
-const char *engine_profile_json(const struct engine *e);
+/* What the session works with, for a manifest: a JSON object of profile, preset, their limits, and all settings that
+ * somebody said or that are not DataFusion's own, but for the directory of spill files, which is another one each time.
+ * g_free. */
+int engine_profile_json(struct engine *e, char **ret, struct ca_error *err) CA_MUST_CHECK;
 
 /* One setting of a session; everything is borrowed for the call.
  *   value          now; NULL: none

@@ -1,7 +1,6 @@
 /* engine/profile.c — the tables behind engine/profile.h. */
 #include "engine/profile.h"
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
@@ -238,21 +237,6 @@ static int in_source(int rc, const char *source, struct ca_error *err)
     return rc == CA_OK || strcmp(source, ENGINE_SOURCE_OPTION) == 0 ? rc : ca_fail_context(err, rc, "%s", source);
 }
 
-static char *profile_render(const struct engine_profile *p)
-{
-    json_t *settings = json_object();
-    for (guint i = 0; i < p->keys->len; i++)
-        json_object_set_new(settings, p->keys->pdata[i], json_string(p->values->pdata[i]));
-    json_t *root = json_pack("{s:s, s:s, s:I, s:I, s:i, s:o}", "profile", p->profile, "preset", p->preset,
-                             "memory_limit_bytes", (json_int_t)p->memory_limit_bytes, "spill_limit_bytes",
-                             (json_int_t)p->spill_limit_bytes, "n_threads", (int)p->n_threads, "settings", settings);
-    char *text = json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS);
-    json_decref(root);
-    char *owned = g_strdup(text);
-    free(text);
-    return owned;
-}
-
 static char *source_of(const char *value, const char *source)
 {
     return g_strdup(!value ? ENGINE_SOURCE_BUILT_IN : source ? source : ENGINE_SOURCE_OPTION);
@@ -288,7 +272,6 @@ int engine_profile_init(struct engine_profile *p, const struct engine_choice *ch
         engine_profile_done(p);
         return rc;
     }
-    p->json = profile_render(p);
     return CA_OK;
 }
 
@@ -302,7 +285,6 @@ void engine_profile_done(struct engine_profile *p)
     g_clear_pointer(&p->preset, g_free);
     g_clear_pointer(&p->preset_source, g_free);
     g_clear_pointer(&p->limits_source, g_free);
-    g_clear_pointer(&p->json, g_free);
 }
 
 /* Limits of the session that are settings as well. */

@@ -20,7 +20,7 @@
  * n_threads          of its runtime
  * profile, preset    their names, and where each was said
  * limits_source      of memory and spill files, which are settings too and open with the profile's
- * json               what was chosen, for the manifest */
+ */
 struct engine_profile {
     GPtrArray *keys;
     GPtrArray *values;
@@ -36,7 +36,6 @@ struct engine_profile {
     char *preset;
     char *preset_source;
     char *limits_source;
-    char *json;
 };
 
 /* What a caller chose. profile, preset NULL: the defaults; settings are "key=value", later ones win.

@@ -379,6 +379,26 @@ def test_reset_goes_back_to_the_opening() -> None:
         assert session.rows(asked) == opening
 
 
+def test_manifest_has_what_differs(world: World) -> None:
+    """A4, G1: the manifest has every setting of the build that differs from the engine's default, its own fixed ones
+    too, and what somebody said besides; the hash is theirs."""
+    world.build()
+    first = stored.manifest(world.store)
+    asked = "SELECT key, value FROM registry.settings WHERE NOT is_default OR source <> 'default' ORDER BY key"
+    answer = world.run("sql", "--quiet", "--format", "json", "-c", asked, world.repo)
+    # A statement of this session may have spilled; a build's directory for that is another each time.
+    differing = {row["key"]: row["value"] for row in json.loads(answer.out)}
+    differing.pop("datafusion.runtime.temp_directory", None)
+    assert first["runtime"]["settings"] == differing
+    assert differing["datafusion.catalog.default_catalog"] == "codeintel"
+    world.build()
+    assert stored.manifest(world.store)["settings_hash"] == first["settings_hash"]
+    world.build(DATAFUSION_EXECUTION_PLANNING_CONCURRENCY="9")
+    changed = stored.manifest(world.store)
+    assert changed["runtime"]["settings"] == {**differing, "datafusion.execution.planning_concurrency": "9"}
+    assert changed["settings_hash"] != first["settings_hash"]
+
+
 def test_manifest_has_the_variables(world: World) -> None:
     """A4: settings that variables say are recorded with the run."""
     world.build(DATAFUSION_EXECUTION_BATCH_SIZE="777")

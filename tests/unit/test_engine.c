@@ -100,7 +100,9 @@ static void test_profiles(void **state)
         assert_setting(e, "datafusion.execution.batch_size", profiles[i].batch_size);
         assert_setting(e, "datafusion.execution.target_partitions", partitions);
         assert_setting(e, "datafusion.execution.coalesce_batches", "false");
-        json_t *said = json_loads(engine_profile_json(e), 0, NULL);
+        g_autofree char *text = NULL;
+        assert_int_equal(engine_profile_json(e, &text, NULL), CA_OK);
+        json_t *said = json_loads(text, 0, NULL);
         assert_non_null(said);
         assert_string_equal(json_string_value(json_object_get(said, "profile")),
                             profiles[i].name ? profiles[i].name : "auto");
