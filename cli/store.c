@@ -18,6 +18,8 @@ static const struct option_spec specs[] = {
      "read the newest run that was published at or before TIME, such as 2026-11-21T04:27:49Z"},
     {"pin", 0, OPTION_LIST, "NAME=WHEN", offsetof(struct store_flags, pins), NULL,
      "read this dataset at WHEN, a Delta version or a time; may be repeated"},
+    {"location", 0, OPTION_LIST, "NAME=LOCATION", offsetof(struct store_flags, locations), NULL,
+     "read this dataset at LOCATION, which a file of DATASETS/locations declares; may be repeated"},
     {"datasets", 0, OPTION_TEXT, "DIR", offsetof(struct store_flags, datasets), "CODEANATOMY_DATASETS",
      "contracts and models of your own"},
     {"profile", 0, OPTION_TEXT, "NAME", offsetof(struct store_flags, profile), "CODEANATOMY_PROFILE",
@@ -42,6 +44,7 @@ void store_flags_done(struct store_flags *flags)
 {
     g_clear_pointer(&flags->settings, g_ptr_array_unref);
     g_clear_pointer(&flags->pins, g_ptr_array_unref);
+    g_clear_pointer(&flags->locations, g_ptr_array_unref);
 }
 
 static bool is_repository(const char *folder)
@@ -117,6 +120,7 @@ int store_open_session(struct cli *cli, const struct store_flags *flags, const c
     o.settings = options_values(flags->settings, &o.n_settings);
     o.environment = config_environment(&o.n_environment);
     o.pins = options_values(flags->pins, &o.n_pins);
+    o.locations = options_values(flags->locations, &o.n_locations);
     rc = ca_session_open(&o, ret, err);
     if (rc == CA_OK && is_named && repository != NULL)
         talk_note(&cli->talk, "'%s' is not looked at: the store is said to be '%s'", repository, flags->store);

@@ -19,6 +19,7 @@ struct store_flags {
     const char *run;
     const char *as_of;
     GPtrArray *pins;
+    GPtrArray *locations;
     const char *datasets;
     const char *profile;
     const char *preset;

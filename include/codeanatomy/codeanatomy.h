@@ -63,6 +63,7 @@ void ca_log_set(ca_log_fn fn, void *data, int max_level);
  * run        run id to read; NULL: the newest published one
  * as_of      a time such as "2026-11-21T04:27:49Z": read the newest run that was published at or before it; NULL: now
  * pins       "NAME=VERSION" and "NAME=TIME" texts: read this dataset at that Delta version, or as it was at that time
+ * locations  "NAME=LOCATION" texts: read this dataset, and views over it, at that location (docs/contracts.md)
  * profile    small, medium, large, auto (NULL: auto): memory limit, spill, partitions, batch size
  * preset     schema_hardening (NULL) or arrow_performance
  * read_only  refuse every statement that changes anything. 0: the session holds the store's write lock until it is
@@ -90,6 +91,8 @@ struct ca_session_options {
     const char *as_of;
     const char *const *pins;
     size_t n_pins;
+    const char *const *locations;
+    size_t n_locations;
 };
 
 int ca_session_open(const struct ca_session_options *options, ca_session **ret, struct ca_error *err);
@@ -130,8 +133,8 @@ int ca_sql_split(const char *sql, ca_text_fn sink, void *data, struct ca_error *
 
 /* ---- the catalog ---------------------------------------------------------------------------------------------- */
 
-/* The schema of a dataset or view ("ast_nodes", "codeintel.public.ast_nodes"), of a handle ("dataset://ast_files_v1@1")
- * or of a query that is not run. One resolver for everything. */
+/* The schema of a dataset or view ("ast_nodes", "codeintel.public.ast_nodes"), of a handle ("dataset://ast_files_v1@1",
+ * "dataset://sales_v1#archive") or of a query that is not run. One resolver for everything. */
 int ca_resolve_schema(ca_session *s, const char *name_or_query, struct ArrowSchema *ret, struct ca_error *err);
 
 /* Helpers over information_schema and registry; each gives rows, so that nobody writes this SQL by hand.
@@ -278,7 +281,8 @@ struct ca_contract_finding {
 typedef void (*ca_contract_finding_fn)(void *data, const struct ca_contract_finding *finding);
 
 /* One contract file that was checked; borrowed for the call. A file that does not load has no dataset (NULL), no
- * fingerprints (NULL) and at least one finding. */
+ * fingerprints (NULL) and at least one finding. A location's `dataset` is "DATASET#LOCATION", `version` that which it
+ * asks for (0: any), and it has no schema_fingerprint (NULL). */
 struct ca_contract_file {
     const char *file;
     const char *dataset;

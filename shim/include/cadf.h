@@ -120,11 +120,12 @@ struct cadf_rules {
 
 /* What the catalog callback answers about one table. The shim zeroes it, the callback fills it; pointers are borrowed
  * until `release_def` is called; `schema` and `stream` are moved out.
- *   predicate   NULL, or an SQL boolean expression over the table's columns that every scan applies (file buckets)
- *   proved_not_null  when 0, the provider relaxes NOT NULL everywhere in `schema`: nothing unproved reaches the
- * optimizer failure     NULL, or why this table cannot be read: it stays listed, planning a query on it fails with this
- * text
- *   rules       NULL: SQL keeps to the schema alone
+ *   as_of_us    of a Delta table: read the newest version that was committed by then, in microseconds since 1970, and
+ * not `version`; 0: no time is said is_fixed    the version or time is all that is ever read, so INSERT, UPDATE and
+ * DELETE are refused predicate   NULL, or an SQL boolean expression over the table's columns that every scan applies
+ * (file buckets) proved_not_null  when 0, the provider relaxes NOT NULL everywhere in `schema`: nothing unproved
+ * reaches the optimizer failure     NULL, or why this table cannot be read: it stays listed, planning a query on it
+ * fails with this text rules       NULL: SQL keeps to the schema alone
  */
 struct cadf_table_def {
     int32_t kind;
@@ -132,12 +133,14 @@ struct cadf_table_def {
     const char *sql;
     const char *location;
     int64_t version;
+    int64_t as_of_us;
     const char *format;
     const char *const *option_keys;
     const char *const *option_values;
     size_t n_options;
     const char *predicate;
     int32_t proved_not_null;
+    int32_t is_fixed;
     const char *failure;
     const struct cadf_rules *rules;
     struct cadf_stream_source stream;

@@ -13,7 +13,7 @@ use datafusion::physical_plan::execute_stream;
 use deltalake_core::delta_datafusion::{DeltaScanConfig, DeltaScanNext, SessionFallbackPolicy};
 use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel;
 use deltalake_core::kernel::transaction::CommitProperties;
-use deltalake_core::kernel::{EagerSnapshot, StructType, Version};
+use deltalake_core::kernel::{CommitInfo, EagerSnapshot, StructType, Version};
 use deltalake_core::logstore::ObjectStoreRef;
 use deltalake_core::operations::create::CreateBuilder;
 use deltalake_core::{DeltaTable, DeltaTableBuilder, DeltaTableError};
@@ -163,6 +163,20 @@ pub async fn open(state: &SessionState, location: &str, version: Option<Version>
     let open = OpenTable { provider: Arc::new(provider), columns, row_bytes, table };
     open.register(state)?;
     Ok(open)
+}
+
+/// The same, at what was newest at a time, if one is said.
+pub async fn open_at(
+    state: &SessionState,
+    location: &str,
+    version: Option<Version>,
+    as_of_us: Option<i64>,
+) -> Outcome<OpenTable> {
+    let version = match as_of_us {
+        Some(us) => Some(version_at(location, us).await?),
+        None => version,
+    };
+    open(state, location, version).await
 }
 
 pub struct DataFile {
@@ -336,6 +350,23 @@ pub async fn restore(location: &str, version: Version) -> Outcome<Version> {
     let builder = table.restore().with_version_to_restore(version).with_commit_properties(properties);
     let (table, _) = builder.await.map_err(|e| describe(e, location))?;
     Ok(table.version().unwrap_or(0))
+}
+
+/// The newest version that was committed by a time; delta-rs' own answer to a time before all of them is the oldest.
+async fn version_at(location: &str, as_of_us: i64) -> Outcome<Version> {
+    let table = load(location, None).await?;
+    let newest = table.version().unwrap_or(0);
+    let commits: Vec<_> = table.history(None).try_collect().await.map_err(|e| describe(e, location))?;
+    // A commit does not know its own number; the log is dense and newest first.
+    let by_then = |c: &CommitInfo| c.timestamp.is_some_and(|ms| ms.saturating_mul(1000) <= as_of_us);
+    match commits.iter().position(by_then) {
+        Some(i) => Ok(newest.saturating_sub(i as u64)),
+        None => {
+            let time = chrono::DateTime::from_timestamp_micros(as_of_us).map_or_else(String::new, |t| t.to_rfc3339());
+            let text = format!("the Delta table at '{location}' has no version of {time} or before");
+            Err(Failure::new(Status::NotFound, text))
+        }
+    }
 }
 
 /// The rows of a version.

@@ -42,6 +42,10 @@ pub enum Storage {
     Delta {
         location: String,
         version: Option<u64>,
+        /// In place of `version`, the newest one that was committed by then.
+        as_of_us: Option<i64>,
+        /// No statement changes it.
+        is_fixed: bool,
         opened: OnceCell<OpenTable>,
         /// Set when the files are those that were proved.
         compared: OnceCell<()>,
@@ -160,6 +164,7 @@ impl ContractTable {
     /// What SQL would change; None: it changes nothing here.
     pub fn base(&self) -> Option<Base> {
         match self.storage.as_ref() {
+            Storage::Delta { is_fixed: true, .. } => None,
             Storage::Delta { version: Some(version), .. } => Some(Base::At(*version)),
             Storage::Delta { version: None, .. } | Storage::LiveDelta { .. } => Some(Base::Newest),
             Storage::Empty if self.rules.place.is_some() => Some(Base::Nothing),
@@ -226,8 +231,9 @@ impl ContractTable {
                 Some(failure) => return Err(failure.into_engine()),
                 None => Vec::new(),
             },
-            Storage::Delta { location, version, opened, compared } => {
-                let table = opened.get_or_try_init(|| delta::open(state, location, *version)).await.map_err(context)?;
+            Storage::Delta { location, version, as_of_us, opened, compared, .. } => {
+                let open = || delta::open_at(state, location, *version, *as_of_us);
+                let table = opened.get_or_try_init(open).await.map_err(context)?;
                 let is_proved = Arc::ptr_eq(&self.schema, &self.declared);
                 if is_proved && compared.get().is_none() {
                     self.compare(table).map_err(context)?;

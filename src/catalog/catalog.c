@@ -6,10 +6,13 @@
 #include "catalog/builtin.h"
 #include "catalog/provide.h"
 #include "catalog/state.h"
+#include "contract/location.h"
 #include "rows/rows.h"
 
 struct catalog_name *catalog_name_find(const struct catalog *c, const char *schema, const char *name)
 {
+    if (strchr(name, CONTRACT_LOCATION_MARK))
+        return catalog_place_find(c, schema, name);
     int64_t at = contract_bundle_find_name(c->bundle, schema, name);
     return at < 0 ? NULL : c->names->pdata[at];
 }
@@ -69,6 +72,7 @@ static void catalog_index(struct catalog *c)
             .key = known.key,
             .schema = d->entry->schema,
             .name = known.name,
+            .table = known.name,
             .dataset = d,
             .is_nested = known.is_view,
         };
@@ -92,6 +96,13 @@ static int is_applied(const struct contract_bundle *snapshot, const struct contr
     return CA_OK;
 }
 
+/* Whether entry `e` of bundle `b` of the two makes way: a location is where rows are now, not what a run was built
+ * with, so a directory's stands in the place of the snapshot's. */
+static bool is_replaced(struct contract_bundle *const bundles[2], size_t b, const struct contract_bundle_entry *e)
+{
+    return b == 0 && e->file && contract_bundle_find_location(bundles[1], e->schema, e->name) >= 0;
+}
+
 /* Every dataset of two bundles as one document. What a snapshot holds already stays as it is there. */
 static int merge_bundles(struct contract_bundle *const bundles[2], bool is_snapshot, char **ret, size_t *ret_n_bytes,
                          struct ca_error *err)
@@ -102,8 +113,8 @@ static int merge_bundles(struct contract_bundle *const bundles[2], bool is_snaps
     for (size_t b = 0; b < 2; b++) {
         for (size_t i = 0; i < contract_bundle_n(bundles[b]); i++) {
             const struct contract_bundle_entry *e = contract_bundle_entry(bundles[b], i);
-            bool is_there = false;
-            if (b > 0 && is_snapshot)
+            bool is_there = is_replaced(bundles, b, e);
+            if (b > 0 && is_snapshot && !e->file)
                 CA_TRY(is_applied(bundles[0], e, &is_there, err));
             if (is_there)
                 continue;
@@ -114,8 +125,10 @@ static int merge_bundles(struct contract_bundle *const bundles[2], bool is_snaps
             struct contract_bundle_source *source = &sources[n_sources++];
             source->sql = e->sql;
             source->location = e->location;
+            source->at = e->file ? e : NULL;
             CA_TRY(contract_bundle_yaml(bundles[b], i, &source->yaml, err));
-            CA_TRY(contract_bundle_contract(bundles[b], i, &source->contract, err));
+            if (!e->file)
+                CA_TRY(contract_bundle_contract(bundles[b], i, &source->contract, err));
         }
     }
     return contract_bundle_render(sources, n_sources, ret, ret_n_bytes, err);
@@ -171,7 +184,9 @@ static int catalog_load(struct catalog *c, const struct catalog_options *o, stru
         CA_TRY_CTX(add_user_datasets(c, o->datasets_dir, o->snapshot != NULL, err), err, "load the datasets of '%s'",
                    o->datasets_dir);
     catalog_index(c);
-    return CA_OK;
+    catalog_places_index(c);
+    /* What was applied was checked then. */
+    return o->datasets_dir ? catalog_places_check(c, err) : CA_OK;
 }
 
 static int catalog_open_engine(struct catalog *c, const struct catalog_options *o, struct ca_error *err)
@@ -194,6 +209,7 @@ int catalog_open(const struct catalog_options *options, struct catalog **ret, st
     g_rw_lock_init(&c->engine_use);
     c->datasets = g_ptr_array_new();
     c->names = g_ptr_array_new();
+    c->places = g_ptr_array_new_with_free_func(catalog_place_free);
     c->handshakes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     c->changed = g_ptr_array_new();
     c->diag = options->diag;
@@ -230,6 +246,7 @@ void catalog_unref(struct catalog *c)
     g_hash_table_unref(c->handshakes);
     g_ptr_array_unref(c->changed);
     g_ptr_array_unref(c->names);
+    g_ptr_array_unref(c->places);
     g_ptr_array_unref(c->datasets);
     g_free(c->all_names);
     g_free(c->all_datasets);
@@ -275,6 +292,8 @@ static struct catalog_entry entry_of(const struct catalog_name *n)
     return (struct catalog_entry){
         .schema = n->schema,
         .name = n->name,
+        .table = n->table,
+        .place = n->place,
         .kind = n->is_nested ? "nested" : contract_kind_name(e->kind),
         .stage = contract_stage_name(e->stage),
         .nested_in = n->is_nested ? e->name : NULL,

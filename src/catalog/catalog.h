@@ -70,11 +70,14 @@ struct engine *catalog_engine(const struct catalog *c);
 
 /* ---- what there is ---------------------------------------------------------------------------------------------- */
 
-/* One declared dataset, or one view generated from a list column (then `nested_in` is its bundle). Strings live as long
- * as the catalog. `sql` is NULL where rows come from C or are stored by INSERT. */
+/* One declared dataset, one view generated from a list column (then `nested_in` is its bundle), or one location of a
+ * dataset (then `place` is its name, and `name` "DATASET#LOCATION"). Strings live as long as the catalog. `table` is
+ * what SQL calls it in its schema, without the quotes. `sql` is NULL where rows come from C or are stored by INSERT. */
 struct catalog_entry {
     const char *schema;
     const char *name;
+    const char *table;
+    const char *place;
     const char *kind;
     const char *stage;
     const char *nested_in;
@@ -86,9 +89,15 @@ size_t catalog_n_entries(const struct catalog *c);
 struct catalog_entry catalog_entry_at(const struct catalog *c, size_t i);
 bool catalog_find(const struct catalog *c, const char *schema, const char *name, struct catalog_entry *ret);
 
-/* Split "name", "schema.name" or "codeintel.schema.name" and find it; CA_ERR_NOT_FOUND lists close names. */
+/* Split "name", "schema.name" or "codeintel.schema.name", with "#LOCATION" behind it or not, and find it;
+ * CA_ERR_NOT_FOUND lists close names. */
 int catalog_lookup(const struct catalog *c, const char *qualified, struct catalog_entry *ret,
                    struct ca_error *err) CA_MUST_CHECK;
+
+/* From now on the name of a dataset reads the rows of one of its locations (`default`: those it read before), and so do
+ * views over it. Before the first query. CA_ERR_NOT_FOUND names the locations that there are. */
+int catalog_use_location(struct catalog *c, const char *dataset, const char *location,
+                         struct ca_error *err) CA_MUST_CHECK;
 
 /* Whether a dataset is stored and takes its rows from SQL statements alone: no model and no extractor makes it. */
 bool catalog_is_of_statements(struct catalog *c, const char *schema, const char *name);

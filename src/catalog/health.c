@@ -10,7 +10,7 @@
 static int probe(struct catalog *c, const struct catalog_name *n, struct ca_error *err)
 {
     struct ArrowArrayStream rows = {0};
-    g_autofree char *sql = g_strdup_printf("SELECT * FROM \"" CATALOG_NAME "\".\"%s\".\"%s\"", n->schema, n->name);
+    g_autofree char *sql = g_strdup_printf("SELECT * FROM \"" CATALOG_NAME "\".\"%s\".\"%s\"", n->schema, n->table);
     CA_TRY(engine_query(c->engine, sql, NULL, NULL, &rows, err));
     rows.release(&rows);
     return CA_OK;
@@ -31,21 +31,30 @@ static const char *health_of_status(int status, bool is_view)
     }
 }
 
+void catalog_probe(struct catalog *c, const struct catalog_name *n, const struct contract *contract,
+                   const char **ret_health, char **ret_failure)
+{
+    struct ca_error found = {0};
+    g_mutex_lock(&c->lock);
+    *ret_failure = catalog_dataset_failure(n->dataset, ret_health);
+    g_mutex_unlock(&c->lock);
+    if (*ret_failure || !contract || contract->kind == CONTRACT_REGISTRY)
+        return;
+    bool is_view = n->is_nested || contract->kind == CONTRACT_VIEW;
+    *ret_health = health_of_status(probe(c, n, &found), is_view);
+    *ret_failure = found.code == CA_OK ? NULL : g_strdup(found.message);
+}
+
 static int each_health(struct catalog *c, struct catalog_name *n, const struct contract *contract, void *rows,
                        struct ca_error *err)
 {
     const struct catalog_dataset *d = n->dataset;
     const char *health = NULL;
+    g_autofree char *failure = NULL;
+    catalog_probe(c, n, contract, &health, &failure);
     g_mutex_lock(&c->lock);
-    g_autofree char *failure = catalog_dataset_failure(d, &health);
     g_autofree char *location = n->is_nested ? NULL : g_strdup(d->location ? d->location : d->entry->location);
     g_mutex_unlock(&c->lock);
-    struct ca_error found = {0};
-    if (!failure && contract && contract->kind != CONTRACT_REGISTRY) {
-        bool is_view = n->is_nested || contract->kind == CONTRACT_VIEW;
-        health = health_of_status(probe(c, n, &found), is_view);
-        failure = found.code == CA_OK ? NULL : g_strdup(found.message);
-    }
     bool is_empty = !failure && !n->is_nested && !location && catalog_is_stored(contract);
     struct health_row row = {
         .schema_name = rows_str_of(n->schema),
@@ -59,31 +68,37 @@ static int each_health(struct catalog *c, struct catalog_name *n, const struct c
     return catalog_rows_failed(health_finish_row(rows, &row), err);
 }
 
-struct health_work {
+struct asking {
     struct catalog *catalog;
-    struct health *rows;
+    catalog_each_fn each;
+    void *rows;
     struct ca_error *err;
     int rc;
 };
 
-static void *health_main(void *data)
+static void *ask_main(void *data)
 {
-    struct health_work *w = data;
-    struct catalog *c = w->catalog;
+    struct asking *a = data;
+    struct catalog *c = a->catalog;
     g_rw_lock_reader_lock(&c->engine_use);
-    w->rc = c->engine ? catalog_for_each_name(c, each_health, w->rows, w->err)
-                      : ca_fail(w->err, CA_ERR_CANCELED, "the session is closed");
+    a->rc = c->engine ? catalog_for_each_name(c, a->each, a->rows, a->err)
+                      : ca_fail(a->err, CA_ERR_CANCELED, "the session is closed");
     g_rw_lock_reader_unlock(&c->engine_use);
     return NULL;
 }
 
 /* Rows are asked for on a thread of the engine, which refuses to be asked there (cadf.h): asking is another thread's.
  */
+int catalog_ask_engine(struct catalog *c, catalog_each_fn each, void *rows, struct ca_error *err)
+{
+    struct asking a = {.catalog = c, .each = each, .rows = rows, .err = err};
+    g_thread_join(g_thread_new("health", ask_main, &a));
+    return a.rc;
+}
+
 static int health_fill(struct catalog *c, struct health *rows, struct ca_error *err)
 {
-    struct health_work w = {.catalog = c, .rows = rows, .err = err};
-    g_thread_join(g_thread_new("health", health_main, &w));
-    return w.rc;
+    return catalog_ask_engine(c, each_health, rows, err);
 }
 
 CATALOG_TABLE(health, health_fill)

@@ -4,6 +4,7 @@
 
 #include "catalog/agree.h"
 #include "catalog/state.h"
+#include "contract/location.h"
 #include "rows/rows.h"
 
 static const char tables_sql[] =
@@ -49,7 +50,7 @@ static char *sql_string(const char *text)
 /* codeintel.schema.name, each part quoted. */
 static char *sql_name(const struct catalog_entry *e)
 {
-    return g_strdup_printf("\"" CATALOG_NAME "\".\"%s\".\"%s\"", e->schema, e->name);
+    return g_strdup_printf("\"" CATALOG_NAME "\".\"%s\".\"%s\"", e->schema, e->table);
 }
 
 int catalog_tables(struct catalog *c, struct ArrowArrayStream *ret, struct ca_error *err)
@@ -115,10 +116,12 @@ int catalog_proofs(struct catalog *c, const char *const *names, size_t n_names, 
 
 static const char handle_prefix[] = "dataset://";
 
-/* dataset://NAME[@VERSION]: VERSION is the contract's. */
+/* dataset://NAME[@VERSION][#LOCATION]: VERSION is the contract's. */
 static int lookup_handle(const struct catalog *c, const char *handle, struct catalog_entry *ret, struct ca_error *err)
 {
-    g_auto(GStrv) parts = g_strsplit(handle + strlen(handle_prefix), "@", 2);
+    static const char mark[] = {CONTRACT_LOCATION_MARK, '\0'};
+    g_auto(GStrv) halves = g_strsplit(handle + strlen(handle_prefix), mark, 2);
+    g_auto(GStrv) parts = g_strsplit(halves[0] ? halves[0] : "", "@", 2);
     if (!parts[0] || !parts[0][0])
         return ca_fail(err, CA_ERR_INVALID, "handle '%s' names no dataset", handle);
     CA_TRY_CTX(catalog_lookup(c, parts[0], ret, err), err, "handle '%s'", handle);
@@ -128,16 +131,21 @@ static int lookup_handle(const struct catalog *c, const char *handle, struct cat
     if (parts[1] && (int)version != ret->version)
         return ca_fail(err, CA_ERR_NOT_FOUND, "handle '%s': the catalog has version %d of '%s'", handle, ret->version,
                        ret->name);
-    return CA_OK;
+    if (!halves[0] || !halves[1])
+        return CA_OK;
+    struct catalog_name *place = NULL;
+    CA_TRY_CTX(catalog_place_required(c, ret, halves[1], &place, err), err, "handle '%s'", handle);
+    return catalog_find(c, place->schema, place->name, ret) ? CA_OK : ca_bug(err, "a place is lost");
 }
 
 int catalog_name_named(const struct catalog *c, const char *schema, const char *table, struct catalog_name **ret,
                        struct ca_error *err)
 {
-    *ret = catalog_name_find(c, schema, table);
+    bool is_handle = g_str_has_prefix(table, handle_prefix);
+    *ret = is_handle || strchr(table, CONTRACT_LOCATION_MARK) ? NULL : catalog_name_find(c, schema, table);
     if (*ret)
         return CA_OK;
-    if (!g_str_has_prefix(table, handle_prefix))
+    if (!is_handle)
         return ca_fail(err, CA_ERR_NOT_FOUND, "no dataset '%s.%s'", schema, table);
     struct catalog_entry entry;
     struct ca_error words = {0};
@@ -210,7 +218,7 @@ int catalog_resolve_schema(struct catalog *c, const char *name_or_query, struct 
     bool is_known = false;
     CA_TRY(is_ours(c, name_or_query, &entry, &is_known, err));
     if (is_known)
-        return engine_table_schema(c->engine, entry.schema, entry.name, ret, err);
+        return engine_table_schema(c->engine, entry.schema, entry.table, ret, err);
     return is_query(name_or_query) ? engine_query_schema(c->engine, name_or_query, ret, err)
                                    : foreign_schema(c, name_or_query, ret, err);
 }
@@ -256,20 +264,24 @@ void catalog_name_definition(struct catalog *c, struct catalog_name *n, engine_t
     free(ddl);
 }
 
+static int give_ddl(struct catalog *c, struct catalog_name *n, engine_text_fn sink, void *data, struct ca_error *err)
+{
+    char *ddl = NULL;
+    CA_TRY(name_ddl(c, n, &ddl, err));
+    sink(data, ddl, strlen(ddl));
+    free(ddl);
+    return CA_OK;
+}
+
 int catalog_ddl(struct catalog *c, const char *name, engine_text_fn sink, void *data, struct ca_error *err)
 {
     struct catalog_entry entry;
-    if (name)
+    if (name) {
         CA_TRY(lookup_name(c, name, &entry, err));
-    for (guint i = 0; i < c->names->len; i++) {
-        struct catalog_name *n = c->names->pdata[i];
-        if (name && (strcmp(n->schema, entry.schema) != 0 || strcmp(n->name, entry.name) != 0))
-            continue;
-        char *ddl = NULL;
-        CA_TRY(name_ddl(c, n, &ddl, err));
-        sink(data, ddl, strlen(ddl));
-        free(ddl);
+        return give_ddl(c, catalog_name_find(c, entry.schema, entry.name), sink, data, err);
     }
+    for (guint i = 0; i < c->names->len; i++)
+        CA_TRY(give_ddl(c, c->names->pdata[i], sink, data, err));
     return CA_OK;
 }
 
@@ -390,7 +402,7 @@ static void add_declared(GArray *columns, const struct ArrowSchema *declared, bo
 
 static int check_described(struct catalog *c, const struct catalog_name *n, const GArray *listed, struct ca_error *err)
 {
-    struct catalog_entry entry = {.schema = n->schema, .name = n->name};
+    struct catalog_entry entry = {.schema = n->schema, .table = n->table};
     g_autofree char *object = sql_name(&entry);
     g_autofree char *sql = g_strconcat("DESCRIBE ", object, NULL);
     g_autoptr(GArray) described = agree_columns_new();

@@ -1,5 +1,5 @@
 /* catalog/inventory.c — the tables of registry.* that say what the catalog holds: names, where their rows are, what
- * made them. */
+ * made them. Locations are in places.c. */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,7 +11,6 @@
 #include "rows/gen/fingerprints.h"
 #include "rows/gen/functions.h"
 #include "rows/gen/handles.h"
-#include "rows/gen/locations.h"
 #include "rows/gen/models.h"
 #include "rows/gen/views.h"
 #include "rows/rows.h"
@@ -221,57 +220,38 @@ static int each_fingerprint(struct catalog *c, struct catalog_name *n, const str
 
 CATALOG_TABLE_OF_NAMES(fingerprints, each_fingerprint)
 
-static int each_handle(struct catalog *c, struct catalog_name *n, const struct contract *contract, void *rows,
-                       struct ca_error *err)
+/* place NULL: the name itself. */
+static int add_handle(struct handles *rows, const struct catalog_name *n, const struct catalog_name *place,
+                      int64_t version, const char *schema_fingerprint)
 {
-    char schema[FINGERPRINT_HEX_SIZE];
-    CA_TRY(schema_fingerprint(c, n, schema, err));
     bool is_public = strcmp(n->schema, "public") == 0;
-    g_autofree char *handle =
-        g_strdup_printf("dataset://%s@%" G_GINT64_FORMAT, is_public ? n->name : n->key, contract->version);
+    g_autofree char *handle = g_strdup_printf("dataset://%s@%" G_GINT64_FORMAT "%s%s", is_public ? n->name : n->key,
+                                              version, place ? "#" : "", place ? place->place : "");
     g_autofree char *qualified = g_strconcat(CATALOG_NAME ".", n->key, NULL);
     struct handles_row row = {
         .handle = rows_str_of(handle),
         .qualified_name = rows_str_of(qualified),
         DATASET_OF(n),
-        .version = (int32_t)contract->version,
-        .schema_fingerprint = rows_str_of(schema),
+        .version = (int32_t)version,
+        .schema_fingerprint = rows_str_of(schema_fingerprint),
+        .location_name = rows_str_of(place ? place->place : NULL),
     };
-    return catalog_rows_failed(handles_finish_row(rows, &row), err);
+    return handles_finish_row(rows, &row);
 }
 
-CATALOG_TABLE_OF_NAMES(handles, each_handle)
-
-/* ---- locations -------------------------------------------------------------------------------------------------- */
-
-static int each_location(struct catalog *c, struct catalog_name *n, const struct contract *contract, void *rows,
-                         struct ca_error *err)
+static int each_handle(struct catalog *c, struct catalog_name *n, const struct contract *contract, void *rows,
+                       struct ca_error *err)
 {
-    const struct catalog_dataset *d = n->dataset;
-    g_autoptr(GString) options = g_string_new(NULL);
-    for (size_t i = 0; i < contract->scan.n; i++)
-        g_string_append_printf(options, "%s%s=%s", i ? ", " : "", contract->scan.items[i].key,
-                               contract->scan.items[i].value);
-    int rc = 0;
-    g_mutex_lock(&c->lock);
-    const char *location = d->location ? d->location : d->entry->location;
-    if (!n->is_nested && location) {
-        struct locations_row row = {
-            DATASET_OF(n),
-            .source = rows_str_of(d->entry->location ? "contract" : "store"),
-            .format = rows_str_of(contract->storage.format),
-            .location = rows_str_of(location),
-            .options = rows_str_of(options->len > 0 ? options->str : NULL),
-            .has_data_version = d->location != NULL && d->version >= 0,
-            .data_version = d->version,
-        };
-        rc = locations_finish_row(rows, &row);
-    }
-    g_mutex_unlock(&c->lock);
+    char schema[FINGERPRINT_HEX_SIZE];
+    CA_TRY(schema_fingerprint(c, n, schema, err));
+    int rc = add_handle(rows, n, NULL, contract->version, schema);
+    for (guint i = 0; i < c->places->len && rc == 0; i++)
+        if (catalog_is_place_of(c->places->pdata[i], n))
+            rc = add_handle(rows, n, c->places->pdata[i], contract->version, schema);
     return catalog_rows_failed(rc, err);
 }
 
-CATALOG_TABLE_OF_NAMES(locations, each_location)
+CATALOG_TABLE_OF_NAMES(handles, each_handle)
 
 /* ---- functions ------------------------------------------------------------------------------------------------- */
 

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "contract/location.h"
 #include "rows/rows.h"
 
 static uint64_t answer_epoch(void *data)
@@ -126,13 +127,18 @@ static void answer_stored(struct catalog *c, struct catalog_dataset *d, struct e
     g_mutex_unlock(&c->lock);
 }
 
-/* A Delta table of somebody else, at its newest version unless another one is pinned: nothing is proved of it. */
-static void answer_located(struct catalog *c, struct catalog_dataset *d, struct engine_table *ret)
+/* A Delta table of somebody else, at its newest version unless another one is pinned: nothing is proved of it. What its
+ * location says is read is read until somebody edits it, so nothing is written there. */
+static void answer_located(struct catalog *c, struct catalog_dataset *d, const struct contract *contract,
+                           struct engine_table *ret)
 {
+    const struct contract_location *at = contract->at;
     g_mutex_lock(&c->lock);
     ret->kind = ENGINE_TABLE_DELTA;
     ret->location = d->entry->location;
-    ret->version = d->location ? d->version : -1;
+    ret->version = d->location ? d->version : at ? at->data_version : -1;
+    ret->as_of_us = d->location || !at ? 0 : at->as_of_us;
+    ret->is_fixed = at && (at->data_version >= 0 || at->as_of_us != 0);
     ret->failure = d->failure ? g_intern_string(d->failure) : NULL;
     g_mutex_unlock(&c->lock);
 }
@@ -178,7 +184,7 @@ static int answer_table(void *data, const char *schema, const char *table, struc
         if (catalog_is_stored(contract))
             answer_stored(c, n->dataset, ret);
         else
-            answer_located(c, n->dataset, ret);
+            answer_located(c, n->dataset, contract, ret);
     } else if (catalog_is_own(contract))
         answer_stored(c, n->dataset, ret);
     else

@@ -44,12 +44,17 @@ struct catalog_dataset {
     char *reads;
 };
 
-/* One name of the engine's catalog: a dataset (view NULL), or the view `name` of its contract (`sql` generated when
- * needed). key   "schema.name", borrowed from the bundle like the other names */
+/* One name of the engine's catalog: a dataset (view NULL), the view `name` of its contract (`sql` generated when
+ * needed), or a location, which no list of tables has.
+ *   key      "schema.name", borrowed from the bundle like the other names
+ *   table    what SQL calls it in that schema: `name`, or the handle of a location
+ *   place    of a location, its own name; else NULL */
 struct catalog_name {
     const char *key;
     const char *schema;
     const char *name;
+    const char *table;
+    const char *place;
     struct catalog_dataset *dataset;
     bool is_nested;
     char *sql;
@@ -60,6 +65,8 @@ struct catalog_name {
  * snapshot the bundle's bytes
  * datasets, names   struct catalog_dataset * and struct catalog_name *, in the bundle's order of entries and of names,
  *          into all_datasets and all_names
+ * places   struct catalog_name *, owned with their texts: every location that is declared, and of each dataset that has
+ *          one the place `default`, in order of schema and name
  * handshakes   "name fingerprint" of the files' columns that diagnostics have already
  * changed  struct catalog_name * of the datasets that SQL wrote to, in the order of the first commit
  * epoch    read without the lock
@@ -74,6 +81,7 @@ struct catalog {
     struct catalog_name *all_names;
     GPtrArray *datasets;
     GPtrArray *names;
+    GPtrArray *places;
     GHashTable *handshakes;
     GPtrArray *changed;
     gint epoch;
@@ -92,7 +100,24 @@ void catalog_unref(struct catalog *c);
 /* The name, or NULL. */
 struct catalog_name *catalog_name_find(const struct catalog *c, const char *schema, const char *name);
 
-/* The name that SQL means by schema and table: one of ours, or a handle in quotes, "dataset://NAME@VERSION".
+/* Make the locations of the bundle; of places.c like what follows. */
+void catalog_places_index(struct catalog *c);
+void catalog_place_free(void *name);
+
+/* The place "DATASET#LOCATION" of a schema, NULL: there is none. `#default` is there only where the dataset has others.
+ */
+struct catalog_name *catalog_place_find(const struct catalog *c, const char *schema, const char *name);
+
+/* The same of a dataset, with words about those that there are; `default` of one that has no other is the dataset. */
+int catalog_place_required(const struct catalog *c, const struct catalog_entry *dataset, const char *location,
+                           struct catalog_name **ret, struct ca_error *err) CA_MUST_CHECK;
+bool catalog_is_place_of(const struct catalog_name *place, const struct catalog_name *n);
+
+/* Every location that is declared means something: its dataset is there, and it fits. The first that does not is the
+ * error. */
+int catalog_places_check(struct catalog *c, struct ca_error *err) CA_MUST_CHECK;
+
+/* The name that SQL means by schema and table: one of ours, or a handle in quotes, "dataset://NAME@VERSION#LOCATION".
  * CA_ERR_NOT_FOUND: neither; CA_ERR_INVALID: a handle that leads nowhere. */
 int catalog_name_named(const struct catalog *c, const char *schema, const char *table, struct catalog_name **ret,
                        struct ca_error *err) CA_MUST_CHECK;

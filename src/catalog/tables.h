@@ -1,7 +1,8 @@
 /* catalog/tables.h — how the rows of a registry table are made; private to the room.
  *
  * registry.c has the tables that say what contracts declare, inventory.c those that say what the catalog holds,
- * profiles.c what a session can be opened with, settings.c what it is open with, health.c the one that looks.
+ * profiles.c what a session can be opened with, settings.c what it is open with, health.c and places.c those that
+ * look.
  */
 #ifndef CA_CATALOG_TABLES_H
 #define CA_CATALOG_TABLES_H
@@ -61,5 +62,13 @@ CATALOG_TABLES(CATALOG_TABLE_DECLARE)
 /* Why the rows of a dataset cannot be there, by a look at the disk alone; NULL: nothing speaks against it. g_free.
  * *ret_health is then missing or broken. Called with the catalog's lock held. */
 char *catalog_dataset_failure(const struct catalog_dataset *d, const char **ret_health);
+
+/* What a query over the name would end with before it reads a row: *ret_failure is g_free'd, NULL: it can be read, and
+ * *ret_health says nothing. `contract` NULL: it cannot be read itself. Only inside of catalog_ask_engine. */
+void catalog_probe(struct catalog *c, const struct catalog_name *n, const struct contract *contract,
+                   const char **ret_health, char **ret_failure);
+
+/* catalog_for_each_name with an `each` that asks the engine. */
+int catalog_ask_engine(struct catalog *c, catalog_each_fn each, void *rows, struct ca_error *err) CA_MUST_CHECK;
 
 #endif

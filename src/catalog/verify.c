@@ -191,7 +191,7 @@ static int ask(struct catalog *c, const struct catalog_name *n, const struct con
         .order = (const char *const *)contract->order.items,
         .n_order = contract->order.n,
     };
-    return engine_verify(c->engine, n->schema, n->name, &facts, cancel, take_finding, ret, err);
+    return engine_verify(c->engine, n->schema, n->table, &facts, cancel, take_finding, ret, err);
 }
 
 /* The weakest way in which every fact of the kind is proved; NULL: one is not. A kind without facts holds. */

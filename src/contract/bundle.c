@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "contract/bundle_layout.h"
+#include "contract/location.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "a bundle's numbers are read as they stand");
 
@@ -87,10 +88,13 @@ static int read_entry(const struct contract_bundle *b, size_t i, struct contract
         .storage = string_at(b, r.storage),
         .sql = string_at(b, r.sql),
         .location = string_at(b, r.location),
+        .file = string_at(b, r.file),
         .n_views = r.n_views,
     };
     if (!ret->name || !ret->schema || !ret->fingerprint || !ret->storage || !string_at(b, r.digest))
         return bad_entry(i, "a string is missing", err);
+    if (ret->file && (!ret->location || !strchr(ret->name, CONTRACT_LOCATION_MARK)))
+        return bad_entry(i, "a location of no dataset", err);
     if (r.stage > CONTRACT_STAGE_PARAMS)
         return bad_entry(i, "unknown stage", err);
     if (r.kind > CONTRACT_REGISTRY)
@@ -244,6 +248,16 @@ int contract_bundle_yaml(const struct contract_bundle *b, size_t i, const char *
     return CA_OK;
 }
 
+int64_t contract_bundle_find_location(const struct contract_bundle *b, const char *schema, const char *name)
+{
+    for (size_t i = 0; i < b->header.n_datasets; i++) {
+        const struct contract_bundle_entry *e = &b->entries[i];
+        if (e->file && strcmp(e->schema, schema) == 0 && strcmp(e->name, name) == 0)
+            return (int64_t)i;
+    }
+    return -1;
+}
+
 static int parse_contract(const struct contract_bundle *b, size_t i, struct contract **ret, struct ca_error *err)
 {
     const struct contract_bundle_entry *entry = &b->entries[i];
@@ -253,12 +267,37 @@ static int parse_contract(const struct contract_bundle *b, size_t i, struct cont
     return contract_parse(yaml, strlen(yaml), source, entry->stage, ret, err);
 }
 
+/* The contract of its dataset, which is parsed anew, as it is at location i. */
+static int parse_located(const struct contract_bundle *b, size_t i, struct contract **ret, struct ca_error *err)
+{
+    const struct contract_bundle_entry *entry = &b->entries[i];
+    g_autofree char *source = g_build_filename(CONTRACT_LOCATIONS_FOLDER, entry->file, NULL);
+    const char *yaml = NULL;
+    CA_AUTOPTR(contract_location) l = NULL;
+    CA_AUTOPTR(contract) c = NULL;
+    CA_TRY(contract_bundle_yaml(b, i, &yaml, err));
+    CA_TRY(contract_location_parse(yaml, strlen(yaml), source, &l, err));
+    int64_t base = contract_bundle_find(b, l->schema, l->dataset);
+    if (base < 0)
+        return ca_fail(err, CA_ERR_NOT_FOUND, "%s:%d:%d: location '%s' is of dataset '%s.%s', which nobody declares",
+                       source, l->line, l->column, l->name, l->schema, l->dataset);
+    CA_TRY(parse_contract(b, (size_t)base, &c, err));
+    g_free(l->storage.location);
+    l->storage.location = g_strdup(entry->location);
+    CA_TRY(contract_locate(c, CA_STEAL(l), err));
+    *ret = CA_STEAL(c);
+    return CA_OK;
+}
+
 int contract_bundle_contract(struct contract_bundle *b, size_t i, const struct contract **ret, struct ca_error *err)
 {
     if (i >= b->header.n_datasets)
         return ca_fail(err, CA_ERR_INVALID, "contract bundle: dataset %zu of %u", i, b->header.n_datasets);
     g_mutex_lock(&b->lock);
-    int rc = b->contracts[i] == NULL ? parse_contract(b, i, &b->contracts[i], err) : CA_OK;
+    int rc = CA_OK;
+    if (b->contracts[i] == NULL)
+        rc = b->entries[i].file ? parse_located(b, i, &b->contracts[i], err)
+                                : parse_contract(b, i, &b->contracts[i], err);
     if (rc == CA_OK)
         *ret = b->contracts[i];
     g_mutex_unlock(&b->lock);

@@ -6,7 +6,8 @@
  * The index has the digest of each text, so the fingerprint of the index is that of the whole. Names stand sorted by
  * catalog schema and name, tables and views in one list, and are found by halving. Reading costs what the index costs
  * and copies no text: the document's bytes must live as long as the bundle (a store's are mapped). Numbers are
- * little-endian. Views of a dataset live in the schema of the dataset; no two names of one schema are equal.
+ * little-endian. Views of a dataset live in the schema of the dataset; no two names of one schema are equal. Locations
+ * are records like datasets, and no names.
  *
  * Threads: a bundle may be read by any thread; contract_bundle_contract() locks for the first parse.
  */
@@ -16,7 +17,7 @@
 #include "base/fingerprint.h"
 #include "contract/contract.h"
 
-#define CONTRACT_BUNDLE_FORMAT 3
+#define CONTRACT_BUNDLE_FORMAT 4
 #define CONTRACT_BUNDLE_MAX_BYTES ((size_t)1 << 30)
 
 struct contract_bundle;
@@ -25,6 +26,9 @@ struct contract_bundle;
  *   storage  how rows are kept: storage.format of the contract, with its default; "" for a view
  *   sql      NULL for datasets without one
  *   location NULL, or storage.location; relative ones are made absolute by the folder that the contract was read from
+ *   file     NULL, or the entry is a location, read from a file of this name: `name` is "DATASET#LOCATION", kind, stage
+ *            and views mean nothing, `version` is the contract's that it asks for (0: any), `fingerprint` that of its
+ *            text
  */
 struct contract_bundle_entry {
     const char *name;
@@ -36,6 +40,7 @@ struct contract_bundle_entry {
     const char *storage;
     const char *sql;
     const char *location;
+    const char *file;
     const char *const *views;
     size_t n_views;
 };
@@ -48,12 +53,14 @@ struct contract_bundle_name {
     bool is_view;
 };
 
-/* One dataset for contract_bundle_render(): borrowed. location NULL: the contract's, as it stands there. */
+/* One dataset for contract_bundle_render(): borrowed. location NULL: the contract's, as it stands there. A location has
+ * no contract (NULL) but `at`: what its entry will say. */
 struct contract_bundle_source {
     const struct contract *contract;
     const char *yaml;
     const char *sql;
     const char *location;
+    const struct contract_bundle_entry *at;
 };
 
 /* The document of these datasets, malloc'ed. Two datasets or views of one catalog schema with one name are
@@ -61,7 +68,8 @@ struct contract_bundle_source {
 CA_MUST_CHECK int contract_bundle_render(const struct contract_bundle_source *sources, size_t n_sources, char **ret,
                                          size_t *ret_n_bytes, struct ca_error *err);
 
-/* The same for all files DIR/<stage>/NAME.yaml, with NAME.sql beside them. A file that is neither, a NAME.sql
+/* The same for all files DIR/<stage>/NAME.yaml, with NAME.sql beside them, and DIR/locations/NAME.yaml, whose datasets
+ * may be in another bundle. A file that is neither, a NAME.sql
  * without contract, and a location for a model are CA_ERR_CONTRACT; a missing stage folder is fine. */
 CA_MUST_CHECK int contract_bundle_render_dir(const char *dir, char **ret, size_t *ret_n_bytes, struct ca_error *err);
 
@@ -92,11 +100,15 @@ int64_t contract_bundle_find(const struct contract_bundle *b, const char *schema
 /* The dataset that declares view `name` in a catalog schema: its index, or -1. */
 int64_t contract_bundle_find_view(const struct contract_bundle *b, const char *schema, const char *name);
 
+/* The location `name` ("DATASET#LOCATION") of a catalog schema: its index, or -1. */
+int64_t contract_bundle_find_location(const struct contract_bundle *b, const char *schema, const char *name);
+
 /* The text of contract i. CA_ERR_DRIFT: it is not the one that was written. Borrowed from the bundle. */
 CA_MUST_CHECK int contract_bundle_yaml(const struct contract_bundle *b, size_t i, const char **ret,
                                        struct ca_error *err);
 
-/* The contract of dataset i, parsed at first use; borrowed from the bundle. */
+/* The contract of dataset i, parsed at first use; borrowed from the bundle. Of a location, the contract as it is there;
+ * CA_ERR_NOT_FOUND: the bundle has no such dataset. */
 CA_MUST_CHECK int contract_bundle_contract(struct contract_bundle *b, size_t i, const struct contract **ret,
                                            struct ca_error *err);
 

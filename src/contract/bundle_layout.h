@@ -25,7 +25,9 @@ struct bundle_header {
 
 /* yaml, n_yaml_bytes   the contract's text, behind the index; a NUL follows it
  * digest               its fingerprint
- * sql, location        0: none; unused is 0, so that there is no padding
+ * sql, location        0: none
+ * file                 of a location, else 0: where its text was read. Its name is "DATASET#LOCATION" and stands in no
+ *                      list of names; stage and kind are 0, version is that of the contract, 0: any
  * views                of the dataset: n_views of the array of views, from first_view on */
 struct bundle_record {
     uint64_t yaml;
@@ -38,7 +40,7 @@ struct bundle_record {
     uint32_t storage;
     uint32_t sql;
     uint32_t location;
-    uint32_t unused;
+    uint32_t file;
     uint32_t first_view;
     uint32_t n_views;
     uint32_t stage;

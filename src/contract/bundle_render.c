@@ -5,26 +5,38 @@
 #include "base/file.h"
 #include "contract/bundle.h"
 #include "contract/bundle_layout.h"
+#include "contract/location.h"
+
+static const char *schema_of(const struct contract_bundle_source *s)
+{
+    return s->at != NULL ? s->at->schema : contract_schema_name(s->contract);
+}
+
+static const char *name_of(const struct contract_bundle_source *s)
+{
+    return s->at != NULL ? s->at->name : s->contract->dataset;
+}
 
 static int compare_sources(const void *a, const void *b)
 {
-    const struct contract *x = ((const struct contract_bundle_source *)a)->contract;
-    const struct contract *y = ((const struct contract_bundle_source *)b)->contract;
-    int order = strcmp(contract_schema_name(x), contract_schema_name(y));
-    return order != 0 ? order : strcmp(x->dataset, y->dataset);
+    const struct contract_bundle_source *x = a;
+    const struct contract_bundle_source *y = b;
+    int order = strcmp(schema_of(x), schema_of(y));
+    return order != 0 ? order : strcmp(name_of(x), name_of(y));
 }
 
 /* Names of tables and views share one space a schema. */
-static int claim(GHashTable *taken, const struct contract *c, const char *name, struct ca_error *err)
+static int claim(GHashTable *taken, const struct contract_bundle_source *source, const char *name, struct ca_error *err)
 {
-    char *key = g_strdup_printf("%s.%s", contract_schema_name(c), name);
-    const struct contract *other = g_hash_table_lookup(taken, key);
+    char *key = g_strdup_printf("%s.%s", schema_of(source), name);
+    const char *file = source->at != NULL ? source->at->file : source->contract->source;
+    const char *other = g_hash_table_lookup(taken, key);
     if (other != NULL) {
-        int rc = ca_fail(err, CA_ERR_CONTRACT, "'%s' is declared by '%s' and by '%s'", key, other->source, c->source);
+        int rc = ca_fail(err, CA_ERR_CONTRACT, "'%s' is declared by '%s' and by '%s'", key, other, file);
         g_free(key);
         return rc;
     }
-    g_hash_table_insert(taken, key, (gpointer)c);
+    g_hash_table_insert(taken, key, (gpointer)file);
     return CA_OK;
 }
 
@@ -78,6 +90,28 @@ static void put_name(struct rendering *r, const struct contract *c, const char *
     g_array_append_val(r->names, name);
 }
 
+static void put_location(struct rendering *r, const struct contract_bundle_source *source)
+{
+    const struct contract_bundle_entry *e = source->at;
+    size_t n_yaml_bytes = strlen(source->yaml);
+    char digest[FINGERPRINT_HEX_SIZE];
+    fingerprint_of(source->yaml, n_yaml_bytes, digest);
+    struct bundle_record record = {
+        .yaml = r->texts->len,
+        .n_yaml_bytes = n_yaml_bytes,
+        .version = e->version,
+        .name = put_string(r, e->name),
+        .schema = put_string(r, e->schema),
+        .fingerprint = put_string(r, digest),
+        .digest = put_string(r, digest),
+        .storage = put_string(r, e->storage),
+        .location = put_string(r, e->location),
+        .file = put_string(r, e->file),
+    };
+    g_array_append_val(r->records, record);
+    g_byte_array_append(r->texts, (const guint8 *)source->yaml, (guint)n_yaml_bytes + 1);
+}
+
 static void put_source(struct rendering *r, const struct contract_bundle_source *source)
 {
     const struct contract *c = source->contract;
@@ -125,7 +159,7 @@ static void move_places(struct rendering *r, uint32_t strings_at, uint64_t texts
     for (guint i = 0; i < r->records->len; i++) {
         struct bundle_record *record = &g_array_index(r->records, struct bundle_record, i);
         uint32_t *const places[] = {&record->name,    &record->schema, &record->fingerprint, &record->digest,
-                                    &record->storage, &record->sql,    &record->location};
+                                    &record->storage, &record->sql,    &record->location,    &record->file};
         for (size_t j = 0; j < G_N_ELEMENTS(places); j++)
             *places[j] += *places[j] != 0 ? strings_at : 0;
         record->yaml += texts_at;
@@ -176,9 +210,9 @@ static int rendering_take(struct rendering *r, char **ret, size_t *ret_n_bytes, 
 static int check_source(GHashTable *taken, const struct contract_bundle_source *source, struct ca_error *err)
 {
     const struct contract *c = source->contract;
-    CA_TRY(claim(taken, c, c->dataset, err));
-    for (size_t i = 0; i < c->n_views; i++)
-        CA_TRY(claim(taken, c, c->views[i].name, err));
+    CA_TRY(claim(taken, source, name_of(source), err));
+    for (size_t i = 0; c != NULL && i < c->n_views; i++)
+        CA_TRY(claim(taken, source, c->views[i].name, err));
     if (source->sql != NULL && !g_utf8_validate(source->sql, -1, NULL))
         return ca_fail(err, CA_ERR_SYNTAX, "the SQL of dataset '%s' is not UTF-8", c->dataset);
     return CA_OK;
@@ -198,7 +232,9 @@ int contract_bundle_render(const struct contract_bundle_source *sources, size_t 
     int rc = CA_OK;
     for (size_t i = 0; rc == CA_OK && i < n_sources; i++) {
         rc = check_source(taken, &sorted[i], err);
-        if (rc == CA_OK)
+        if (rc == CA_OK && sorted[i].at != NULL)
+            put_location(&r, &sorted[i]);
+        else if (rc == CA_OK)
             put_source(&r, &sorted[i]);
     }
     if (rc == CA_OK)
@@ -211,6 +247,8 @@ int contract_bundle_render(const struct contract_bundle_source *sources, size_t 
 struct collection {
     GArray *sources; /* struct contract_bundle_source */
     GPtrArray *contracts;
+    GPtrArray *locations; /* struct contract_location * */
+    GPtrArray *entries;   /* struct contract_bundle_entry *, of the locations */
     GPtrArray *texts;
 };
 
@@ -223,6 +261,25 @@ static int read_text(struct collection *into, const char *path, const char **ret
     if (strlen(text) != n_bytes)
         return ca_fail(err, CA_ERR_SYNTAX, "%s: NUL byte in the text", path);
     *ret = text;
+    return CA_OK;
+}
+
+static bool is_absolute(const char *location)
+{
+    return g_path_is_absolute(location) || strstr(location, "://") != NULL;
+}
+
+/* Absolute, by the folder of the file that says it; *ret is kept with the texts. */
+static int absolute(struct collection *into, const char *dir, const char *said, const char *source, const char **ret,
+                    struct ca_error *err)
+{
+    g_autofree char *folder = g_canonicalize_filename(dir, NULL);
+    char *location = g_build_filename(folder, said, NULL);
+    g_ptr_array_add(into->texts, location);
+    if (!g_utf8_validate(location, -1, NULL))
+        return ca_fail(err, CA_ERR_CONTRACT, "%s: the location '%s' is relative to a folder whose name is not UTF-8",
+                       source, said);
+    *ret = location;
     return CA_OK;
 }
 
@@ -240,15 +297,37 @@ static int take_location(struct collection *into, const char *dir, struct contra
             "%s: '%s' has SQL and storage.location '%s': a build writes its models into the store, leave the "
             "location out",
             c->source, c->dataset, said);
-    if (g_path_is_absolute(said) || strstr(said, "://") != NULL)
+    if (is_absolute(said))
         return CA_OK;
-    g_autofree char *folder = g_canonicalize_filename(dir, NULL);
-    char *location = g_build_filename(folder, said, NULL);
-    g_ptr_array_add(into->texts, location);
-    if (!g_utf8_validate(location, -1, NULL))
-        return ca_fail(err, CA_ERR_CONTRACT, "%s: the location '%s' is relative to a folder whose name is not UTF-8",
-                       c->source, said);
-    source->location = location;
+    return absolute(into, dir, said, c->source, &source->location, err);
+}
+
+/* A location of a contract that may be anywhere. */
+static int collect_location(struct collection *into, const char *dir, const char *name, struct ca_error *err)
+{
+    g_autofree char *path = g_build_filename(dir, name, NULL);
+    if (!g_str_has_suffix(name, ".yaml"))
+        return ca_fail(err, CA_ERR_CONTRACT, "'%s' is no location (.yaml)", path);
+    struct contract_location *l = NULL;
+    CA_TRY(contract_location_load(path, &l, err));
+    g_ptr_array_add(into->locations, l);
+    struct contract_bundle_entry *e = g_new0(struct contract_bundle_entry, 1);
+    g_ptr_array_add(into->entries, e);
+    struct contract_bundle_source source = {.at = e};
+    CA_TRY(read_text(into, path, &source.yaml, err));
+    char *key = g_strdup_printf("%s%c%s", l->dataset, CONTRACT_LOCATION_MARK, l->name);
+    char *file = g_strdup(name);
+    g_ptr_array_add(into->texts, key);
+    g_ptr_array_add(into->texts, file);
+    e->name = key;
+    e->file = file;
+    e->schema = l->schema;
+    e->version = l->contract_version;
+    e->storage = l->storage.format;
+    e->location = l->storage.location;
+    if (!is_absolute(l->storage.location))
+        CA_TRY(absolute(into, dir, l->storage.location, path, &e->location, err));
+    g_array_append_val(into->sources, source);
     return CA_OK;
 }
 
@@ -286,9 +365,13 @@ static gint compare_names(gconstpointer a, gconstpointer b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static int collect_stage(struct collection *into, const char *dir, enum contract_stage stage, struct ca_error *err)
+typedef int (*collect_fn)(struct collection *into, const char *dir, const char *name, struct ca_error *err);
+
+/* Every file of a folder, in order of name. */
+static int collect_folder(struct collection *into, const char *dir, const char *folder_name, collect_fn collect,
+                          struct ca_error *err)
 {
-    g_autofree char *path = g_build_filename(dir, contract_stage_name(stage), NULL);
+    g_autofree char *path = g_build_filename(dir, folder_name, NULL);
     if (!g_file_test(path, G_FILE_TEST_EXISTS))
         return CA_OK;
     g_autoptr(GError) why = NULL;
@@ -304,13 +387,18 @@ static int collect_stage(struct collection *into, const char *dir, enum contract
     g_dir_close(folder);
     g_ptr_array_sort(names, compare_names);
     for (guint i = 0; i < names->len; i++)
-        CA_TRY(collect_file(into, path, names->pdata[i], err));
+        CA_TRY(collect(into, path, names->pdata[i], err));
     return CA_OK;
 }
 
 static void free_contract(gpointer c)
 {
     contract_free(c);
+}
+
+static void free_location(gpointer l)
+{
+    contract_location_free(l);
 }
 
 int contract_bundle_render_dir(const char *dir, char **ret, size_t *ret_n_bytes, struct ca_error *err)
@@ -320,16 +408,22 @@ int contract_bundle_render_dir(const char *dir, char **ret, size_t *ret_n_bytes,
     struct collection all = {
         .sources = g_array_new(FALSE, FALSE, sizeof(struct contract_bundle_source)),
         .contracts = g_ptr_array_new_with_free_func(free_contract),
+        .locations = g_ptr_array_new_with_free_func(free_location),
+        .entries = g_ptr_array_new_with_free_func(g_free),
         .texts = g_ptr_array_new_with_free_func(free),
     };
     int rc = CA_OK;
     for (int stage = CONTRACT_EXTRACT; rc == CA_OK && stage <= CONTRACT_STAGE_PARAMS; stage++)
-        rc = collect_stage(&all, dir, (enum contract_stage)stage, err);
+        rc = collect_folder(&all, dir, contract_stage_name((enum contract_stage)stage), collect_file, err);
+    if (rc == CA_OK)
+        rc = collect_folder(&all, dir, CONTRACT_LOCATIONS_FOLDER, collect_location, err);
     if (rc == CA_OK)
         rc = contract_bundle_render((const struct contract_bundle_source *)(void *)all.sources->data, all.sources->len,
                                     ret, ret_n_bytes, err);
     g_array_free(all.sources, TRUE);
     g_ptr_array_free(all.contracts, TRUE);
+    g_ptr_array_free(all.locations, TRUE);
+    g_ptr_array_free(all.entries, TRUE);
     g_ptr_array_free(all.texts, TRUE);
     return rc;
 }

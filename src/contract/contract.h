@@ -31,6 +31,7 @@
 #include "base/fingerprint.h"
 
 struct ArrowSchema;
+struct contract_location;
 
 #define CONTRACT_MAX_BYTES ((size_t)4 << 20)
 #define CONTRACT_MAX_DEPTH 16
@@ -257,6 +258,7 @@ struct contract_extract {
  * evolution        one answer a change, the file's `default` filled in
  * has_storage...   whether the file says the key at all
  * line, column     of its name in `source`, from 1
+ * at               the location that storage and scan are of (contract/location.h), NULL: the contract's own
  */
 struct contract {
     char *source;
@@ -288,6 +290,7 @@ struct contract {
     struct contract_names bucket_inputs;
     char *engine;
     struct contract_pairs metadata;
+    struct contract_location *at;
 };
 
 /* ---- load (load.c) ---------------------------------------------------------------------------------------------- */

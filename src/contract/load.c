@@ -56,12 +56,15 @@ static void load_keys(struct loader *l, const struct yaml_node *node, void *targ
 
 static const char *const formats[] = {"delta", "parquet", "csv", "ndjson", "arrow", "avro", "memory", "stream"};
 
-static void load_format(struct loader *l, const struct yaml_node *node, void *target)
+void load_format(struct loader *l, const struct yaml_node *node, void *target)
 {
     size_t found = 0;
     if (load_word(l, node, formats, G_N_ELEMENTS(formats), &found))
         *(char **)target = g_strdup(formats[found]);
 }
+
+/* Where rows are comes first: a location says that with keys of its own. */
+enum { N_PLACE_KEYS = 2 };
 
 static const struct load_key storage_specs[] = {
     {"format", READS(format), offsetof(struct contract_storage, format), false},
@@ -82,6 +85,14 @@ static void load_storage(struct loader *l, const struct yaml_node *node, void *t
     load_map(l, node, "storage", storage_specs, G_N_ELEMENTS(storage_specs), &c->storage);
 }
 
+void load_tuning(struct loader *l, const struct yaml_node *node, void *target)
+{
+    struct contract_storage *storage = target;
+    storage->line = node->line;
+    storage->column = node->column;
+    load_map(l, node, "storage", storage_specs + N_PLACE_KEYS, G_N_ELEMENTS(storage_specs) - N_PLACE_KEYS, storage);
+}
+
 /* The value that a scan option takes. */
 static void check_scan_value(struct loader *l, const struct yaml_node *node, const struct contract_scan_option *option)
 {
@@ -98,7 +109,7 @@ static void check_scan_value(struct loader *l, const struct yaml_node *node, con
     l->key = outer;
 }
 
-static void load_scan(struct loader *l, const struct yaml_node *node, void *target)
+void load_scan(struct loader *l, const struct yaml_node *node, void *target)
 {
     struct contract_pairs *ret = target;
     load_pairs_of(l, node, ret, load_setting, true);
@@ -356,14 +367,7 @@ int contract_read(const struct yaml_node *root, const char *source, enum contrac
         load_check(&l, c, root);
     if (l.status == CA_OK)
         load_value_checks(&l, c, root);
-    int status = l.status;
-    if (status != CA_OK && l.n_problems > LOAD_MAX_PROBLEMS)
-        g_string_append_printf(l.problems, "\n%s: %zu more", source, l.n_problems - LOAD_MAX_PROBLEMS);
-    if (status != CA_OK)
-        status = ca_fail(err, status, "%s", l.problems->str);
-    g_string_free(l.problems, TRUE);
-    if (status != CA_OK)
-        return status;
+    CA_TRY(load_done(&l, err));
     *ret = CA_STEAL(c);
     return CA_OK;
 }

@@ -45,6 +45,9 @@ struct load_key {
 
 void load_problem(struct loader *l, int status, int line, int column, const char *format, ...) CA_PRINTF(5, 6);
 
+/* The end of a loader: CA_OK, or what went wrong, a problem a line. */
+CA_MUST_CHECK int load_done(struct loader *l, struct ca_error *err);
+
 #define bad(l, node, ...) load_problem((l), CA_ERR_SYNTAX, (node)->line, (node)->column, __VA_ARGS__)
 #define contradiction(l, node, ...) load_problem((l), CA_ERR_CONTRACT, (node)->line, (node)->column, __VA_ARGS__)
 
@@ -87,6 +90,12 @@ bool load_rule(struct loader *l, const struct yaml_node *node, bool *ret);
  * too. */
 bool load_change(struct loader *l, const struct yaml_node *key, const char *what, const char *others, int *ret);
 
+/* storage.format into a char *; the scan options into a struct contract_pairs; what `storage` says but for format and
+ * location into a struct contract_storage. */
+void load_format(struct loader *l, const struct yaml_node *node, void *target);
+void load_scan(struct loader *l, const struct yaml_node *node, void *target);
+void load_tuning(struct loader *l, const struct yaml_node *node, void *target);
+
 /* The columns of a struct contract. */
 void load_columns(struct loader *l, const struct yaml_node *node, void *target);
 /* contract_visit_keys for the places of fields. */
@@ -94,6 +103,8 @@ void load_visit_fields(const char *section, contract_key_fn fn, void *data);
 
 /* What the keys say of each other; `root` is what `c` was read from. */
 void load_check(struct loader *l, const struct contract *c, const struct yaml_node *root);
+/* What storage and scan say, of the columns; `types` is told of the types that a Delta table cannot hold. */
+void load_check_place(struct loader *l, struct loader *types, const struct contract *c);
 /* Listed values as checks, so that whatever proves checks proves them. */
 void load_value_checks(struct loader *l, struct contract *c, const struct yaml_node *root);
 

@@ -177,7 +177,7 @@ void load_value_checks(struct loader *l, struct contract *c, const struct yaml_n
 }
 
 /* An option without meaning for where the rows are would be a wish that nobody hears. */
-static void check_scan(struct loader *l, const struct contract *c, const struct yaml_node *scan)
+static void check_scan(struct loader *l, const struct contract *c)
 {
     const bool is_mutable = contract_scan_value(c, "mutable_listing") != NULL;
     for (size_t i = 0; i < c->scan.n; i++) {
@@ -193,18 +193,29 @@ static void check_scan(struct loader *l, const struct contract *c, const struct 
         else if (is_mutable && g_str_has_prefix(said->key, "list_cache_"))
             load_problem(l, CA_ERR_CONTRACT, said->line, said->column,
                          "scan option %s means nothing beside mutable_listing", said->key);
+        if (strcmp(said->key, "unbounded") == 0 && strcmp(said->value, "true") == 0 && c->partition_by.n > 0)
+            load_problem(l, CA_ERR_CONTRACT, said->line, said->column, "a stream has no partitions");
     }
-    if (contract_scan_is_true(c, "unbounded") && c->partition_by.n > 0)
-        contradiction(l, scan, "a stream has no partitions");
+}
+
+void load_check_place(struct loader *l, struct loader *types, const struct contract *c)
+{
+    if (g_strcmp0(c->storage.format, "delta") == 0)
+        check_delta(types, c);
+    check_scan(l, c);
+    for (size_t i = 0; i < c->storage.statistics_columns.n; i++) {
+        const char *name = c->storage.statistics_columns.items[i];
+        if (contract_column(c, name) == NULL)
+            load_problem(l, CA_ERR_CONTRACT, c->storage.line, c->storage.column,
+                         "storage.statistics_columns names '%s', which is no column", name);
+    }
 }
 
 void load_check(struct loader *l, const struct contract *c, const struct yaml_node *root)
 {
     check_version_suffix(l, c, root);
     check_stage(l, c, root);
-    if (g_strcmp0(c->storage.format, "delta") == 0)
-        check_delta(l, c);
-    check_scan(l, c, yaml_get(root, "scan"));
+    load_check_place(l, l, c);
     const struct yaml_node *keys = yaml_get(root, "keys");
     const struct yaml_node *primary = keys == NULL ? NULL : yaml_get(keys, "primary");
     check_names(l, c, primary, "keys.primary", true);
@@ -222,8 +233,6 @@ void load_check(struct loader *l, const struct contract *c, const struct yaml_no
     check_names(l, c, yaml_get(root, "order"), "order", true);
     check_names(l, c, yaml_get(root, "partition_by"), "partition_by", true);
     const struct yaml_node *storage = yaml_get(root, "storage");
-    check_names(l, c, storage == NULL ? NULL : yaml_get(storage, "statistics_columns"), "storage.statistics_columns",
-                false);
     if (c->extract != NULL) {
         const struct yaml_node *extract = yaml_get(root, "extract");
         check_names(l, c, yaml_get(extract, "join_keys"), "extract.join_keys", true);

@@ -22,6 +22,17 @@ void load_problem(struct loader *l, int status, int line, int column, const char
     va_end(args);
 }
 
+int load_done(struct loader *l, struct ca_error *err)
+{
+    int status = l->status;
+    if (l->n_problems > LOAD_MAX_PROBLEMS)
+        g_string_append_printf(l->problems, "\n%s: %zu more", l->source, l->n_problems - LOAD_MAX_PROBLEMS);
+    if (status != CA_OK)
+        status = ca_fail(err, status, "%s", l->problems->str);
+    g_string_free(l->problems, TRUE);
+    return status;
+}
+
 /* ---- scalars ---------------------------------------------------------------------------------------------------- */
 
 bool load_is_null(const struct yaml_node *node)

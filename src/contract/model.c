@@ -4,6 +4,8 @@
 #include <glib.h>
 #include <string.h>
 
+#include "contract/location.h"
+
 static const char *const kind_names[] = {"bundle", "table", "view", "params", "diagnostics", "registry"};
 static const char *const stage_names[] = {"extract",  "normalize",   "relate", "graph",
                                           "registry", "diagnostics", "params"};
@@ -139,6 +141,15 @@ static void extract_free(struct contract_extract *x)
     g_free(x);
 }
 
+static void storage_done(struct contract_storage *s)
+{
+    g_free(s->format);
+    g_free(s->location);
+    g_free(s->compression);
+    names_done(&s->statistics_columns);
+    pairs_done(&s->properties);
+}
+
 void contract_free(struct contract *c)
 {
     if (c == NULL)
@@ -158,11 +169,7 @@ void contract_free(struct contract *c)
     names_done(&c->partition_by);
     names_done(&c->bucket_inputs);
     pairs_done(&c->checks);
-    g_free(c->storage.format);
-    g_free(c->storage.location);
-    g_free(c->storage.compression);
-    names_done(&c->storage.statistics_columns);
-    pairs_done(&c->storage.properties);
+    storage_done(&c->storage);
     pairs_done(&c->scan);
     extract_free(c->extract);
     for (size_t i = 0; i < c->n_views; i++) {
@@ -175,5 +182,20 @@ void contract_free(struct contract *c)
     g_free(c->views);
     g_free(c->engine);
     pairs_done(&c->metadata);
+    contract_location_free(c->at);
     g_free(c);
+}
+
+void contract_location_free(struct contract_location *l)
+{
+    if (l == NULL)
+        return;
+    g_free(l->source);
+    g_free(l->name);
+    g_free(l->schema);
+    g_free(l->dataset);
+    g_free(l->doc);
+    storage_done(&l->storage);
+    pairs_done(&l->scan);
+    g_free(l);
 }

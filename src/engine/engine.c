@@ -198,6 +198,8 @@ static int32_t catalog_door_table(void *data, const char *schema, const char *ta
     ret->sql = t.sql;
     ret->location = t.location;
     ret->version = t.version;
+    ret->as_of_us = t.as_of_us;
+    ret->is_fixed = t.is_fixed;
     ret->format = t.format;
     ret->option_keys = t.option_keys;
     ret->option_values = t.option_values;

@@ -109,6 +109,8 @@ struct engine_rules {
  *   schema      moved into the engine
  *   sql, location, format, predicate, failure   borrowed from the catalog until it closes
  *   version     of a Delta table, -1: newest
+ *   as_of_us    the newest version that was committed by then, in microseconds since 1970; 0: no time is said
+ *   is_fixed    that version or time is all that is ever read: nothing writes it
  *   is_proved   NOT NULL of `schema` was proved for this version; otherwise the engine relaxes it
  *   option_*    of a listing: options of struct cadf_table_def; borrowed like the rest
  *   predicate   NULL, or an SQL condition that every scan applies
@@ -127,6 +129,8 @@ struct engine_table {
     const char *predicate;
     const char *failure;
     int64_t version;
+    int64_t as_of_us;
+    bool is_fixed;
     bool is_proved;
     const struct engine_rules *rules;
     struct engine_stream stream;

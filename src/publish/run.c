@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/fingerprint.h"
+#include "base/time.h"
 #include "contract/contract.h"
 
 void run_name(char **ret_id, char **ret_started_at)
@@ -34,16 +35,6 @@ int run_read(const struct store *s, const char *run_id, struct manifest *ret, st
 
 /* ---- which run was visible when ---------------------------------------------------------------------------------- */
 
-int run_parse_time(const char *text, int64_t *ret_us, struct ca_error *err)
-{
-    g_autoptr(GTimeZone) utc = g_time_zone_new_utc();
-    g_autoptr(GDateTime) time = g_date_time_new_from_iso8601(text, utc);
-    if (!time)
-        return ca_fail(err, CA_ERR_INVALID, "'%s' is not a time such as 2026-11-21T04:27:49Z", text);
-    *ret_us = g_date_time_to_unix(time) * G_USEC_PER_SEC + g_date_time_get_microsecond(time);
-    return CA_OK;
-}
-
 static const char *manifest_text(const struct manifest *m, const char *key)
 {
     return json_string_value(json_object_get(m->root, key));
@@ -52,7 +43,7 @@ static const char *manifest_text(const struct manifest *m, const char *key)
 static int published_us(const struct manifest *m, int64_t *ret, struct ca_error *err)
 {
     const char *text = manifest_text(m, "published_at");
-    if (!text || run_parse_time(text, ret, NULL) != CA_OK)
+    if (!text || time_parse_us(text, ret, NULL) != CA_OK)
         return ca_fail(err, CA_ERR_DRIFT, "the manifest of run '%s' does not say when it was published",
                        manifest_run_id(m));
     return CA_OK;
@@ -68,7 +59,7 @@ static bool is_kept(const struct store *s, const char *run_id)
 int run_at(const struct store *s, const char *time, char **ret_run_id, struct ca_error *err)
 {
     int64_t wanted_us = 0;
-    CA_TRY(run_parse_time(time, &wanted_us, err));
+    CA_TRY(time_parse_us(time, &wanted_us, err));
     g_autofree char *run = NULL;
     CA_TRY(store_published(s, &run, err));
     if (!run)

@@ -25,10 +25,6 @@ void run_name(char **ret_id, char **ret_started_at);
 /* The manifest of a run. CA_ERR_NOT_FOUND: no such run; CA_ERR_DRIFT, CA_ERR_SYNTAX: it is not its manifest. */
 int run_read(const struct store *s, const char *run_id, struct manifest *ret, struct ca_error *err) CA_MUST_CHECK;
 
-/* Microseconds since 1970 of a time such as 2026-11-21T04:27:49Z; a fraction of seconds is taken, no zone is UTC.
- * CA_ERR_INVALID says how it is written. */
-int run_parse_time(const char *text, int64_t *ret_us, struct ca_error *err) CA_MUST_CHECK;
-
 /* The newest run that was published at or before a time; g_free. CA_ERR_NOT_FOUND names the oldest that can be read. */
 int run_at(const struct store *s, const char *time, char **ret_run_id, struct ca_error *err) CA_MUST_CHECK;
 

@@ -9,6 +9,7 @@
 #include "contract/bundle.h"
 #include "contract/contract.h"
 #include "contract/exchange.h"
+#include "contract/location.h"
 
 /* ---- check ------------------------------------------------------------------------------------------------------ */
 
@@ -79,36 +80,71 @@ static void add_findings(GArray *findings, const char *file, const char *lines)
     }
 }
 
-static int check_file(const char *path, ca_contract_file_fn fn, void *data, struct ca_error *err)
+/* A file of a folder `locations`; the dataset that it is for is found when the directory is applied. */
+static bool is_location(const char *path)
 {
-    g_autoptr(GArray) findings = g_array_new(FALSE, FALSE, sizeof(struct ca_contract_finding));
-    g_array_set_clear_func(findings, clear_finding);
-    struct ca_contract_file file = {.file = path};
-    struct ca_error why = {0};
-    CA_AUTOPTR(contract) c = NULL;
+    g_autofree char *folder_path = g_path_get_dirname(path);
+    g_autofree char *folder = g_path_get_basename(folder_path);
+    return strcmp(folder, CONTRACT_LOCATIONS_FOLDER) == 0;
+}
+
+/* What is said of one file, and what the words in it point into. */
+struct checked {
+    struct ca_contract_file file;
+    GArray *findings;
+    char *name;
     char fingerprint[FINGERPRINT_HEX_SIZE];
     char schema_fingerprint[FINGERPRINT_HEX_SIZE];
+};
+
+static int check_location(struct checked *f, struct ca_error *err)
+{
+    CA_AUTOPTR(contract_location) l = NULL;
+    CA_AUTOFREE char *text = NULL;
+    size_t n_bytes = 0;
+    CA_TRY(contract_location_load(f->file.file, &l, err));
+    CA_TRY(file_read_bounded(f->file.file, CONTRACT_MAX_BYTES, &text, &n_bytes, err));
+    fingerprint_of(text, n_bytes, f->fingerprint);
+    f->name = g_strdup_printf("%s%c%s", l->dataset, CONTRACT_LOCATION_MARK, l->name);
+    f->file.version = l->contract_version;
+    return CA_OK;
+}
+
+static int check_contract(struct checked *f, struct ca_error *err)
+{
+    CA_AUTOPTR(contract) c = NULL;
+    CA_TRY(contract_load(f->file.file, &c, err));
+    CA_AUTOFREE char *lint = contract_lint(c);
+    add_findings(f->findings, f->file.file, lint);
+    CA_TRY(contract_schema_fingerprint(c, f->schema_fingerprint, err));
+    contract_fingerprint(c, f->fingerprint);
+    f->name = g_strdup(c->dataset);
+    f->file.version = c->version;
+    f->file.schema_fingerprint = f->schema_fingerprint;
+    return CA_OK;
+}
+
+static int check_file(const char *path, ca_contract_file_fn fn, void *data, struct ca_error *err)
+{
+    struct checked f = {.file = {.file = path}};
+    struct ca_error why = {0};
     if (!g_file_test(path, G_FILE_TEST_EXISTS))
         return ca_fail(err, CA_ERR_NOT_FOUND, "there is no file '%s'", path);
-    int rc = contract_load(path, &c, &why);
-    if (rc == CA_ERR_IO || rc == CA_ERR_NOT_FOUND)
-        return ca_fail(err, rc, "%s", why.message);
-    if (rc != CA_OK) {
-        add_findings(findings, path, why.message);
-    } else {
-        CA_AUTOFREE char *lint = contract_lint(c);
-        add_findings(findings, path, lint);
-        CA_TRY(contract_schema_fingerprint(c, schema_fingerprint, err));
-        contract_fingerprint(c, fingerprint);
-        file.dataset = c->dataset;
-        file.version = c->version;
-        file.fingerprint = fingerprint;
-        file.schema_fingerprint = schema_fingerprint;
-    }
-    file.findings = (const struct ca_contract_finding *)(void *)findings->data;
-    file.n_findings = findings->len;
-    fn(data, &file);
-    return CA_OK;
+    f.findings = g_array_new(FALSE, FALSE, sizeof(struct ca_contract_finding));
+    g_array_set_clear_func(f.findings, clear_finding);
+    int rc = is_location(path) ? check_location(&f, &why) : check_contract(&f, &why);
+    bool is_read = rc != CA_ERR_IO && rc != CA_ERR_NOT_FOUND;
+    if (rc != CA_OK)
+        add_findings(f.findings, path, why.message);
+    f.file.dataset = f.name;
+    f.file.fingerprint = f.name ? f.fingerprint : NULL;
+    f.file.findings = (const struct ca_contract_finding *)(void *)f.findings->data;
+    f.file.n_findings = f.findings->len;
+    if (is_read)
+        fn(data, &f.file);
+    g_array_free(f.findings, TRUE);
+    g_free(f.name);
+    return is_read ? CA_OK : ca_fail(err, rc, "%s", why.message);
 }
 
 int ca_contract_check(const char *const *paths, size_t n_paths, ca_contract_file_fn fn, void *data,

@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "base/time.h"
 #include "publish/run.h"
 
 /* The version that the newest run had which was published by then. */
@@ -43,7 +44,7 @@ static int version_of_commit(struct catalog *c, const char *location, const char
 {
     int64_t wanted_us = 0;
     g_autoptr(GString) text = g_string_new(NULL);
-    CA_TRY(run_parse_time(time, &wanted_us, err));
+    CA_TRY(time_parse_us(time, &wanted_us, err));
     CA_TRY(engine_delta_history(catalog_engine(c), location, /* limit= */ 0, append_text, text, err));
     json_t *commits = json_loadb(text->str, text->len, 0, NULL);
     size_t i;
@@ -64,11 +65,27 @@ static int version_of_commit(struct catalog *c, const char *location, const char
                               location, time);
 }
 
-int session_pin_dataset(struct catalog *c, const struct store *store, const char *text, struct ca_error *err)
+/* "NAME=WHAT" in two; CA_ERR_INVALID says how it is written. */
+static int halves(const char *text, const char *usage, char ***ret, struct ca_error *err)
 {
     g_auto(GStrv) parts = g_strsplit(text, "=", 2);
     if (g_strv_length(parts) != 2 || parts[0][0] == '\0' || parts[1][0] == '\0')
-        return ca_fail(err, CA_ERR_INVALID, "it is neither NAME=VERSION nor NAME=TIME");
+        return ca_fail(err, CA_ERR_INVALID, "it is %s", usage);
+    *ret = g_steal_pointer(&parts);
+    return CA_OK;
+}
+
+int session_use_location(struct catalog *c, const char *text, struct ca_error *err)
+{
+    g_auto(GStrv) parts = NULL;
+    CA_TRY(halves(text, "not NAME=LOCATION", &parts, err));
+    return catalog_use_location(c, parts[0], parts[1], err);
+}
+
+int session_pin_dataset(struct catalog *c, const struct store *store, const char *text, struct ca_error *err)
+{
+    g_auto(GStrv) parts = NULL;
+    CA_TRY(halves(text, "neither NAME=VERSION nor NAME=TIME", &parts, err));
     struct catalog_entry e;
     g_autofree char *location = NULL;
     bool is_in_store = false;

@@ -1,4 +1,4 @@
-/* session/pins.h — one dataset read at another Delta version than that of the session's run. */
+/* session/pins.h — one dataset read elsewhere than the session's run says: at another Delta version, at a location. */
 #ifndef CA_SESSION_PINS_H
 #define CA_SESSION_PINS_H
 
@@ -13,5 +13,8 @@
  */
 int session_pin_dataset(struct catalog *c, const struct store *store, const char *text,
                         struct ca_error *err) CA_MUST_CHECK;
+
+/* "NAME=LOCATION": the dataset is read there from now on (catalog_use_location). CA_ERR_INVALID: not such a text. */
+int session_use_location(struct catalog *c, const char *text, struct ca_error *err) CA_MUST_CHECK;
 
 #endif

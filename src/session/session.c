@@ -16,23 +16,7 @@
 #include "publish/store.h"
 #include "session/options.h"
 #include "session/pins.h"
-#include "session/settings.h"
-
-/* catalog   the schema authority of the session
- * store     NULL: built-in contracts alone
- * manifest  of the run that is read; root NULL: nothing published
- * is_pinned_run   the caller named the run or a time, so refresh stays on it
- * the rest        the caller's options, for refresh */
-struct ca_session {
-    struct catalog *catalog;
-    struct store *store;
-    struct manifest manifest;
-    bool is_pinned_run;
-    bool is_read_only;
-    char *datasets_dir;
-    struct session_settings settings;
-    char **pins;
-};
+#include "session/session.h"
 
 /* Pin every dataset of the manifest. The snapshot and the manifest were written by one build, so a difference is drift.
  */
@@ -149,6 +133,8 @@ static int session_open_run(ca_session *s, const char *run, struct ca_error *err
         CA_TRY(session_pin(s, err));
         CA_TRY(session_take_findings(s, err));
     }
+    for (size_t i = 0; s->locations[i]; i++)
+        CA_TRY_CTX(session_use_location(s->catalog, s->locations[i], err), err, "location '%s'", s->locations[i]);
     for (size_t i = 0; s->pins[i]; i++)
         CA_TRY_CTX(session_pin_dataset(s->catalog, s->store, s->pins[i], err), err, "pin '%s'", s->pins[i]);
     return CA_OK;
@@ -198,6 +184,7 @@ static int check_options(const struct ca_session_options *o, struct ca_error *er
     CA_TRY(check_list(o->settings, o->n_settings, "the list of settings", "a setting", err));
     CA_TRY(check_list(o->environment, o->n_environment, "the environment", "a variable", err));
     CA_TRY(check_list(o->pins, o->n_pins, "the list of pins", "a pin", err));
+    CA_TRY(check_list(o->locations, o->n_locations, "the list of locations", "a location", err));
     if (o->run && !o->store)
         return ca_fail(err, CA_ERR_INVALID, "run '%s' needs a store", o->run);
     if (o->as_of && !o->store)
@@ -237,6 +224,7 @@ int ca_session_open(const struct ca_session_options *options, ca_session **ret, 
     s->is_read_only = o.read_only != 0;
     s->datasets_dir = g_strdup(o.datasets);
     s->pins = copy_texts(o.pins, o.n_pins);
+    s->locations = copy_texts(o.locations, o.n_locations);
     int rc = session_take_settings(s, &o, err);
     if (rc == CA_OK)
         rc = session_open_store(s, &o, err);
@@ -258,6 +246,7 @@ void ca_session_close(ca_session *s)
     g_free(s->datasets_dir);
     session_settings_done(&s->settings);
     g_strfreev(s->pins);
+    g_strfreev(s->locations);
     g_free(s);
 }
 

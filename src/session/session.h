@@ -1,0 +1,33 @@
+/* session/session.h — the inside of a session, for the files of this room.
+ *
+ * Threads: as the public header says, one call at a time.
+ */
+#ifndef CA_SESSION_SESSION_H
+#define CA_SESSION_SESSION_H
+
+#include <stdbool.h>
+
+#include "catalog/catalog.h"
+#include "codeanatomy/codeanatomy.h"
+#include "publish/manifest.h"
+#include "publish/store.h"
+#include "session/settings.h"
+
+/* catalog   the schema authority of the session
+ * store     NULL: built-in contracts alone
+ * manifest  of the run that is read; root NULL: nothing published
+ * is_pinned_run   the caller named the run or a time, so refresh stays on it
+ * the rest        the caller's options, for refresh */
+struct ca_session {
+    struct catalog *catalog;
+    struct store *store;
+    struct manifest manifest;
+    bool is_pinned_run;
+    bool is_read_only;
+    char *datasets_dir;
+    struct session_settings settings;
+    char **pins;
+    char **locations;
+};
+
+#endif
