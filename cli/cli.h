@@ -63,6 +63,8 @@ extern const struct cli_command profiles_command;
 extern const struct cli_command status_command;
 extern const struct cli_command drift_command;
 extern const struct cli_command contract_command;
+extern const struct cli_command history_command;
+extern const struct cli_command write_command;
 extern const struct cli_command verify_command;
 extern const struct cli_command doctor_command;
 

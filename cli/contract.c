@@ -275,14 +275,21 @@ static int run_export(struct cli *cli, int argc, char **argv)
 
 /* ---- schema ----------------------------------------------------------------------------------------------------- */
 
+struct schema_flags {
+    const char *of;
+    const char *file;
+};
+
 static const struct option_spec schema_specs[] = {
-    {"output", 'o', OPTION_TEXT, "FILE", offsetof(struct output_flags, file), NULL,
+    {"of", 0, OPTION_CHOICE, "contract|location", offsetof(struct schema_flags, of), NULL,
+     "the files that it is for (default: contract)"},
+    {"output", 'o', OPTION_TEXT, "FILE", offsetof(struct schema_flags, file), NULL,
      "write to FILE, whole or not at all (default: standard output)"},
 };
 
 static int run_schema(struct cli *cli, int argc, char **argv)
 {
-    struct output_flags flags = {.format = "table"};
+    struct schema_flags flags = {.of = "contract"};
     char **operands = NULL;
     int code = CLI_OK;
     const struct option_group groups[] = {{"Schema", schema_specs, G_N_ELEMENTS(schema_specs), &flags},
@@ -290,8 +297,10 @@ static int run_schema(struct cli *cli, int argc, char **argv)
     const struct option_page page = {
         .command = "contract schema",
         .usage = "[options]",
-        .about = "Print the JSON Schema of contract files, with which editors complete and check them.",
-        .examples = "  codeanatomy contract schema -o contract.schema.json\n",
+        .about = "Print the JSON Schema of contract files or of location files, with which editors complete and check "
+                 "them.",
+        .examples = "  codeanatomy contract schema -o contract.schema.json\n"
+                    "  codeanatomy contract schema --of location -o location.schema.json\n",
         .groups = groups,
         .n_groups = G_N_ELEMENTS(groups),
     };
@@ -299,7 +308,7 @@ static int run_schema(struct cli *cli, int argc, char **argv)
         return code;
     struct ca_error err = {0};
     g_autoptr(GString) text = g_string_new(NULL);
-    (void)ca_contract_schema(answer_take_text, text);
+    (void)(strcmp(flags.of, "location") == 0 ? ca_location_schema : ca_contract_schema)(answer_take_text, text);
     return write_file(flags.file, text, &err) == CA_OK ? CLI_OK : (int)cli_report(cli, &err);
 }
 

@@ -15,8 +15,9 @@
 #include "output.h"
 
 static const struct cli_command *const commands[] = {
-    &build_command,    &sql_command,    &tables_command, &describe_command, &ddl_command,    &contract_command,
-    &profiles_command, &status_command, &drift_command,  &verify_command,   &doctor_command,
+    &build_command,   &sql_command,      &write_command,    &tables_command, &describe_command,
+    &ddl_command,     &contract_command, &profiles_command, &status_command, &drift_command,
+    &history_command, &verify_command,   &doctor_command,
 };
 
 /* The one place where a status becomes an exit code. */

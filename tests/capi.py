@@ -140,3 +140,73 @@ class Session:
     def ddl(self, name: str | None = None) -> str:
         of = ffi.NULL if name is None else ffi.new("char[]", name.encode())
         return self._text(lambda sink, error: lib.ca_ddl(self._session, of, sink, ffi.NULL, error))
+
+    def dataset(self, name: str) -> Dataset:
+        handle = ffi.new("ca_dataset **")
+        self._check(lambda error: lib.ca_dataset_open(self._session, name.encode(), handle, error))
+        return Dataset(self, handle[0])
+
+
+class Dataset:
+    """`ca_dataset`; ends with the `with` that holds it, before its session does."""
+
+    def __init__(self, session: Session, handle: Any) -> None:
+        self.session = session
+        self._dataset = handle
+
+    def __enter__(self) -> Dataset:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        lib.ca_dataset_close(self._dataset)
+        self._dataset = ffi.NULL
+
+    def schema(self) -> pa.Schema:
+        schema = ffi.new("struct ArrowSchema *")
+        self.session._check(lambda error: lib.ca_dataset_schema(self._dataset, schema, error))
+        return pa.Schema._import_from_c(address(schema))
+
+    def ddl(self) -> str:
+        return self.session._text(lambda sink, error: lib.ca_dataset_ddl(self._dataset, sink, ffi.NULL, error))
+
+    def metadata(self) -> str:
+        return self.session._text(lambda sink, error: lib.ca_dataset_metadata(self._dataset, sink, ffi.NULL, error))
+
+    def fingerprints(self) -> dict[str, str]:
+        found = ffi.new("struct ca_dataset_fingerprints *")
+        found.size = ffi.sizeof("struct ca_dataset_fingerprints")
+        self.session._check(lambda error: lib.ca_dataset_fingerprint(self._dataset, found, error))
+        return {name: ffi.string(getattr(found, name)).decode() for name in ("contract", "schema", "ddl")}
+
+    def views(self) -> pa.Table:
+        return self.session._stream(lambda stream, error: lib.ca_dataset_views(self._dataset, stream, error)).read_all()
+
+    def history(self, limit: int = 0) -> pa.Table:
+        return self.session._stream(
+            lambda stream, error: lib.ca_dataset_history(self._dataset, limit, stream, error)
+        ).read_all()
+
+    def scan(self, columns: list[str] | None = None, filter: str | None = None, limit: int = 0) -> pa.Table:
+        options = ffi.new("struct ca_scan_options *")
+        options.size = ffi.sizeof("struct ca_scan_options")
+        names = [ffi.new("char[]", name.encode()) for name in columns or []]
+        array = ffi.new("char *[]", names)
+        condition = ffi.NULL if filter is None else ffi.new("char[]", filter.encode())
+        options.columns = ffi.NULL if columns is None else ffi.cast("const char *const *", array)
+        options.n_columns = len(names)
+        options.filter = condition
+        options.limit = limit
+        return self.session._stream(
+            lambda stream, error: lib.ca_dataset_scan(self._dataset, options, ffi.NULL, stream, error)
+        ).read_all()
+
+    def write(self, rows: pa.Table | pa.RecordBatchReader, *, overwrite: bool = False) -> int:
+        reader = rows.to_reader() if isinstance(rows, pa.Table) else rows
+        stream = ffi.new("struct ArrowArrayStream *")
+        reader._export_to_c(address(stream))
+        n_rows = ffi.new("int64_t *")
+        mode = lib.CA_WRITE_OVERWRITE if overwrite else lib.CA_WRITE_APPEND
+        call = lib.ca_dataset_write
+        self.session._check(lambda error: call(self._dataset, stream, mode, ffi.NULL, n_rows, error))
+        assert stream.release == ffi.NULL
+        return n_rows[0]

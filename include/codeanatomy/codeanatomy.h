@@ -169,6 +169,70 @@ int ca_ddl(ca_session *s, const char *name, ca_text_fn sink, void *data, struct 
 int ca_verify(ca_session *s, const char *const *names, size_t n_names, ca_cancel *cancel, struct ArrowArrayStream *ret,
               size_t *ret_n_violated, struct ca_error *err);
 
+/* ---- one dataset ------------------------------------------------------------------------------------------------ */
+
+/* A dataset, view or location of a session, found once and asked many things. It owns nothing of the session, which
+ * must outlive it; after ca_session_refresh it means the same name in the new run. Threads: those of its session. */
+typedef struct ca_dataset ca_dataset;
+
+/* `name`: "sales_v1", "diagnostics.writes", or a handle "dataset://NAME[@CONTRACT_VERSION][#LOCATION]". Its contract is
+ * read, a suffix _vN of the name is held against the contract's version, and the schemas of the dataset and of every
+ * view that the contract declares are resolved: a handle that was opened can be asked. No row is read.
+ * CA_ERR_NOT_FOUND: no such dataset, version or location; CA_ERR_INVALID: not a handle. *ret is the caller's. */
+int ca_dataset_open(ca_session *s, const char *name, ca_dataset **ret, struct ca_error *err);
+void ca_dataset_close(ca_dataset *d);
+
+/* What ca_resolve_schema and ca_ddl say of it. */
+int ca_dataset_schema(ca_dataset *d, struct ArrowSchema *ret, struct ca_error *err);
+int ca_dataset_ddl(ca_dataset *d, ca_text_fn sink, void *data, struct ca_error *err);
+
+/* In hex, NUL-terminated (docs/fingerprints.md); those of registry.fingerprints. */
+struct ca_dataset_fingerprints {
+    size_t size;
+    char contract[33];
+    char schema[33];
+    char ddl[33];
+};
+int ca_dataset_fingerprint(ca_dataset *d, struct ca_dataset_fingerprints *ret, struct ca_error *err);
+
+/* A JSON object: dataset, contract, version, kind, stage, doc, location (null: the one read by the name), metadata (the
+ * contract's own pairs), and extract, what the contract says of its extractor (null: rows come from none). */
+int ca_dataset_metadata(ca_dataset *d, ca_text_fn sink, void *data, struct ca_error *err);
+
+/* The views that its contract declares: table_schema, table_name, doc, sql, fingerprint. */
+int ca_dataset_views(ca_dataset *d, struct ArrowArrayStream *ret, struct ca_error *err);
+
+/* columns   NULL: all, in the contract's order
+ * filter    NULL: none; an SQL condition over its columns
+ * limit     0: none; rows come in no order */
+struct ca_scan_options {
+    size_t size;
+    const char *const *columns;
+    size_t n_columns;
+    const char *filter;
+    int64_t limit;
+};
+/* options and cancel may be NULL; *ret as of ca_query. */
+int ca_dataset_scan(ca_dataset *d, const struct ca_scan_options *options, ca_cancel *cancel,
+                    struct ArrowArrayStream *ret, struct ca_error *err);
+
+enum ca_write_mode {
+    CA_WRITE_APPEND = 0,
+    CA_WRITE_OVERWRITE = 1, /* in the place of all rows */
+};
+
+/* Write rows: each batch is aligned to the contract (columns and fields by name, casts that lose nothing, what is
+ * lacking completed by its default or null), then passes the gate of INSERT: keys, NOT NULL, checks. All or nothing,
+ * and published before this returns. Takes the stream, also on failure. ret_n_rows and cancel may be NULL.
+ * CA_ERR_DRIFT: columns that cannot become the contract's; CA_ERR_REFUSED: a session that only reads, or a dataset that
+ * takes no rows; CA_ERR_CONTRACT: a row breaks a fact. */
+int ca_dataset_write(ca_dataset *d, struct ArrowArrayStream *rows, enum ca_write_mode mode, ca_cancel *cancel,
+                     int64_t *ret_n_rows, struct ca_error *err);
+
+/* The commits of its Delta table, newest first: version, committed_at, operation, parameters (JSON), n_rows. limit 0:
+ * all. CA_ERR_INVALID: its rows are in no Delta table; CA_ERR_NOT_FOUND: none were written yet. */
+int ca_dataset_history(ca_dataset *d, int64_t limit, struct ArrowArrayStream *ret, struct ca_error *err);
+
 /* ---- building ------------------------------------------------------------------------------------------------- */
 
 /* Progress of a build; called from the building thread or a worker's, never two at once.
@@ -313,6 +377,9 @@ int ca_contract_export(const char *language, const char *const *names, size_t n_
 
 /* The JSON Schema of contract files, for editors (docs/contract.schema.json). CA_ERR_INVALID when sink is NULL. */
 int ca_contract_schema(ca_text_fn sink, void *data);
+
+/* The same of location files (docs/location.schema.json). */
+int ca_location_schema(ca_text_fn sink, void *data);
 
 #ifdef __cplusplus
 }

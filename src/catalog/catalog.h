@@ -239,6 +239,14 @@ struct catalog_written {
 int catalog_write(struct catalog *c, const struct catalog_write *write, struct catalog_written *ret,
                   struct ca_error *err) CA_MUST_CHECK;
 
+/* Rows of a stream into a dataset or location by an INSERT of the session (OVERWRITE: in the place of all rows):
+ * aligned to the contract first, then through the gate that SQL goes through. What it wrote is a change
+ * (catalog_change_at). Takes the stream. *ret_n_rows: how many were written. CA_ERR_DRIFT: columns that no alignment
+ * makes the contract's. */
+int catalog_insert(struct catalog *c, const struct catalog_entry *entry, enum engine_write_mode mode,
+                   struct ArrowArrayStream *stream, struct engine_cancel *cancel, int64_t *ret_n_rows,
+                   struct ca_error *err) CA_MUST_CHECK;
+
 /* Prove the keys of the contract over what is pinned, by a query, where the write could not tell; what is pinned is
  * then proved so. */
 int catalog_prove_keys(struct catalog *c, const char *schema, const char *name, struct ca_error *err) CA_MUST_CHECK;
@@ -277,6 +285,12 @@ int catalog_views(struct catalog *c, struct ArrowArrayStream *ret, struct ca_err
 int catalog_routines(struct catalog *c, struct ArrowArrayStream *ret, struct ca_error *err) CA_MUST_CHECK;
 int catalog_settings(struct catalog *c, struct ArrowArrayStream *ret, struct ca_error *err) CA_MUST_CHECK;
 int catalog_profiles(struct catalog *c, struct ArrowArrayStream *ret, struct ca_error *err) CA_MUST_CHECK;
+/* The views that a dataset's contract declares: table_schema, table_name, doc, sql, fingerprint. */
+int catalog_views_of(struct catalog *c, const struct catalog_entry *entry, struct ArrowArrayStream *ret,
+                     struct ca_error *err) CA_MUST_CHECK;
+/* The entry of a name, "NAME", "SCHEMA.NAME" or a handle. CA_ERR_NOT_FOUND, CA_ERR_INVALID. */
+int catalog_resolve(struct catalog *c, const char *name_or_handle, struct catalog_entry *ret,
+                    struct ca_error *err) CA_MUST_CHECK;
 /* registry.proofs of these names, "schema.name" each. */
 int catalog_proofs(struct catalog *c, const char *const *names, size_t n_names, struct ArrowArrayStream *ret,
                    struct ca_error *err) CA_MUST_CHECK;
@@ -289,6 +303,29 @@ int catalog_ddl(struct catalog *c, const char *name, engine_text_fn sink, void *
 /* Fingerprint of that DDL text. The caller frees with g_free. */
 int catalog_ddl_fingerprint(struct catalog *c, const char *schema, const char *name, char **ret,
                             struct ca_error *err) CA_MUST_CHECK;
+
+/* ---- one dataset (handle.c) ------------------------------------------------------------------------------------- */
+
+/* columns   NULL: all, in the contract's order
+ * filter    NULL: none; an SQL condition on a row
+ * limit     -1: none */
+struct catalog_scan {
+    const char *const *columns;
+    size_t n_columns;
+    const char *filter;
+    int64_t limit;
+};
+int catalog_scan(struct catalog *c, const struct catalog_entry *entry, const struct catalog_scan *scan,
+                 struct engine_cancel *cancel, struct ArrowArrayStream *ret, struct ca_error *err) CA_MUST_CHECK;
+
+/* Its name, kind, docs, where it is read, and what its contract says of the extractor: a JSON object; free(). */
+int catalog_metadata(struct catalog *c, const struct catalog_entry *entry, char **ret,
+                     struct ca_error *err) CA_MUST_CHECK;
+
+/* The commits of its Delta table, newest first: version, committed_at, operation, parameters (JSON), n_rows. limit 0:
+ * all. CA_ERR_INVALID: it has none of its own; CA_ERR_NOT_FOUND: not yet. */
+int catalog_history(struct catalog *c, const struct catalog_entry *entry, int64_t limit, struct ArrowArrayStream *ret,
+                    struct ca_error *err) CA_MUST_CHECK;
 
 /* ---- settings --------------------------------------------------------------------------------------------------- */
 

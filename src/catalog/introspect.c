@@ -25,6 +25,11 @@ static const char views_sql[] =
     "JOIN registry.views AS r ON r.schema_name = v.table_schema AND r.dataset_name = v.table_name "
     "WHERE v.table_catalog = '" CATALOG_NAME "' ORDER BY v.table_schema, v.table_name";
 
+static const char views_of_sql[] =
+    "SELECT d.schema_name AS table_schema, d.dataset_name AS table_name, d.doc, r.sql, r.fingerprint "
+    "FROM registry.datasets AS d "
+    "JOIN registry.views AS r ON r.schema_name = d.schema_name AND r.dataset_name = d.dataset_name";
+
 static const char routines_sql[] =
     "SELECT routine_name, function_type, data_type AS return_type, description, syntax_example "
     "FROM information_schema.routines ORDER BY routine_name, data_type, syntax_example";
@@ -39,20 +44,6 @@ static const char proofs_sql[] =
     "SELECT schema_name AS table_schema, dataset_name AS table_name, kind, fact, status, method, data_version, detail "
     "FROM registry.proofs ";
 
-/* `text` as an SQL string. */
-static char *sql_string(const char *text)
-{
-    g_auto(GStrv) parts = g_strsplit(text, "'", 0);
-    g_autofree char *inner = g_strjoinv("''", parts);
-    return g_strdup_printf("'%s'", inner);
-}
-
-/* codeintel.schema.name, each part quoted. */
-static char *sql_name(const struct catalog_entry *e)
-{
-    return g_strdup_printf("\"" CATALOG_NAME "\".\"%s\".\"%s\"", e->schema, e->table);
-}
-
 int catalog_tables(struct catalog *c, struct ArrowArrayStream *ret, struct ca_error *err)
 {
     return engine_query(c->engine, tables_sql, NULL, NULL, ret, err);
@@ -64,12 +55,25 @@ int catalog_columns(struct catalog *c, const char *dataset, struct ArrowArrayStr
     if (dataset) {
         struct catalog_entry entry;
         CA_TRY(catalog_lookup(c, dataset, &entry, err));
-        g_autofree char *schema = sql_string(entry.schema);
-        g_autofree char *name = sql_string(entry.name);
+        g_autofree char *schema = catalog_sql_text(entry.schema);
+        g_autofree char *name = catalog_sql_text(entry.name);
         g_string_append_printf(sql, "WHERE r.schema_name = %s AND r.dataset_name = %s ", schema, name);
     }
     g_string_append(sql, "ORDER BY r.schema_name, r.dataset_name, r.position");
     return engine_query(c->engine, sql->str, NULL, NULL, ret, err);
+}
+
+int catalog_views_of(struct catalog *c, const struct catalog_entry *entry, struct ArrowArrayStream *ret,
+                     struct ca_error *err)
+{
+    const struct contract *contract = NULL;
+    CA_TRY(catalog_contract(c, entry->schema, entry->name, &contract, err));
+    g_autofree char *schema = catalog_sql_text(entry->schema);
+    g_autofree char *name = catalog_sql_text(entry->nested_in ? "" : contract->dataset);
+    g_autofree char *sql = g_strdup_printf("%s WHERE d.kind = 'nested' AND d.schema_name = %s AND d.contract = %s "
+                                           "ORDER BY d.dataset_name",
+                                           views_of_sql, schema, name);
+    return engine_query(c->engine, sql, NULL, NULL, ret, err);
 }
 
 int catalog_views(struct catalog *c, struct ArrowArrayStream *ret, struct ca_error *err)
@@ -105,7 +109,7 @@ int catalog_proofs(struct catalog *c, const char *const *names, size_t n_names, 
     g_autoptr(GString) sql = g_string_new(proofs_sql);
     g_string_append(sql, "WHERE false");
     for (size_t i = 0; i < n_names; i++) {
-        g_autofree char *name = sql_string(names[i]);
+        g_autofree char *name = catalog_sql_text(names[i]);
         g_string_append_printf(sql, " OR schema_name || '.' || dataset_name = %s", name);
     }
     g_string_append(sql, " ORDER BY schema_name, dataset_name, kind, fact");
@@ -166,6 +170,11 @@ static int lookup_name(const struct catalog *c, const char *name, struct catalog
     if (g_str_has_prefix(name, handle_prefix))
         return lookup_handle(c, name, ret, err);
     return catalog_lookup(c, name, ret, err);
+}
+
+int catalog_resolve(struct catalog *c, const char *name_or_handle, struct catalog_entry *ret, struct ca_error *err)
+{
+    return lookup_name(c, name_or_handle, ret, err);
 }
 
 /* Whether a name's schema is one of the catalog's: "x", "public.x", "codeintel.public.x". */
@@ -233,7 +242,7 @@ int catalog_describe(struct catalog *c, const char *name_or_query, struct ArrowA
         CA_TRY(foreign_schema(c, name_or_query, &schema, err));
         schema.release(&schema);
     }
-    g_autofree char *object = is_known ? sql_name(&entry) : g_strdup(name_or_query);
+    g_autofree char *object = is_known ? catalog_sql_name(&entry) : g_strdup(name_or_query);
     g_autofree char *sql = g_strconcat("DESCRIBE ", object, NULL);
     return engine_query(c->engine, sql, NULL, NULL, ret, err);
 }
@@ -403,7 +412,7 @@ static void add_declared(GArray *columns, const struct ArrowSchema *declared, bo
 static int check_described(struct catalog *c, const struct catalog_name *n, const GArray *listed, struct ca_error *err)
 {
     struct catalog_entry entry = {.schema = n->schema, .table = n->table};
-    g_autofree char *object = sql_name(&entry);
+    g_autofree char *object = catalog_sql_name(&entry);
     g_autofree char *sql = g_strconcat("DESCRIBE ", object, NULL);
     g_autoptr(GArray) described = agree_columns_new();
     CA_TRY(ask(c, sql, add_described, described, err));

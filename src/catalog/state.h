@@ -132,6 +132,10 @@ int catalog_name_sql(struct catalog *c, struct catalog_name *n, const char **ret
 /* The DDL of a table or view, as catalog_ddl has it; `sink` is not called when its contract cannot be read. */
 void catalog_name_definition(struct catalog *c, struct catalog_name *n, engine_text_fn sink, void *data);
 
+/* `text` as an SQL string, and codeintel.schema.table with each part quoted (handle.c). g_free. */
+char *catalog_sql_text(const char *text);
+char *catalog_sql_name(const struct catalog_entry *e);
+
 /* B2: what is declared is listed, and nothing else is (introspect.c). */
 int catalog_check_complete(struct catalog *c, struct ca_error *err) CA_MUST_CHECK;
 

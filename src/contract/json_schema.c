@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "contract/keys.h"
+#include "contract/location.h"
 
 static json_t *reference(const char *name)
 {
@@ -166,7 +167,63 @@ static void add_values(json_t *defs)
     json_object_set_new(defs, "key", reference("map_key"));
 }
 
-char *contract_json_schema(void)
+/* What a location alone says. */
+static void add_location_values(json_t *defs)
+{
+    json_object_set_new(
+        defs, "dataset",
+        json_pack("{s:s, s:s}", "type", "string", "pattern", "^([a-z][a-z0-9_]*[.])?[a-z][a-z0-9_]*(@[1-9][0-9]*)?$"));
+    json_object_set_new(defs, "data_version", json_pack("{s:s, s:i}", "type", "integer", "minimum", 0));
+    json_object_set_new(defs, "time", json_pack("{s:s, s:i}", "type", "string", "minLength", 1));
+    json_object_set_new(defs, "tuning", section("tuning"));
+}
+
+/* Note the definitions that `node` refers to, and those that they refer to: the tree of a definition is as deep as it
+ * is written in this file. */
+static void note_used(const json_t *defs, json_t *node, json_t *used)
+{
+    const char *key = NULL;
+    json_t *value = NULL;
+    size_t i = 0;
+    json_array_foreach(node, i, value) note_used(defs, value, used);
+    json_object_foreach(node, key, value)
+    {
+        const char *name = strcmp(key, "$ref") == 0 ? strrchr(json_string_value(value), '/') + 1 : NULL;
+        if (name == NULL) {
+            note_used(defs, value, used);
+        } else if (json_object_get(used, name) == NULL) {
+            json_object_set_new(used, name, json_true());
+            note_used(defs, json_object_get(defs, name), used);
+        }
+    }
+}
+
+static char *json_schema(const char *of, const char *title, json_t *defs)
+{
+    json_t *root = json_pack("{s:s, s:s}", "$schema", "https://json-schema.org/draft/2020-12/schema", "title", title);
+    json_t *keys = section(of);
+    json_t *used = json_object();
+    const char *name = NULL;
+    json_t *value = NULL;
+    void *next = NULL;
+    note_used(defs, keys, used);
+    json_object_foreach_safe(defs, next, name, value)
+    {
+        if (json_object_get(used, name) == NULL)
+            json_object_del(defs, name);
+    }
+    json_object_update(root, keys);
+    json_decref(keys);
+    json_decref(used);
+    json_object_set_new(root, "$defs", defs);
+    char *text = json_dumps(root, JSON_INDENT(2));
+    json_decref(root);
+    if (text == NULL)
+        abort();
+    return text;
+}
+
+static json_t *definitions(void)
 {
     static const char *const sections[] = {"column",   "field",   "item", "map_key", "map_value", "dictionary_value",
                                            "keys",     "storage", "scan", "extract", "view",      "rules",
@@ -175,15 +232,17 @@ char *contract_json_schema(void)
     add_values(defs);
     for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++)
         json_object_set_new(defs, sections[i], section(sections[i]));
-    json_t *root = json_pack("{s:s, s:s}", "$schema", "https://json-schema.org/draft/2020-12/schema", "title",
-                             "codeanatomy contract");
-    json_t *contract = section("contract");
-    json_object_update(root, contract);
-    json_decref(contract);
-    json_object_set_new(root, "$defs", defs);
-    char *text = json_dumps(root, JSON_INDENT(2));
-    json_decref(root);
-    if (text == NULL)
-        abort();
-    return text;
+    return defs;
+}
+
+char *contract_json_schema(void)
+{
+    return json_schema("contract", "codeanatomy contract", definitions());
+}
+
+char *contract_location_json_schema(void)
+{
+    json_t *defs = definitions();
+    add_location_values(defs);
+    return json_schema("location", "codeanatomy location", defs);
 }

@@ -20,9 +20,9 @@ struct contract_key {
 };
 typedef void (*contract_key_fn)(void *data, const struct contract_key *key);
 
-/* All keys of a section: contract, keys, storage, scan, extract, view, evolution, rules, format (the words of that
- * key), and of fields by their place: column, field, item, map_key, map_value, dictionary_value. An unknown section has
- * none. */
+/* All keys of a section: contract, location, tuning (storage of a location), keys, storage, scan, extract, view,
+ * evolution, rules, format (the words of that key), and of fields by their place: column, field, item, map_key,
+ * map_value, dictionary_value. An unknown section has none. */
 void contract_visit_keys(const char *section, contract_key_fn fn, void *data);
 
 #endif

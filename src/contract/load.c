@@ -261,7 +261,7 @@ static const struct load_key top_specs[] = {
 
 /* ---- the tables described --------------------------------------------------------------------------------------- */
 
-static void visit_specs(const struct load_key *specs, size_t n, contract_key_fn fn, void *data)
+void load_visit_keys(const struct load_key *specs, size_t n, contract_key_fn fn, void *data)
 {
     for (size_t i = 0; i < n; i++) {
         const struct contract_key key = {
@@ -304,15 +304,18 @@ void contract_visit_keys(const char *section, contract_key_fn fn, void *data)
         {"contract", top_specs, G_N_ELEMENTS(top_specs)},
         {"keys", key_list_specs, G_N_ELEMENTS(key_list_specs)},
         {"storage", storage_specs, G_N_ELEMENTS(storage_specs)},
+        {"tuning", storage_specs + N_PLACE_KEYS, G_N_ELEMENTS(storage_specs) - N_PLACE_KEYS},
         {"extract", extract_specs, G_N_ELEMENTS(extract_specs)},
         {"view", view_specs, G_N_ELEMENTS(view_specs)},
     };
     static const struct contract_key fallback = {.name = "default", .value = "rule", .is_required = true};
     for (size_t i = 0; i < G_N_ELEMENTS(tables); i++) {
         if (strcmp(section, tables[i].section) == 0)
-            visit_specs(tables[i].specs, tables[i].n, fn, data);
+            load_visit_keys(tables[i].specs, tables[i].n, fn, data);
     }
     load_visit_fields(section, fn, data);
+    if (strcmp(section, "location") == 0)
+        load_visit_location(fn, data);
     if (strcmp(section, "format") == 0)
         visit_words(formats, G_N_ELEMENTS(formats), NULL, fn, data);
     if (strcmp(section, "scan") == 0)

@@ -96,6 +96,10 @@ void load_format(struct loader *l, const struct yaml_node *node, void *target);
 void load_scan(struct loader *l, const struct yaml_node *node, void *target);
 void load_tuning(struct loader *l, const struct yaml_node *node, void *target);
 
+/* contract_visit_keys for a table of keys, and for that of locations (location.c). */
+void load_visit_keys(const struct load_key *keys, size_t n_keys, contract_key_fn fn, void *data);
+void load_visit_location(contract_key_fn fn, void *data);
+
 /* The columns of a struct contract. */
 void load_columns(struct loader *l, const struct yaml_node *node, void *target);
 /* contract_visit_keys for the places of fields. */

@@ -67,6 +67,11 @@ static const struct load_key location_specs[] = {
     {"as_of", READS(time), offsetof(struct contract_location, as_of_us), false},
 };
 
+void load_visit_location(contract_key_fn fn, void *data)
+{
+    load_visit_keys(location_specs, G_N_ELEMENTS(location_specs), fn, data);
+}
+
 /* ---- loading ---------------------------------------------------------------------------------------------------- */
 
 static void check(struct loader *l, const struct contract_location *location, const struct yaml_node *root)

@@ -51,4 +51,7 @@ CA_DEFINE_AUTOPTR(contract_location, contract_location_free)
  * own, or has a type or scan option that the format knows nothing of. */
 CA_MUST_CHECK int contract_locate(struct contract *c, struct contract_location *l, struct ca_error *err);
 
+/* The keys of a location for editors, as contract_json_schema(); malloc'ed. */
+char *contract_location_json_schema(void);
+
 #endif

@@ -496,6 +496,20 @@ int engine_register_function(struct engine *e, const struct rows_function *fn, s
     return rc;
 }
 
+int engine_register_stream(struct engine *e, const char *name, struct ArrowSchema *schema,
+                           const struct engine_stream *stream, struct ca_error *err)
+{
+    struct cadf_error door_error = {0};
+    const struct cadf_stream_source source = stream_door_new(stream);
+    return engine_result(cadf_register_stream(e->session, name, schema, &source, &door_error), &door_error, err);
+}
+
+int engine_deregister(struct engine *e, const char *name, struct ca_error *err)
+{
+    struct cadf_error door_error = {0};
+    return engine_result(cadf_deregister(e->session, name, &door_error), &door_error, err);
+}
+
 /* ---- asking ----------------------------------------------------------------------------------------------------- */
 
 struct engine_cancel *engine_cancel_new(void)
@@ -618,22 +632,20 @@ static int stream_failed(struct ArrowArrayStream *rows, int errnum, struct ca_er
     return ca_fail(err, status, "%s", words && words[0] ? words : "the query failed");
 }
 
-/* Read until the first row. */
-static int query_first(struct engine *e, const char *sql, first_value_fn take, void *ret, bool *ret_has,
-                       struct ca_error *err)
+/* Read until the first row. Takes the stream. */
+static int stream_first(struct ArrowArrayStream *rows, first_value_fn take, void *ret, bool *ret_has,
+                        struct ca_error *err)
 {
-    struct ArrowArrayStream rows = {0};
     struct ArrowSchema schema = {0};
     *ret_has = false;
-    CA_TRY(engine_query(e, sql, NULL, NULL, &rows, err));
-    int errnum = rows.get_schema(&rows, &schema);
-    int rc = errnum == 0 ? CA_OK : stream_failed(&rows, errnum, err);
+    int errnum = rows->get_schema(rows, &schema);
+    int rc = errnum == 0 ? CA_OK : stream_failed(rows, errnum, err);
     bool is_end = rc != CA_OK;
     while (!is_end) {
         struct ArrowArray array = {0};
-        errnum = rows.get_next(&rows, &array);
+        errnum = rows->get_next(rows, &array);
         if (errnum != 0)
-            rc = stream_failed(&rows, errnum, err);
+            rc = stream_failed(rows, errnum, err);
         is_end = errnum != 0 || !array.release || array.length > 0;
         if (errnum == 0 && array.release) {
             rc = array_first(&schema, &array, take, ret, ret_has, err);
@@ -642,8 +654,24 @@ static int query_first(struct engine *e, const char *sql, first_value_fn take, v
     }
     if (schema.release)
         schema.release(&schema);
-    rows.release(&rows);
+    rows->release(rows);
     return rc;
+}
+
+static int query_first(struct engine *e, const char *sql, first_value_fn take, void *ret, bool *ret_has,
+                       struct ca_error *err)
+{
+    struct ArrowArrayStream rows = {0};
+    *ret_has = false;
+    CA_TRY(engine_query(e, sql, NULL, NULL, &rows, err));
+    return stream_first(&rows, take, ret, ret_has, err);
+}
+
+int engine_stream_int(struct ArrowArrayStream *rows, int64_t *ret, struct ca_error *err)
+{
+    bool has_value = false;
+    CA_TRY(stream_first(rows, first_int, ret, &has_value, err));
+    return has_value ? CA_OK : ca_fail(err, CA_ERR_NOT_FOUND, "no value from the rows");
 }
 
 int engine_query_int(struct engine *e, const char *sql, int64_t *ret, struct ca_error *err)

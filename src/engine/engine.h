@@ -241,6 +241,12 @@ void engine_log_set(void (*fn)(void *data, int level, const char *target, const 
 /* Register a scalar function; the constant is kept. */
 int engine_register_function(struct engine *e, const struct rows_function *fn, struct ca_error *err) CA_MUST_CHECK;
 
+/* Rows from C under a name of the session's own: "session"."memory"."NAME". Takes schema and stream, also on failure.
+ */
+int engine_register_stream(struct engine *e, const char *name, struct ArrowSchema *schema,
+                           const struct engine_stream *stream, struct ca_error *err) CA_MUST_CHECK;
+int engine_deregister(struct engine *e, const char *name, struct ca_error *err) CA_MUST_CHECK;
+
 struct engine_cancel *engine_cancel_new(void);
 void engine_cancel_fire(struct engine_cancel *c);
 void engine_cancel_free(struct engine_cancel *c);
@@ -271,6 +277,9 @@ int engine_stream_write(struct ArrowArrayStream *stream, const char *format, int
 
 /* The one integer a query answers; no row or NULL is CA_ERR_NOT_FOUND. */
 int engine_query_int(struct engine *e, const char *sql, int64_t *ret, struct ca_error *err) CA_MUST_CHECK;
+
+/* The same of a stream, which it takes. */
+int engine_stream_int(struct ArrowArrayStream *rows, int64_t *ret, struct ca_error *err) CA_MUST_CHECK;
 
 /* The one text a query answers, g_free; NULL when there is no row or it is NULL. */
 int engine_query_text(struct engine *e, const char *sql, char **ret, struct ca_error *err) CA_MUST_CHECK;

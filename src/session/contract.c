@@ -329,12 +329,23 @@ int ca_contract_export(const char *language, const char *const *names, size_t n_
     return rc;
 }
 
+/* Frees `text`. */
+static int give_schema(char *text, ca_text_fn sink, void *data)
+{
+    if (sink != NULL) {
+        sink(data, text, strlen(text));
+        sink(data, "\n", 1);
+    }
+    free(text);
+    return sink != NULL ? CA_OK : CA_ERR_INVALID;
+}
+
 int ca_contract_schema(ca_text_fn sink, void *data)
 {
-    if (sink == NULL)
-        return CA_ERR_INVALID;
-    CA_AUTOFREE char *text = contract_json_schema();
-    sink(data, text, strlen(text));
-    sink(data, "\n", 1);
-    return CA_OK;
+    return give_schema(contract_json_schema(), sink, data);
+}
+
+int ca_location_schema(ca_text_fn sink, void *data)
+{
+    return give_schema(contract_location_json_schema(), sink, data);
 }

@@ -289,6 +289,15 @@ void ca_cancel_free(ca_cancel *c)
     engine_cancel_free((struct engine_cancel *)c);
 }
 
+int session_publish(ca_session *s, int64_t started_us, int rc, struct ca_error *err)
+{
+    if (rc != CA_OK)
+        catalog_forget_changes(s->catalog);
+    if (rc != CA_OK || !s->manifest.root)
+        return rc;
+    return run_publish_changes(s->store, s->catalog, &s->manifest, started_us, err);
+}
+
 int ca_query(ca_session *s, const char *sql, const struct ca_params *params, ca_cancel *cancel,
              struct ArrowArrayStream *ret, struct ca_error *err)
 {
@@ -306,16 +315,10 @@ int ca_query(ca_session *s, const char *sql, const struct ca_params *params, ca_
     gint64 started_us = g_get_monotonic_time();
     int rc =
         engine_query(catalog_engine(s->catalog), sql, params ? &p : NULL, (struct engine_cancel *)cancel, ret, err);
-    if (rc != CA_OK) {
-        catalog_forget_changes(s->catalog);
-        return rc;
-    }
-    if (!s->manifest.root)
-        return CA_OK;
-    rc = run_publish_changes(s->store, s->catalog, &s->manifest, started_us, err);
-    if (rc != CA_OK && ret->release)
+    int rc_published = session_publish(s, started_us, rc, err);
+    if (rc == CA_OK && rc_published != CA_OK && ret->release)
         ret->release(ret);
-    return rc;
+    return rc_published;
 }
 
 int ca_set_params(ca_session *s, const char *name, struct ArrowArrayStream *rows, struct ca_error *err)

@@ -30,4 +30,8 @@ struct ca_session {
     char **locations;
 };
 
+/* After a statement that ended with `rc` and began at `started_us` (g_get_monotonic_time): publish what it wrote, or,
+ * where it failed, forget it. Returns `rc`, or why it could not be published. */
+int session_publish(ca_session *s, int64_t started_us, int rc, struct ca_error *err) CA_MUST_CHECK;
+
 #endif

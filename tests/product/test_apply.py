@@ -135,7 +135,7 @@ def test_one_module_of_introspection() -> None:
 
 def test_one_resolver() -> None:
     """A1: outside the engine's room a schema is asked for by the catalog alone, and the public header has one function
-    that gives one; what the program shows goes through it."""
+    that gives one, and a handle's, which calls it; what the program shows goes through it."""
     askers: dict[str, set[str]] = {}
     for path in sorted((ROOT / "src").rglob("*.c")):
         room = path.relative_to(ROOT / "src").parts[0]
@@ -145,7 +145,9 @@ def test_one_resolver() -> None:
     assert askers["engine_delta_schema"] <= {"engine", "catalog"}
     header = code_of(ROOT / "include" / "codeanatomy" / "codeanatomy.h")
     giving = re.findall(r"\bint (ca_\w+)\([^)]*struct ArrowSchema \*ret\b", header)
-    assert giving == ["ca_resolve_schema"]
+    assert giving == ["ca_resolve_schema", "ca_dataset_schema"]
+    [body] = re.findall(r"^int ca_dataset_schema\(.*?^}", code_of(ROOT / "src/session/dataset.c"), re.M | re.S)
+    assert "return ca_resolve_schema(d->session, d->name, ret, err);" in body
     outside = [p for p in (ROOT / "src").rglob("*.c") if "cadf_" in code_of(p) and p.parent.name != "engine"]
     assert outside == []
 

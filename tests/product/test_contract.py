@@ -49,6 +49,23 @@ def test_the_published_schema_is_the_loaders(program: Program) -> None:
     assert SCHEMA.read_text(encoding="utf-8") == answer.out
 
 
+def test_the_published_schema_of_locations(program: Program) -> None:
+    """B7. To write it anew: codeanatomy contract schema --of location -o docs/location.schema.json"""
+    answer = program.run("contract", "schema", "--of", "location")
+    assert answer.code == 0, answer.err
+    published = ROOT / "docs" / "location.schema.json"
+    assert published.read_text(encoding="utf-8") == answer.out
+    schema = json.loads(answer.out)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    small = {"location": "a", "dataset": "sales_v1@1", "doc": "d", "path": "x", "format": "delta"}
+    for more in ({}, {"version": 0}, {"as_of": "2026-11-21T04:27:49Z"}, {"scan": {"cache": True}}):
+        jsonschema.validate({**small, **more}, schema)
+    wrong = ({"colour": 1}, {"version": -1}, {"dataset": "X"}, {"format": "x"}, {"storage": {"location": "y"}})
+    for more in (*wrong, {"scan": {"colour": 1}}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({**small, **more}, schema)
+
+
 def test_the_schema_is_one(schema: dict[str, Any]) -> None:
     jsonschema.Draft202012Validator.check_schema(schema)
 

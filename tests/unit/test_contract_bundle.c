@@ -101,7 +101,7 @@ static void test_bundle_is_not_believed(void **state)
         const char *message;
     } cases[] = {
         {0, 0, CA_ERR_SYNTAX, "contract bundle: it does not start with CABUNDLE"},
-        {AT_FORMAT, 1, CA_ERR_DRIFT, "contract bundle: format 1, this program reads 3"},
+        {AT_FORMAT, 1, CA_ERR_DRIFT, "contract bundle: format 1, this program reads 4"},
         {AT_N_DATASETS, 9999, CA_ERR_SYNTAX, "contract bundle: the index is longer than the document"},
         {AT_N_DATASETS, 0, CA_ERR_SYNTAX, "contract bundle: name 0 names nothing"},
         {AT_N_INDEX_BYTES, 1U << 30, CA_ERR_SYNTAX, "contract bundle: the index is longer than the document"},
