@@ -19,8 +19,7 @@
  * spill_limit_bytes  of its temporary files
  * n_threads          of its runtime
  * profile, preset    their names, and where each was said
- * limits_source      of memory and spill files, which are settings too and open with the profile's
- */
+ * limits_source      of memory and spill files, which are settings too and open with the profile's */
 struct engine_profile {
     GPtrArray *keys;
     GPtrArray *values;
