@@ -286,7 +286,7 @@ const char *catalog_fingerprint(const struct catalog *c)
 
 /* ---- names ------------------------------------------------------------------------------------------------------ */
 
-static struct catalog_entry entry_of(const struct catalog_name *n)
+struct catalog_entry catalog_entry_of(const struct catalog_name *n)
 {
     const struct contract_bundle_entry *e = n->dataset->entry;
     return (struct catalog_entry){
@@ -310,14 +310,14 @@ size_t catalog_n_entries(const struct catalog *c)
 
 struct catalog_entry catalog_entry_at(const struct catalog *c, size_t i)
 {
-    return entry_of(c->names->pdata[i]);
+    return catalog_entry_of(c->names->pdata[i]);
 }
 
 bool catalog_find(const struct catalog *c, const char *schema, const char *name, struct catalog_entry *ret)
 {
     const struct catalog_name *n = catalog_name_find(c, schema, name);
     if (n)
-        *ret = entry_of(n);
+        *ret = catalog_entry_of(n);
     return n != NULL;
 }
 
@@ -350,7 +350,7 @@ int catalog_lookup(const struct catalog *c, const char *qualified, struct catalo
         g_autofree char *hint = close_names(c, n ? parts[n - 1] : "");
         return ca_fail(err, CA_ERR_NOT_FOUND, "no dataset '%s'%s", qualified, hint);
     }
-    *ret = entry_of(found);
+    *ret = catalog_entry_of(found);
     return CA_OK;
 }
 

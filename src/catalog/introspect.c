@@ -53,7 +53,7 @@ int catalog_columns(struct catalog *c, const char *dataset, struct ArrowArrayStr
 {
     g_autoptr(GString) sql = g_string_new(columns_sql);
     if (dataset) {
-        struct catalog_entry entry;
+        struct catalog_entry entry = {0};
         CA_TRY(catalog_lookup(c, dataset, &entry, err));
         g_autofree char *schema = catalog_sql_text(entry.schema);
         g_autofree char *name = catalog_sql_text(entry.name);
@@ -139,7 +139,8 @@ static int lookup_handle(const struct catalog *c, const char *handle, struct cat
         return CA_OK;
     struct catalog_name *place = NULL;
     CA_TRY_CTX(catalog_place_required(c, ret, halves[1], &place, err), err, "handle '%s'", handle);
-    return catalog_find(c, place->schema, place->name, ret) ? CA_OK : ca_bug(err, "a place is lost");
+    *ret = catalog_entry_of(place);
+    return CA_OK;
 }
 
 int catalog_name_named(const struct catalog *c, const char *schema, const char *table, struct catalog_name **ret,
@@ -151,7 +152,7 @@ int catalog_name_named(const struct catalog *c, const char *schema, const char *
         return CA_OK;
     if (!is_handle)
         return ca_fail(err, CA_ERR_NOT_FOUND, "no dataset '%s.%s'", schema, table);
-    struct catalog_entry entry;
+    struct catalog_entry entry = {0};
     struct ca_error words = {0};
     if (lookup_handle(c, table, &entry, &words) != CA_OK)
         return ca_fail(err, CA_ERR_INVALID, "%s", words.message);
@@ -223,7 +224,7 @@ static int is_ours(struct catalog *c, const char *text, struct catalog_entry *re
 
 int catalog_resolve_schema(struct catalog *c, const char *name_or_query, struct ArrowSchema *ret, struct ca_error *err)
 {
-    struct catalog_entry entry;
+    struct catalog_entry entry = {0};
     bool is_known = false;
     CA_TRY(is_ours(c, name_or_query, &entry, &is_known, err));
     if (is_known)
@@ -234,7 +235,7 @@ int catalog_resolve_schema(struct catalog *c, const char *name_or_query, struct 
 
 int catalog_describe(struct catalog *c, const char *name_or_query, struct ArrowArrayStream *ret, struct ca_error *err)
 {
-    struct catalog_entry entry;
+    struct catalog_entry entry = {0};
     bool is_known = false;
     CA_TRY(is_ours(c, name_or_query, &entry, &is_known, err));
     if (!is_known && !is_query(name_or_query)) {
@@ -284,7 +285,7 @@ static int give_ddl(struct catalog *c, struct catalog_name *n, engine_text_fn si
 
 int catalog_ddl(struct catalog *c, const char *name, engine_text_fn sink, void *data, struct ca_error *err)
 {
-    struct catalog_entry entry;
+    struct catalog_entry entry = {0};
     if (name) {
         CA_TRY(lookup_name(c, name, &entry, err));
         return give_ddl(c, catalog_name_find(c, entry.schema, entry.name), sink, data, err);

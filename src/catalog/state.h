@@ -117,6 +117,8 @@ bool catalog_is_place_of(const struct catalog_name *place, const struct catalog_
  * error. */
 int catalog_places_check(struct catalog *c, struct ca_error *err) CA_MUST_CHECK;
 
+struct catalog_entry catalog_entry_of(const struct catalog_name *n);
+
 /* The name that SQL means by schema and table: one of ours, or a handle in quotes, "dataset://NAME@VERSION#LOCATION".
  * CA_ERR_NOT_FOUND: neither; CA_ERR_INVALID: a handle that leads nowhere. */
 int catalog_name_named(const struct catalog *c, const char *schema, const char *table, struct catalog_name **ret,

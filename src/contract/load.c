@@ -261,11 +261,11 @@ static const struct load_key top_specs[] = {
 
 /* ---- the tables described --------------------------------------------------------------------------------------- */
 
-void load_visit_keys(const struct load_key *specs, size_t n, contract_key_fn fn, void *data)
+void load_visit_keys(const struct load_key *keys, size_t n_keys, contract_key_fn fn, void *data)
 {
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n_keys; i++) {
         const struct contract_key key = {
-            .name = specs[i].name, .value = specs[i].value, .is_required = specs[i].is_required};
+            .name = keys[i].name, .value = keys[i].value, .is_required = keys[i].is_required};
         fn(data, &key);
     }
 }
