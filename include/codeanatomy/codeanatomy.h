@@ -160,7 +160,7 @@ int ca_stream_write(struct ArrowArrayStream *rows, const char *format, int fd, u
 int ca_ddl(ca_session *s, const char *name, ca_text_fn sink, void *data, struct ca_error *err);
 
 /* Hold the stored rows of datasets (names NULL: of all that lie in files) against their contracts, whatever was proved
- * before: the files are there and can be read, NOT NULL at every depth, primary key, order, checks; statistics of the
+ * before: the files are there and can be read, NOT NULL at every depth, keys, order, checks; statistics of the
  * files first, then a scan. *ret has one row a fact and one a file that cannot be read: table_schema, table_name, kind,
  * fact, status (proved, unproved, violated), method, data_version, detail (the first rows that break it).
  * *ret_n_violated (may be NULL): how many do not hold. What is found is believed from now on, in this session and,

@@ -72,6 +72,7 @@ enum cadf_table_kind {
         2, /* `sql`, planned when first used; its columns must equal `schema` unless schema.release is NULL */
     CADF_TABLE_STREAM = 3,  /* rows from `stream` callbacks */
     CADF_TABLE_LISTING = 4, /* files: `location`, `format` (parquet csv ndjson arrow avro), `options` */
+    CADF_TABLE_MEMORY = 5,  /* rows that SQL inserts, in memory for the life of the session */
 };
 
 /* Options of a listing, each for this table alone; what is not said is as the session has it. Flags are true or false.
@@ -105,14 +106,22 @@ struct cadf_check {
     const char *sql;
 };
 
-/* What SQL keeps to when it writes a Delta table: before anything is committed it is proved that every row has its NOT
- * NULL values, that the key is unique in the whole table, and that the checks hold.
+struct cadf_names {
+    const char *const *items;
+    size_t n;
+};
+
+/* What SQL keeps to when it writes a table: before anything is committed it is proved that every row has its NOT NULL
+ * values, that the keys are unique in the whole table, and that the checks hold.
  *   write     how rows are written: partition_by, metadata, properties, sizes, compression, statistics, and what they
  *             keep to: checks, key; its location is
  *             where the first INSERT makes the table of CADF_TABLE_EMPTY, NULL: nowhere, INSERT is refused
+ *   unique    keys besides the primary one of `write`; a null in one is no duplicate
  *   default_* what INSERT puts where a column gets no value, SQL literals */
 struct cadf_rules {
     const struct cadf_write *write;
+    const struct cadf_names *unique;
+    size_t n_unique;
     const char *const *default_columns;
     const char *const *default_sql;
     size_t n_defaults;
@@ -164,7 +173,8 @@ struct cadf_found {
 /* epoch         a number that changes whenever any answer may change; providers are cached per epoch
  * schema_names  calls `emit` once a schema; table_names once a table of the schema; no I/O in either
  * table         CADF_OK with *ret filled, CADF_ERR_NOT_FOUND, or another status with *err
- * committed     SQL INSERT into a Delta table of this catalog made `version`; the host re-pins and moves its epoch
+ * committed     SQL wrote rows of a table of this catalog: a Delta table has them at `version`, others (0) have no
+ *               versions; the host re-pins and moves its epoch
  * handshake     whether rows of the columns found may be read; CADF_OK, or a status that fails the plan. What is
  *               accepted is matched by name, cast (a value that does not fit is an error) and completed with defaults
  *               and nulls. NULL: everything may
@@ -174,7 +184,9 @@ struct cadf_found {
  * definition    the DDL of a table or view as one text, for SHOW CREATE TABLE and information_schema.views; `sink` is
  *               not called when there is none. Asked once an epoch, when it is wanted. NULL: there is none
  *
- * INSERT INTO / INSERT OVERWRITE reach the same write gate as cadf_delta_write_query, UPDATE and DELETE the storage
+ * INSERT INTO / INSERT OVERWRITE reach the same write gate as cadf_delta_write_query, wherever the rows are kept: in a
+ * Delta table, in memory, or (INSERT INTO alone) in new files of a listing's directory, which get their names when all
+ * of them are written and read back as what was given. UPDATE and DELETE of a Delta table reach the storage
  * library's own, with predicate and assignments from the unoptimized plan (the hooks that DataFusion has for them get a
  * filter rebuilt from the optimized one, which may have lost the predicate). Each stands on the version that the
  * session reads: what others committed above it, and no run published, is put back first.
@@ -378,11 +390,6 @@ struct cadf_written {
     int32_t is_ordered;
 };
 
-struct cadf_names {
-    const char *const *items;
-    size_t n;
-};
-
 /* What a contract says of rows besides its columns. Of a `unique` key a null is no duplicate. */
 struct cadf_facts {
     const struct cadf_check *checks;
@@ -406,6 +413,11 @@ struct cadf_facts {
  * unproved: a file cannot be read. A table that cannot be opened at all is the error. */
 int32_t cadf_verify(cadf_session *s, const char *schema, const char *table, const struct cadf_facts *facts,
                     cadf_cancel *cancel, cadf_text_fn sink, void *data, struct cadf_error *err);
+
+/* Plan checks as the gate of rows of `schema` (borrowed) would: CADF_ERR_PLAN for one that is no condition on one row
+ * by itself, CADF_ERR_SYNTAX for no SQL. */
+int32_t cadf_checks_plan(cadf_session *s, const struct ArrowSchema *schema, const struct cadf_check *checks,
+                         size_t n_checks, struct cadf_error *err);
 
 /* Make an empty table; CADF_ERR_CONFLICT when there is one. */
 int32_t cadf_delta_create(cadf_session *s, const struct cadf_write *write, struct cadf_written *ret,

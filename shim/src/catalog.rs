@@ -22,6 +22,7 @@ use tokio::sync::OnceCell;
 use crate::endless::Endless;
 use crate::error::{CError, Failure, Outcome, Status};
 use crate::ffi::schema_of;
+use crate::insert_memory::MemoryRows;
 use crate::listing::{Listing, ScanOptions};
 use crate::memory::MemorySchema;
 use crate::rules::{CRules, Rules};
@@ -255,6 +256,7 @@ pub struct HostCatalog {
     pub default_schema: String,
     shared: Arc<Shared>,
     memory: Arc<MemorySchema>,
+    rows: Mutex<HashMap<(String, String), Arc<MemoryRows>>>,
     cache: Mutex<Cache>,
 }
 
@@ -273,7 +275,7 @@ impl HostCatalog {
         }
         let host = Arc::new(Host { calls: *calls });
         let cache = Cache { epoch: host.epoch(), names: HashMap::new(), tables: HashMap::new() };
-        Ok(HostCatalog { host, name, default_schema, shared, memory, cache: Mutex::new(cache) })
+        Ok(HostCatalog { host, name, default_schema, shared, memory, rows: Mutex::default(), cache: Mutex::new(cache) })
     }
 
     pub fn host(&self) -> Arc<Host> {
@@ -418,9 +420,10 @@ impl HostCatalog {
                 } else {
                     let declared = Arc::clone(&declared);
                     let listing = Listing::new(name.to_owned(), vec![location], &format, options, declared);
-                    Storage::Files { listing, sink: None }
+                    Storage::Files { listing }
                 }
             }
+            5 => Storage::Memory(self.rows_of(schema, table)),
             other => return Err(Failure::invalid(format!("table kind {other} is unknown"))),
         };
         let rules = Rules::borrow(def.rules)?.unwrap_or_default();
@@ -431,6 +434,12 @@ impl HostCatalog {
 }
 
 impl HostCatalog {
+    /// The rows in memory of a table: the same ones in every epoch.
+    fn rows_of(&self, schema: &str, table: &str) -> Arc<MemoryRows> {
+        let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(rows.entry((schema.to_owned(), table.to_owned())).or_default())
+    }
+
     fn defaults(&self, rules: &Rules) -> Outcome<HashMap<String, Expr>> {
         if rules.defaults.is_empty() {
             return Ok(HashMap::new());

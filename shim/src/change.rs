@@ -12,18 +12,17 @@ use std::sync::Arc;
 
 use arrow::array::{RecordBatch, UInt64Array};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchema, ScalarValue};
 use datafusion::datasource::{provider_as_source, source_as_provider};
 use datafusion::execution::{SendableRecordBatchStream, SessionState};
 use datafusion::logical_expr::simplify::SimplifyContext;
-use datafusion::logical_expr::{
-    Cast, DmlStatement, Expr, LogicalPlan, LogicalPlanBuilder, Projection, Volatility, WriteOp, lit,
-};
+use datafusion::logical_expr::{Cast, DmlStatement, Expr, LogicalPlan, LogicalPlanBuilder, Projection, WriteOp, lit};
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::physical_plan::execute_stream;
 use futures::StreamExt;
 
+use crate::check::not_row_by_row;
 use crate::delta;
 use crate::error::{Failure, Outcome, Status};
 use crate::gate::Gate;
@@ -75,7 +74,7 @@ impl Change {
             return Err(refused(what, &dml.table_name.to_string(), "it is neither a dataset nor a Delta table"));
         };
         if table.base().is_none() {
-            return Err(Failure::new(Status::Refused, format!("{what} is refused on table '{}'", table.name)));
+            return Err(table.refusal(what));
         }
         let table = table.relaxed();
         let refuse = |why: String| refused(what, &table.name, why);
@@ -182,7 +181,8 @@ impl Change {
         }
         let declared = Arc::clone(&self.table.declared);
         let gate = Gate::new(self.table.name.clone(), Arc::clone(&declared), declared);
-        let mut proof = Proof::new(state, &self.table.name, &self.table.declared, self.table.rules())?;
+        let rules = self.table.rules().touched(|column| self.assignments.iter().any(|(name, _)| name == column));
+        let mut proof = Proof::new(state, &self.table.name, &self.table.declared, &rules)?;
         let changed = self.table.declared.fields().iter().map(|field| {
             let set = self.assignments.iter().find(|(name, _)| name == field.name());
             set.map_or_else(|| own(field.name()), |(_, value)| value.clone()).alias(field.name())
@@ -195,12 +195,12 @@ impl Change {
             proof.add(&batch)?;
             n_rows += batch.num_rows() as u64;
         }
-        let key = &self.table.rules().key;
+        let keys: Vec<Expr> = rules.key_columns().into_iter().map(own).collect();
         if let Some(predicate) = &self.predicate
-            && self.assignments.iter().any(|(name, _)| key.contains(name))
+            && !keys.is_empty()
         {
             let others = Expr::IsNotTrue(Box::new(predicate.clone()));
-            let plan = self.plan(state, Some(others), key.iter().map(|name| own(name)).collect()).await?;
+            let plan = self.plan(state, Some(others), keys).await?;
             proof.finish(Some(Kept { plan, context: state.task_ctx() })).await?;
         }
         Ok(n_rows)
@@ -270,25 +270,9 @@ fn own(column: &str) -> Expr {
     Expr::Column(Column::new_unqualified(column))
 }
 
-/// The expression over the bare columns of the table; an error says what is not evaluated row by row, the same way each time.
+/// The expression over the bare columns of the table; an error says why it is not evaluated row by row.
 fn own_columns(expr: Expr) -> Result<Expr, &'static str> {
-    let mut why = None;
-    let _ = expr.apply(|e| {
-        why = match e {
-            Expr::ScalarSubquery(_) | Expr::InSubquery(_) | Expr::Exists(_) | Expr::SetComparison(_) => {
-                Some("its condition has a subquery")
-            }
-            Expr::OuterReferenceColumn(..) => Some("it reads more than the table"),
-            Expr::ScalarFunction(call) if call.func.signature().volatility == Volatility::Volatile => {
-                Some("its condition or value is another each time")
-            }
-            Expr::AggregateFunction(_) | Expr::WindowFunction(_) => Some("it looks at several rows at once"),
-            Expr::Placeholder(_) => Some("a parameter has no value"),
-            _ => None,
-        };
-        Ok(if why.is_some() { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
-    });
-    if let Some(why) = why {
+    if let Some(why) = not_row_by_row(&expr) {
         return Err(why);
     }
     let bare = expr.transform(|e| match e {

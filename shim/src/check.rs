@@ -10,7 +10,9 @@ use arrow::buffer::BooleanBuffer;
 use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion::common::DFSchema;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::execution::SessionState;
+use datafusion::logical_expr::{Expr, Volatility};
 use datafusion::physical_expr::PhysicalExpr;
 
 use crate::error::{Failure, Outcome, Status};
@@ -19,6 +21,27 @@ use crate::schema::{index_by_name, new_batch};
 
 #[derive(Debug)]
 pub struct Checks(Vec<Planned>);
+
+/// Why an expression says something else than one and the same thing of each row by itself; None: it does not.
+pub fn not_row_by_row(expr: &Expr) -> Option<&'static str> {
+    let mut why = None;
+    let _ = expr.apply(|e| {
+        why = match e {
+            Expr::ScalarSubquery(_) | Expr::InSubquery(_) | Expr::Exists(_) | Expr::SetComparison(_) => {
+                Some("it has a subquery")
+            }
+            Expr::OuterReferenceColumn(..) => Some("it reads more than the table"),
+            Expr::ScalarFunction(call) if call.func.signature().volatility == Volatility::Volatile => {
+                Some("it has a value that is another each time")
+            }
+            Expr::AggregateFunction(_) | Expr::WindowFunction(_) => Some("it looks at several rows at once"),
+            Expr::Placeholder(_) => Some("a parameter has no value"),
+            _ => None,
+        };
+        Ok(if why.is_some() { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    });
+    why
+}
 
 impl Checks {
     /// `schema` is that of the rows that will pass.
@@ -107,6 +130,9 @@ impl Planned {
         }
         let all = DFSchema::try_from(Schema::new(fields.clone())).map_err(Failure::planning)?;
         let logical = state.create_logical_expr(&check.sql, &all).map_err(Failure::planning)?;
+        if let Some(why) = not_row_by_row(&logical) {
+            return Err(Failure::new(Status::Plan, format!("{why}, and a check is asked of each row by itself")));
+        }
         // Only what it names is put together for it.
         let named = logical.column_refs();
         let used: Vec<usize> =

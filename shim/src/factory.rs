@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use arrow::datatypes::{Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider, TableProviderFactory};
 use datafusion::common::{Constraint, Constraints, DFSchema, Result};
@@ -81,14 +82,21 @@ async fn create_delta(cmd: &CreateExternalTable) -> Outcome<ContractTable> {
     if let Some(name) = partition_by.iter().find(|name| declared.field_with_name(name).is_err()) {
         return Err(plan_error(format!("partition column '{name}' is not declared")));
     }
-    for constraint in cmd.constraints.iter() {
-        if let Constraint::PrimaryKey(columns) = constraint {
-            rules.key = columns.iter().filter_map(|i| declared.fields().get(*i)).map(|f| f.name().clone()).collect();
-        }
-    }
+    take_keys(&mut rules, cmd, &declared);
     let storage = Storage::LiveDelta { location: location.clone(), partition_by };
     let table = ContractTable::new(cmd.name.to_string(), declared, false, storage, None, None);
     Ok(table.with_rules(rules).with_defaults(cmd.column_defaults.clone()).with_statement(cmd.definition.clone()))
+}
+
+/// Keys are proved of the rows that SQL writes.
+fn take_keys(rules: &mut Rules, cmd: &CreateExternalTable, declared: &Schema) {
+    let names = |columns: &[usize]| columns.iter().map(|i| declared.field(*i).name().clone()).collect();
+    for constraint in cmd.constraints.iter() {
+        match constraint {
+            Constraint::PrimaryKey(columns) => rules.key = names(columns),
+            Constraint::Unique(columns) => rules.unique.push(names(columns)),
+        }
+    }
 }
 
 /// How the table is written: the options of a contract's storage, as its DDL says them.
@@ -156,8 +164,11 @@ async fn create_files(state: &dyn Session, cmd: &CreateExternalTable) -> Outcome
     options.unbounded |= cmd.unbounded;
     let is_declared = !cmd.schema.fields().is_empty();
     let declared = Arc::clone(cmd.schema.inner());
-    let table = |declared, storage| {
+    let table = |declared: SchemaRef, storage| {
+        let mut rules = Rules::default();
+        take_keys(&mut rules, cmd, &declared);
         ContractTable::new(name.clone(), declared, false, storage, None, None)
+            .with_rules(rules)
             .with_defaults(cmd.column_defaults.clone())
             .with_statement(cmd.definition.clone())
     };
@@ -191,5 +202,5 @@ async fn create_files(state: &dyn Session, cmd: &CreateExternalTable) -> Outcome
         options.partition_columns = columns.iter().map(|(name, _)| name.clone()).collect();
     }
     let listing = Listing::new(name.clone(), cmd.locations.clone(), &cmd.file_type, options, Arc::clone(&declared));
-    Ok(table(declared, Storage::Files { listing, sink: Some(files) }))
+    Ok(table(declared, Storage::Files { listing }))
 }

@@ -15,7 +15,7 @@ use crate::check::Checks;
 use crate::error::{Failure, Outcome, Status};
 use crate::schema::{difference, restamp_batch};
 use crate::sorted::Watch;
-use crate::unique::KeyHashes;
+use crate::unique::{KeyHashes, Sums};
 
 /// A piece that goes to the writer weighs about this; pieces wait in queues, so this bounds memory.
 const PIECE_BYTES: usize = 8 << 20;
@@ -31,11 +31,12 @@ pub struct Gate {
     pub checks: Option<Arc<Checks>>,
     pub key: Option<Arc<KeyHashes>>,
     pub order: Option<Arc<Watch>>,
+    pub sums: Option<Arc<Sums>>,
 }
 
 impl Gate {
     pub fn new(dataset: String, schema: SchemaRef, stored: SchemaRef) -> Gate {
-        Gate { dataset, schema, stored, checks: None, key: None, order: None }
+        Gate { dataset, schema, stored, checks: None, key: None, order: None, sums: None }
     }
 
     fn refuse(&self, text: impl std::fmt::Display) -> Failure {
@@ -63,6 +64,9 @@ impl Gate {
         }
         if let Some(order) = &self.order {
             order.pass(&out)?;
+        }
+        if let Some(sums) = &self.sums {
+            sums.pass(&out)?;
         }
         Ok(pieces(&out))
     }

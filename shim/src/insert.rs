@@ -1,5 +1,6 @@
-//! insert.rs — the sink of `INSERT INTO` and `INSERT OVERWRITE`. The storage library's own sink skips the table's CHECK constraints
-//! (run on delta-rs 1.1: a row that breaks one was committed) and knows no keys; this one proves the rows and goes through the gate.
+//! insert.rs — the sink of `INSERT INTO` and `INSERT OVERWRITE`. The sinks of the storage library and of the engine skip CHECK constraints
+//! (run on delta-rs 1.1: a row that breaks one was committed) and know no keys; this one proves the rows and goes through the gate, wherever
+//! they are kept.
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
@@ -10,11 +11,14 @@ use datafusion::datasource::sink::DataSink;
 use datafusion::execution::{SendableRecordBatchStream, SessionState, TaskContext};
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan};
 
-use crate::catalog::Hosted;
 use crate::delta;
 use crate::error::{Failure, Outcome};
+use crate::gate::Gate;
+use crate::insert_files::{self, Target};
+use crate::insert_memory::{Batches, MemoryRows};
 use crate::proof::{Kept, Proof, proved};
 use crate::schema::relax;
+use crate::table::ContractTable;
 use crate::write::{Onto, Rows, WriteOptions, write};
 
 /// The state of a table that a statement changes.
@@ -27,41 +31,75 @@ pub enum Base {
     Newest,
 }
 
+/// Where the rows of an INSERT go.
+pub enum Place {
+    Delta { base: Base, options: Box<WriteOptions> },
+    Files { target: Box<Target>, has_rows: bool },
+    Memory { rows: Arc<MemoryRows>, base: Batches, overwrite: bool },
+}
+
+impl Place {
+    /// Whether rows may be there that the statement leaves as they are.
+    pub fn keeps_rows(&self) -> bool {
+        match self {
+            Place::Delta { options, .. } => !options.overwrite,
+            Place::Files { has_rows, .. } => *has_rows,
+            Place::Memory { overwrite, .. } => !overwrite,
+        }
+    }
+}
+
 pub struct InsertSink {
-    options: WriteOptions,
-    base: Base,
+    table: ContractTable,
+    place: Place,
     /// Taken by the one run of the sink.
     proof: Mutex<Option<Proof>>,
     kept: Option<Arc<dyn ExecutionPlan>>,
     /// For the planner: nullable everywhere, so that the gate speaks, which knows the names.
     open_schema: SchemaRef,
     state: SessionState,
-    hosted: Option<Hosted>,
 }
 
 impl InsertSink {
     pub fn new(
-        options: WriteOptions,
-        base: Base,
+        table: ContractTable,
+        place: Place,
         proof: Proof,
         kept: Option<Arc<dyn ExecutionPlan>>,
         state: SessionState,
-        hosted: Option<Hosted>,
     ) -> InsertSink {
-        let open_schema = relax(&options.schema);
-        InsertSink { options, base, proof: Mutex::new(Some(proof)), kept, open_schema, state, hosted }
+        let open_schema = relax(&table.declared);
+        InsertSink { table, place, proof: Mutex::new(Some(proof)), kept, open_schema, state }
+    }
+
+    /// Keep the rows; how many they are, and the version that has them, 0 where there are none.
+    async fn keep(&self, rows: SendableRecordBatchStream) -> Outcome<(u64, u64)> {
+        match &self.place {
+            Place::Delta { base, options } => {
+                let mut options = options.as_ref().clone();
+                stand_on(*base, &mut options).await?;
+                let written = write(self.state.clone(), options, Rows::Stream(rows)).await?;
+                Ok((written.n_rows, written.version))
+            }
+            Place::Files { target, .. } => Ok((insert_files::append(&self.state, &self.table, target, rows).await?, 0)),
+            Place::Memory { rows: memory, base, overwrite } => {
+                let declared = Arc::clone(&self.table.declared);
+                let gate = Gate::new(self.table.name.clone(), Arc::clone(&declared), declared);
+                Ok((memory.insert(&self.state, &gate, base, *overwrite, rows).await?, 0))
+            }
+        }
     }
 }
 
 impl fmt::Debug for InsertSink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "InsertSink({})", self.options.dataset)
+        write!(f, "InsertSink({})", self.table.name)
     }
 }
 
 impl DisplayAs for InsertSink {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "InsertSink({})", self.options.dataset)
+        write!(f, "InsertSink({})", self.table.name)
     }
 }
 
@@ -96,15 +134,8 @@ impl DataSink for InsertSink {
             return internal_err!("the rows of an INSERT are written twice");
         };
         let kept = self.kept.clone().map(|plan| Kept { plan, context: Arc::clone(context) });
-        let mut options = self.options.clone();
-        let written = async {
-            stand_on(self.base, &mut options).await?;
-            write(self.state.clone(), options, Rows::Stream(proved(proof, data, kept))).await
-        };
-        let written = written.await.map_err(Failure::into_engine)?;
-        if let Some(hosted) = &self.hosted {
-            hosted.report(written.version);
-        }
-        Ok(written.n_rows)
+        let (n_rows, version) = self.keep(proved(proof, data, kept)).await.map_err(Failure::into_engine)?;
+        self.table.report(version);
+        Ok(n_rows)
     }
 }

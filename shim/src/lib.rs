@@ -29,6 +29,8 @@ mod ffi;
 mod function;
 mod gate;
 mod insert;
+mod insert_files;
+mod insert_memory;
 mod listing;
 mod log;
 mod memory;
@@ -700,7 +702,7 @@ fn checks_of(checks: *const CCheck, n_checks: usize) -> Outcome<Vec<Check>> {
     checks.iter().map(Check::borrow).collect()
 }
 
-fn unique_of(keys: *const CNames, n_keys: usize) -> Outcome<Vec<Vec<String>>> {
+fn keys_of(keys: *const CNames, n_keys: usize) -> Outcome<Vec<Vec<String>>> {
     let keys = match n_keys {
         0 => &[],
         // SAFETY: the host gives `n_keys` of them.
@@ -730,7 +732,7 @@ pub unsafe extern "C" fn cadf_verify(
         let facts = verify::Facts {
             checks: checks_of(f.checks, f.n_checks)?,
             key: text::list(f.key, f.n_key, "key columns")?,
-            unique: unique_of(f.unique, f.n_unique)?,
+            unique: keys_of(f.unique, f.n_unique)?,
             order: text::list(f.order, f.n_order, "order columns")?,
         };
         let cancel = cancel_of(cancel);
@@ -739,6 +741,22 @@ pub unsafe extern "C" fn cadf_verify(
         let sink = Sink { call, data };
         findings.iter().for_each(|finding| sink.emit(finding));
         Ok(())
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cadf_checks_plan(
+    session: *mut Session,
+    schema: *const FFI_ArrowSchema,
+    checks: *const CCheck,
+    n_checks: usize,
+    err: *mut CError,
+) -> i32 {
+    guard(err, || {
+        let core = core_of(session)?;
+        let columns = schema::relax(&*ffi::borrow_schema(schema, "the checks' schema")?);
+        let checks = checks_of(checks, n_checks)?;
+        check::Checks::plan(&core.state(), &columns, &checks).map(drop)
     })
 }
 

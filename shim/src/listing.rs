@@ -30,6 +30,7 @@ use parquet::arrow::parquet_to_arrow_schema;
 
 use crate::catalog::Found;
 use crate::error::{Failure, Outcome, Status};
+use crate::insert_files::Target;
 use crate::schema::{bare, relax};
 
 /// Records of a JSON file that its columns are inferred from.
@@ -192,6 +193,76 @@ impl Listing {
             }
         }
         groups.into_iter().map(|(schema, places)| self.group(&base, &format, schema, places, &partitions)).collect()
+    }
+
+    // ---- new files ------------------------------------------------------------------------------------------------
+
+    pub fn format(&self) -> &str {
+        &self.format
+    }
+
+    /// Whether there is a file; what is there is compared with the contract.
+    pub async fn has_files(&self, state: &SessionState) -> Outcome<bool> {
+        match self.open(state).await {
+            Ok(groups) => Ok(!groups.is_empty()),
+            Err(failure) if failure.status == Status::NotFound => Ok(false),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Where new files go; an error says why none can be written.
+    pub async fn target(&self, state: &SessionState) -> Outcome<Target> {
+        let refuse = |why: String| Err(Failure::new(Status::Refused, why));
+        let [location] = self.locations.as_slice() else {
+            return refuse("its files are in several places".to_owned());
+        };
+        if self.format == "avro" {
+            return refuse("nothing here writes avro: parquet, arrow, csv and ndjson take rows".to_owned());
+        }
+        let url = ListingTableUrl::parse(location).map_err(Failure::planning)?;
+        if !url.is_collection() || url.get_glob().is_some() {
+            let text =
+                format!("its location '{url}' is one file or a pattern: a directory, with '/' at its end, takes rows");
+            return refuse(text);
+        }
+        let state = self.derive(state)?;
+        let format = self.file_format(&state)?;
+        let extension = self.extension(&url, format.as_ref());
+        if extension.is_empty() {
+            return refuse("every file of its location is its own: say a file_extension".to_owned());
+        }
+        let partitions = match self.options.partition_columns.is_empty() {
+            false => self.partitions(&state, &[])?,
+            // Directories that are there say which columns they give; without one there is none.
+            true => self.partitions(&state, &self.places(&state, format.as_ref()).await.unwrap_or_default())?,
+        };
+        let mut config = state.config().clone();
+        let execution = &mut config.options_mut().execution;
+        // One file, or one a partition.
+        execution.minimum_parallel_output_files = ConfigNonZeroUsize::try_new(1).map_err(Failure::planning)?;
+        execution.soft_max_rows_per_output_file = ConfigNonZeroUsize::try_new(usize::MAX).map_err(Failure::planning)?;
+        let state = SessionStateBuilder::new_from_existing(state).with_config(config).build();
+        Ok(Target { url, format, extension, partitions, state })
+    }
+
+    /// The same table over the files that end otherwise.
+    pub fn ending_in(&self, suffix: &str) -> Listing {
+        let options = ScanOptions {
+            file_extension: Some(suffix.to_owned()),
+            mutable_listing: None,
+            list_cache_bytes: None,
+            list_cache_ttl: None,
+            ..self.options.clone()
+        };
+        Listing::new(self.name.clone(), self.locations.clone(), &self.format, options, Arc::clone(&self.declared))
+    }
+
+    /// There are new files.
+    pub fn forget(&self) {
+        self.kept().files = None;
+        if let Some(listings) = &self.listings {
+            listings.clear();
+        }
     }
 
     // ---- the table's own state ------------------------------------------------------------------------------------

@@ -1,15 +1,15 @@
-//! proof.rs — rows that SQL writes are proved before they are committed: the primary key stays unique, the checks hold.
+//! proof.rs — rows that SQL writes are proved before they are committed: keys stay unique, the checks hold.
 //!
 //! ```text
-//! rows of the statement ──▶ checks, key not seen before ──▶ gate (NOT NULL, types) ──▶ files
+//! rows of the statement ──▶ checks, keys not seen before ──▶ gate (NOT NULL, types) ──▶ files
 //!                            after the last row: the keys of the rows that stay are not among the seen ──▶ commit
 //! ```
 //! What fails here is an error of the stream, so nothing is committed. The new rows' keys are kept in memory and counted against the
-//! session's limit; the rows that stay are streamed past them.
+//! session's limit; the rows that stay are streamed past them. A key with a null in it is no value and repeats none, as in SQL.
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch};
+use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::row::{RowConverter, SortField};
 use datafusion::common::ScalarValue;
@@ -23,6 +23,7 @@ use crate::check::Checks;
 use crate::error::{Failure, Outcome, Status};
 use crate::rules::Rules;
 use crate::schema::{relax, restamp_batch};
+use crate::unique::nulls_of;
 
 /// What a set costs besides the bytes of its keys.
 const KEY_BYTES: usize = 48;
@@ -31,19 +32,21 @@ pub struct Proof {
     dataset: String,
     /// The contract's columns; nulls are the gate's business.
     columns: SchemaRef,
-    key: Option<Key>,
+    keys: Vec<Key>,
     checks: Checks,
     n_rows: u64,
 }
 
 struct Key {
+    /// "primary key" or "unique key".
+    what: &'static str,
     names: Vec<String>,
     converter: RowConverter,
     seen: HashSet<Box<[u8]>>,
     reservation: MemoryReservation,
 }
 
-/// The rows that a statement leaves as they are: their key columns, in the key's order.
+/// The rows that a statement leaves as they are: the columns of all keys, by name.
 pub struct Kept {
     pub plan: Arc<dyn ExecutionPlan>,
     pub context: Arc<TaskContext>,
@@ -54,8 +57,9 @@ impl Proof {
         let columns = relax(declared);
         let checks = Checks::plan(state, &columns, &rules.checks);
         let checks = checks.map_err(|f| f.context(format!("table '{dataset}'")))?;
-        let key = if rules.key.is_empty() { None } else { Some(Key::new(state, &columns, &rules.key)?) };
-        Ok(Proof { dataset: dataset.to_owned(), columns, key, checks, n_rows: 0 })
+        let keys = rules.keys().map(|(what, names)| Key::new(state, &columns, what, names));
+        let keys = keys.collect::<Outcome<_>>()?;
+        Ok(Proof { dataset: dataset.to_owned(), columns, keys, checks, n_rows: 0 })
     }
 
     fn refuse(&self, text: impl std::fmt::Display) -> Failure {
@@ -69,12 +73,10 @@ impl Proof {
             return Err(self.refuse(said));
         }
         let first_row = self.n_rows;
-        let repeats = match &mut self.key {
-            Some(key) => key.add(&rows)?,
-            None => None,
-        };
-        if let Some((row, said)) = repeats {
-            return Err(self.refuse(format!("{said} repeats in row {}", first_row + row as u64)));
+        for key in &mut self.keys {
+            if let Some((row, said)) = key.add(&rows)? {
+                return Err(self.refuse(format!("{said} repeats in row {}", first_row + row as u64)));
+            }
         }
         self.n_rows += rows.num_rows() as u64;
         Ok(())
@@ -82,12 +84,15 @@ impl Proof {
 
     /// After the last row: the rows that stay have other keys.
     pub async fn finish(&mut self, kept: Option<Kept>) -> Outcome<()> {
-        let Some(key) = &mut self.key else { return Ok(()) };
-        let Some(kept) = kept.filter(|_| !key.seen.is_empty()) else { return Ok(()) };
+        let has_seen = self.keys.iter().any(|key| !key.seen.is_empty());
+        let Some(kept) = kept.filter(|_| has_seen) else { return Ok(()) };
         let mut rows = execute_stream(kept.plan, kept.context).map_err(Failure::running)?;
         while let Some(batch) = rows.next().await {
-            if let Some(said) = key.meets(&batch.map_err(Failure::running)?)? {
-                return Err(self.refuse(format!("{said} is there already")));
+            let batch = batch.map_err(Failure::running)?;
+            for key in &self.keys {
+                if let Some(said) = key.meets(&batch)? {
+                    return Err(self.refuse(format!("{said} is there already")));
+                }
             }
         }
         Ok(())
@@ -112,22 +117,22 @@ pub fn proved(proof: Proof, rows: SendableRecordBatchStream, kept: Option<Kept>)
 }
 
 impl Key {
-    fn new(state: &SessionState, columns: &Schema, names: &[String]) -> Outcome<Key> {
+    fn new(state: &SessionState, columns: &Schema, what: &'static str, names: &[String]) -> Outcome<Key> {
         let fields = names.iter().map(|name| Ok(SortField::new(columns.field_with_name(name)?.data_type().clone())));
         let converter = RowConverter::new(fields.collect::<Outcome<_>>()?)?;
-        let reservation = MemoryConsumer::new("primary key").register(&state.runtime_env().memory_pool);
-        Ok(Key { names: names.to_vec(), converter, seen: HashSet::new(), reservation })
+        let reservation = MemoryConsumer::new(what).register(&state.runtime_env().memory_pool);
+        Ok(Key { what, names: names.to_vec(), converter, seen: HashSet::new(), reservation })
     }
 
     /// The first row whose key was seen before.
     fn add(&mut self, rows: &RecordBatch) -> Outcome<Option<(usize, String)>> {
         let columns = self.columns(rows)?;
+        let nulls = nulls_of(&columns);
         let encoded = self.converter.convert_columns(&columns)?;
         let mut n_bytes = 0;
         let mut repeats = None;
         for (row, key) in encoded.iter().enumerate() {
-            // The gate names a null with its column; as a key it is no value.
-            if columns.iter().any(|c| c.is_null(row)) {
+            if nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)) {
                 continue;
             }
             let key: Box<[u8]> = key.as_ref().into();
@@ -156,6 +161,6 @@ impl Key {
     fn say(&self, columns: &[ArrayRef], row: usize) -> Outcome<String> {
         let values = columns.iter().map(|c| ScalarValue::try_from_array(c, row).map(|v| v.to_string()));
         let values = values.collect::<Result<Vec<_>, _>>().map_err(Failure::running)?;
-        Ok(format!("the primary key ({}) = ({})", self.names.join(", "), values.join(", ")))
+        Ok(format!("the {} ({}) = ({})", self.what, self.names.join(", "), values.join(", ")))
     }
 }

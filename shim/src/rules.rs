@@ -1,10 +1,10 @@
 //! rules.rs — what a contract demands of the rows that are written, as the host says it.
 use std::ffi::c_char;
 
-use crate::CWrite;
 use crate::error::{Failure, Outcome};
 use crate::text;
 use crate::write::WriteOptions;
+use crate::{CNames, CWrite, keys_of};
 
 /// `struct cadf_check`.
 #[repr(C)]
@@ -19,6 +19,8 @@ pub struct CCheck {
 #[repr(C)]
 pub struct CRules {
     write: *const CWrite,
+    unique: *const CNames,
+    n_unique: usize,
     default_columns: *const *const c_char,
     default_sql: *const *const c_char,
     n_defaults: usize,
@@ -39,6 +41,8 @@ pub struct Rules {
     /// Where the first INSERT makes the table.
     pub place: Option<String>,
     pub key: Vec<String>,
+    /// Keys that may hold nulls, which are no duplicates.
+    pub unique: Vec<Vec<String>>,
     pub checks: Vec<Check>,
     pub defaults: Vec<(String, String)>,
 }
@@ -54,9 +58,35 @@ impl Rules {
             write: write.tuning()?,
             place: write.location()?,
             key: write.key()?,
+            unique: keys_of(rules.unique, rules.n_unique)?,
             checks: write.checks()?,
             defaults: text::pairs(rules.default_columns, rules.default_sql, rules.n_defaults, "defaults")?,
         }))
+    }
+
+    /// The same without the keys that no column of `is_changed` belongs to: they stay as unique as they were.
+    pub fn touched(&self, is_changed: impl Fn(&str) -> bool) -> Rules {
+        let touches = |key: &Vec<String>| key.iter().any(|name| is_changed(name));
+        let key = if touches(&self.key) { self.key.clone() } else { Vec::new() };
+        let unique = self.unique.iter().filter(|key| touches(key)).cloned().collect();
+        Rules { key, unique, ..self.clone() }
+    }
+
+    /// Every key with what it is called, the primary one first.
+    pub fn keys(&self) -> impl Iterator<Item = (&'static str, &[String])> {
+        let primary = (!self.key.is_empty()).then_some(("primary key", self.key.as_slice()));
+        primary.into_iter().chain(self.unique.iter().map(|key| ("unique key", key.as_slice())))
+    }
+
+    /// The columns of all keys, each once.
+    pub fn key_columns(&self) -> Vec<&str> {
+        let mut columns: Vec<&str> = Vec::new();
+        for name in self.keys().flat_map(|(_, key)| key) {
+            if !columns.contains(&name.as_str()) {
+                columns.push(name);
+            }
+        }
+        columns
     }
 }
 

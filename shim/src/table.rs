@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, Result, ScalarValue};
+use datafusion::datasource::MemTable;
 use datafusion::datasource::sink::DataSinkExec;
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::SessionState;
@@ -27,14 +28,15 @@ use crate::catalog::Hosted;
 use crate::delta::{self, OpenTable};
 use crate::endless::Endless;
 use crate::error::{Failure, Outcome, Status};
-use crate::insert::{Base, InsertSink};
+use crate::insert::{Base, InsertSink, Place};
+use crate::insert_memory::MemoryRows;
 use crate::listing::Listing;
 use crate::present::{PresentExec, Source};
 use crate::proof::Proof;
 use crate::rules::Rules;
 use crate::schema::{has_bundles, index_by_name, relax, relax_but};
 use crate::stream::StreamTable;
-use crate::write::{self, WriteOptions};
+use crate::write::WriteOptions;
 
 #[derive(Debug)]
 pub enum Storage {
@@ -56,11 +58,10 @@ pub enum Storage {
         partition_by: Vec<String>,
     },
     Stream(StreamTable),
-    /// Plain files; made by SQL they have a sink, through which SQL writes.
     Files {
         listing: Listing,
-        sink: Option<Arc<dyn TableProvider>>,
     },
+    Memory(Arc<MemoryRows>),
     /// A file or pipe that is read from its start to whenever it ends.
     Endless(Endless),
     /// Listed, but any use fails with this text.
@@ -172,6 +173,37 @@ impl ContractTable {
         }
     }
 
+    /// Why SQL does not do `what` with its rows.
+    pub fn refuse(&self, what: &str, why: impl std::fmt::Display) -> Failure {
+        Failure::new(Status::Refused, format!("{what} is refused on table '{}': {why}", self.name))
+    }
+
+    /// The same, for a statement that rows of its storage never take.
+    pub fn refusal(&self, what: &str) -> Failure {
+        if let Some(failure) = self.failure() {
+            return failure;
+        }
+        self.refuse(
+            what,
+            match self.storage.as_ref() {
+                Storage::Empty => "its rows are given another way, or no run is published that they could follow",
+                Storage::Stream(_) => "its rows are made when they are read",
+                Storage::Endless(_) => "a stream is read, and not written",
+                Storage::Files { .. } => "its rows are files, and INSERT INTO adds new ones",
+                Storage::Memory(_) => "its rows are in memory, and INSERT is what changes them",
+                Storage::Delta { .. } | Storage::LiveDelta { .. } | Storage::Broken(_) => {
+                    "it says nothing of these rows"
+                }
+            },
+        )
+    }
+
+    /// The same table over other files.
+    pub fn over(&self, listing: Listing) -> ContractTable {
+        let storage = Arc::new(Storage::Files { listing });
+        ContractTable { storage, hosted: None, ..self.relaxed() }
+    }
+
     /// The version that scans of this table read, where it stays the same from one to the next.
     pub fn read_version(&self) -> Option<u64> {
         match self.storage.as_ref() {
@@ -263,6 +295,10 @@ impl ContractTable {
             Storage::Files { listing, .. } => {
                 let groups = listing.open(state).await.map_err(context)?;
                 groups.into_iter().map(|g| Inner { state: Some(g.state), ..Inner::plain(g.provider) }).collect()
+            }
+            Storage::Memory(rows) => {
+                let partitions = vec![rows.now().to_vec()];
+                vec![Inner::plain(Arc::new(MemTable::try_new(Arc::clone(&self.declared), partitions)?))]
             }
         })
     }
@@ -401,30 +437,16 @@ impl TableProvider for ContractTable {
             InsertOp::Overwrite => true,
             InsertOp::Replace => return Err(refused("REPLACE", &self.name)),
         };
-        if let Storage::Files { sink: Some(files), .. } = self.storage.as_ref() {
-            let checked = write::checked(self.name.clone(), Arc::clone(&self.declared), files.schema(), input)?;
-            return files.insert_into(state, checked, op).await;
-        }
         let session = concrete(state)?;
-        // Opened first, so that rows do not go to another table's files.
-        if self.base().is_some() {
-            self.inner(session).await?;
-        }
-        let Some((base, mut options)) = self.change() else {
-            return Err(match self.failure() {
-                Some(failure) => failure.into_engine(),
-                None => refused("INSERT", &self.name),
-            });
-        };
-        options.overwrite = overwrite;
+        let place = self.place(session, overwrite).await.map_err(Failure::into_engine)?;
         let proof = Proof::new(session, &self.name, &self.declared, &self.rules).map_err(Failure::into_engine)?;
-        let mut kept = None;
-        if !overwrite && !self.rules.key.is_empty() {
-            let key = self.rules.key.iter().map(|name| self.schema.index_of(name));
-            let key = key.collect::<std::result::Result<Vec<_>, _>>()?;
-            kept = Some(self.scan(state, Some(&key), &[], None).await?);
-        }
-        let sink = InsertSink::new(options, base, proof, kept, session.clone(), self.hosted.clone());
+        let keys = self.rules.key_columns().into_iter().map(|name| self.schema.index_of(name));
+        let keys = keys.collect::<std::result::Result<Vec<_>, _>>()?;
+        let kept = match place.keeps_rows() && !keys.is_empty() {
+            true => Some(self.scan(state, Some(&keys), &[], None).await?),
+            false => None,
+        };
+        let sink = InsertSink::new(self.clone(), place, proof, kept, session.clone());
         Ok(Arc::new(DataSinkExec::new(input, Arc::new(sink), None)))
     }
 
@@ -444,6 +466,33 @@ impl TableProvider for ContractTable {
 }
 
 impl ContractTable {
+    /// Where an INSERT puts its rows. What is there is opened first, so that rows do not go to another table's files.
+    async fn place(&self, state: &SessionState, overwrite: bool) -> Outcome<Place> {
+        match self.storage.as_ref() {
+            Storage::Files { .. } if overwrite => Err(self.refusal("INSERT OVERWRITE")),
+            Storage::Files { listing } => {
+                let target = listing.target(state).await.map_err(|f| self.refuse("INSERT", f.text))?;
+                let has_rows = listing.has_files(state).await;
+                let has_rows = has_rows.map_err(|f| f.context(format!("table '{}'", self.name)))?;
+                Ok(Place::Files { target: Box::new(target), has_rows })
+            }
+            Storage::Memory(rows) => Ok(Place::Memory { rows: Arc::clone(rows), base: rows.now(), overwrite }),
+            _ => {
+                let (base, mut options) = self.change().ok_or_else(|| self.refusal("INSERT"))?;
+                self.inner(state).await.map_err(Failure::planning)?;
+                options.overwrite = overwrite;
+                Ok(Place::Delta { base, options: Box::new(options) })
+            }
+        }
+    }
+
+    pub fn listing(&self) -> Option<&Listing> {
+        match self.storage.as_ref() {
+            Storage::Files { listing } => Some(listing),
+            _ => None,
+        }
+    }
+
     /// A plan over one part of storage that yields the columns as they are declared.
     async fn present(
         &self,

@@ -9,7 +9,6 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arrow::array::{Array, BooleanArray, RecordBatch};
-use arrow::buffer::NullBuffer;
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -37,7 +36,7 @@ use crate::schema::{index_by_name, relax, restamp_batch};
 use crate::session::{self, Core};
 use crate::sorted::Sorted;
 use crate::table::ContractTable;
-use crate::unique::KeyHashes;
+use crate::unique::{KeyHashes, nulls_of};
 
 /// Rows that a fact names.
 const MAX_ROWS: usize = 10;
@@ -268,11 +267,8 @@ impl Key {
     fn pass(&self, batch: &RecordBatch) -> Outcome<()> {
         let Some(hashes) = &self.hashes else { return Ok(()) };
         let schema = batch.schema();
-        let mut nulls = None;
-        for name in &self.names {
-            nulls = NullBuffer::union(nulls.as_ref(), batch.column(schema.index_of(name)?).logical_nulls().as_ref());
-        }
-        match nulls.filter(|n| n.null_count() > 0) {
+        let columns = self.names.iter().map(|name| Ok(Arc::clone(batch.column(schema.index_of(name)?))));
+        match nulls_of(&columns.collect::<Outcome<Vec<_>>>()?) {
             None => hashes.pass(batch),
             Some(nulls) => {
                 let there = BooleanArray::new(nulls.into_inner(), None);

@@ -414,7 +414,7 @@ impl TableProvider for GateTable {
             None => return internal_err!("the rows of a write are read twice"),
         };
         let tally = Arc::clone(&self.tally);
-        Ok(Arc::new(GateExec::new(self.gate.clone(), source, projection.cloned(), tally, true)?))
+        Ok(Arc::new(GateExec::new(self.gate.clone(), source, projection.cloned(), tally)?))
     }
 }
 
@@ -430,20 +430,12 @@ struct GateExec {
     source: GateSource,
     projection: Option<Vec<usize>>,
     tally: SharedTally,
-    /// The rows' plan is optimized already and must stay as it is: the optimizer does not see it.
-    opaque: bool,
     schema: SchemaRef,
     properties: Arc<PlanProperties>,
 }
 
 impl GateExec {
-    fn new(
-        gate: Gate,
-        source: GateSource,
-        projection: Option<Vec<usize>>,
-        tally: SharedTally,
-        opaque: bool,
-    ) -> Result<GateExec> {
+    fn new(gate: Gate, source: GateSource, projection: Option<Vec<usize>>, tally: SharedTally) -> Result<GateExec> {
         let schema = match &projection {
             Some(columns) => Arc::new(gate.stored.project(columns)?),
             None => Arc::clone(&gate.stored),
@@ -458,7 +450,7 @@ impl GateExec {
             EmissionType::Incremental,
             Boundedness::Bounded,
         );
-        Ok(GateExec { gate, source, projection, tally, opaque, schema, properties: Arc::new(properties) })
+        Ok(GateExec { gate, source, projection, tally, schema, properties: Arc::new(properties) })
     }
 }
 
@@ -483,11 +475,9 @@ impl ExecutionPlan for GateExec {
         &self.properties
     }
 
+    /// None: the rows' plan is optimized already and must stay as it is, so the optimizer does not see it.
     fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        match &self.source {
-            GateSource::Plan(plan) if !self.opaque => vec![plan],
-            _ => vec![],
-        }
+        vec![]
     }
 
     fn apply_expressions(
@@ -499,20 +489,10 @@ impl ExecutionPlan for GateExec {
 
     fn replace_children(
         self: Arc<Self>,
-        mut children: Vec<Arc<dyn ExecutionPlan>>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
         _: ReplaceChildrenOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        if children.len() != self.children().len() {
-            return internal_err!("GateExec: wrong number of children");
-        }
-        let Some(child) = children.pop() else { return Ok(self) };
-        Ok(Arc::new(GateExec::new(
-            self.gate.clone(),
-            GateSource::Plan(child),
-            self.projection.clone(),
-            Arc::clone(&self.tally),
-            self.opaque,
-        )?))
+        if children.is_empty() { Ok(self) } else { internal_err!("GateExec has no children") }
     }
 
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
@@ -559,15 +539,10 @@ impl ExecutionPlan for GateExec {
     }
 }
 
-/// Rows on their way to plain files, checked against what was declared of them.
-pub fn checked(
-    dataset: String,
-    declared: SchemaRef,
-    stored: SchemaRef,
-    input: Arc<dyn ExecutionPlan>,
-) -> Result<Arc<dyn ExecutionPlan>> {
-    let gate = Gate::new(dataset, declared, stored);
-    Ok(Arc::new(GateExec::new(gate, GateSource::Plan(input), None, Arc::new(Tally::default()), false)?))
+/// Rows on their way to plain files, through the gate; the tally has what it refused.
+pub fn gated(gate: Gate, rows: SendableRecordBatchStream, tally: &SharedTally) -> Result<Arc<dyn ExecutionPlan>> {
+    let source = GateSource::Stream(Arc::new(Mutex::new(Some(rows))));
+    Ok(Arc::new(GateExec::new(gate, source, None, Arc::clone(tally))?))
 }
 
 /// Run a query into a table.

@@ -38,7 +38,8 @@ bool catalog_is_listing(const struct contract *contract)
     return contract->kind != CONTRACT_VIEW && !catalog_is_own(contract) && contract->storage.location;
 }
 
-/* Rows in memory come from builders that take no null; without a location there is no row. */
+/* Rows in memory come from builders that take no null, or through the gate; else there is no row without a location.
+ */
 bool catalog_is_not_null(const struct catalog_dataset *d)
 {
     return !d->location || d->proof.methods[CATALOG_NOT_NULL] != NULL;
@@ -59,7 +60,6 @@ void catalog_proof_committed(struct catalog_proof *proof, bool was_empty)
         if (proof->methods[k] || was_empty)
             proof->methods[k] = catalog_method("gate");
     proof->methods[CATALOG_ORDER] = NULL;
-    proof->methods[CATALOG_UNIQUE] = NULL;
 }
 
 bool catalog_proof_is_of(struct catalog *c, struct catalog_dataset *d, int64_t version, const char *files,
@@ -182,7 +182,7 @@ static const char *method_of(const struct contract *contract, const struct catal
         return NULL;
     if (contract->kind == CONTRACT_REGISTRY || d->rows)
         return strcmp(kind, "not_null") == 0 ? "gate" : NULL;
-    if (!d->location)
+    if (!d->location && !d->is_in_memory)
         return "empty";
     for (int k = 0; k < CATALOG_N_FACT_KINDS; k++)
         if (strcmp(catalog_fact_kind_name((enum catalog_fact_kind)k), kind) == 0)

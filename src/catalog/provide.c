@@ -127,6 +127,12 @@ static void answer_stored(struct catalog *c, struct catalog_dataset *d, struct e
     g_mutex_unlock(&c->lock);
 }
 
+/* Rows that SQL inserted, through the gate: in a parameter table they are the caller's. */
+static bool is_filled_by_sql(const struct contract *contract)
+{
+    return contract->kind != CONTRACT_PARAMS && strcmp(contract->storage.format, "memory") == 0;
+}
+
 /* A Delta table of somebody else, at its newest version unless another one is pinned: nothing is proved of it. What its
  * location says is read is read until somebody edits it, so nothing is written there. */
 static void answer_located(struct catalog *c, struct catalog_dataset *d, const struct contract *contract,
@@ -185,6 +191,10 @@ static int answer_table(void *data, const char *schema, const char *table, struc
             answer_stored(c, n->dataset, ret);
         else
             answer_located(c, n->dataset, contract, ret);
+    } else if (is_filled_by_sql(contract)) {
+        rc = catalog_rules(c, n->dataset, &ret->rules, err);
+        ret->kind = ENGINE_TABLE_MEMORY;
+        ret->is_proved = true;
     } else if (catalog_is_own(contract))
         answer_stored(c, n->dataset, ret);
     else
@@ -214,6 +224,21 @@ static void note_change(struct catalog *c, struct catalog_name *n, const struct 
     g_mutex_unlock(&c->lock);
 }
 
+/* Rows that no run names: the gate saw those in memory, and beside those of somebody else it saw the new ones only. */
+static void note_rows(struct catalog *c, struct catalog_dataset *d, bool is_in_memory)
+{
+    struct catalog_proof proof = {0};
+    if (is_in_memory)
+        catalog_proof_committed(&proof, /* was_empty= */ true);
+    g_mutex_lock(&c->lock);
+    bool had_findings = d->findings != NULL;
+    d->is_in_memory = is_in_memory;
+    catalog_proof_set(d, &proof);
+    if (had_findings)
+        d->unproved = g_strdup("SQL wrote to it since: 'codeanatomy verify' looks at the rows");
+    g_mutex_unlock(&c->lock);
+}
+
 /* SQL went through the gate and made a version. */
 static void answer_committed(void *data, const char *schema, const char *table, int64_t version)
 {
@@ -227,6 +252,8 @@ static void answer_committed(void *data, const char *schema, const char *table, 
         return;
     if (catalog_is_stored(contract))
         note_change(c, n, rules, version);
+    else
+        note_rows(c, n->dataset, is_filled_by_sql(contract));
     g_atomic_int_inc(&c->epoch);
 }
 

@@ -9,6 +9,7 @@ struct catalog_rules {
     struct engine_rules rules;
     struct engine_write write;
     GArray *checks;
+    GArray *unique;
     GPtrArray *property_keys;
     GPtrArray *property_values;
     GPtrArray *default_columns;
@@ -17,6 +18,7 @@ struct catalog_rules {
     GPtrArray *option_keys;
     GPtrArray *option_values;
     char *partition_columns;
+    char *row_group_bytes;
     char *place;
 };
 
@@ -25,6 +27,7 @@ void catalog_rules_free(struct catalog_rules *r)
     if (!r)
         return;
     g_array_unref(r->checks);
+    g_array_unref(r->unique);
     g_ptr_array_unref(r->property_keys);
     g_ptr_array_unref(r->property_values);
     g_ptr_array_unref(r->default_columns);
@@ -33,6 +36,7 @@ void catalog_rules_free(struct catalog_rules *r)
     g_ptr_array_unref(r->option_keys);
     g_ptr_array_unref(r->option_values);
     g_free(r->partition_columns);
+    g_free(r->row_group_bytes);
     g_free(r->place);
     g_free(r);
 }
@@ -66,6 +70,14 @@ static void add_statistics(GPtrArray *columns, const struct contract *contract)
     }
 }
 
+void catalog_unique_keys(const struct contract *contract, GArray *keys)
+{
+    for (size_t i = 0; i < contract->n_unique; i++) {
+        struct engine_names key = {(const char *const *)contract->unique[i].items, contract->unique[i].n};
+        g_array_append_val(keys, key);
+    }
+}
+
 static void add_option(struct catalog_rules *r, const char *key, const char *value)
 {
     g_ptr_array_add(r->option_keys, (void *)key);
@@ -87,6 +99,12 @@ static void add_options(struct catalog_rules *r, const struct contract *contract
         add_option(r, s->properties.items[i].key, s->properties.items[i].value);
     if (s->compression)
         add_option(r, "format.compression", s->compression);
+    if (s->row_group_bytes > 0 && g_strcmp0(s->format, "parquet") == 0) {
+        r->row_group_bytes = g_strdup_printf("%" G_GINT64_FORMAT, (gint64)s->row_group_bytes);
+        add_option(r, "format.max_row_group_bytes", r->row_group_bytes);
+        /* The engine's parallel writer counts rows alone (DataFusion 55.2, config.rs). */
+        add_option(r, "format.allow_single_file_parallelism", "false");
+    }
     if (contract->partition_by.n > 0) {
         r->partition_columns = g_strjoinv(",", contract->partition_by.items);
         add_option(r, "partition_columns", r->partition_columns);
@@ -104,6 +122,7 @@ static struct catalog_rules *rules_new(const struct contract *contract)
 {
     struct catalog_rules *r = g_new0(struct catalog_rules, 1);
     r->checks = g_array_new(FALSE, FALSE, sizeof(struct engine_check));
+    r->unique = g_array_new(FALSE, FALSE, sizeof(struct engine_names));
     r->property_keys = g_ptr_array_new();
     r->property_values = g_ptr_array_new();
     r->default_columns = g_ptr_array_new();
@@ -123,6 +142,7 @@ static struct catalog_rules *rules_new(const struct contract *contract)
         g_ptr_array_add(r->default_columns, contract->columns[i].name);
         g_ptr_array_add(r->default_sql, contract->columns[i].default_sql);
     }
+    catalog_unique_keys(contract, r->unique);
     add_statistics(r->statistics_columns, contract);
     add_checks(r->checks, &contract->checks, NULL);
     for (size_t i = 0; i < contract->n_views; i++)
@@ -147,6 +167,8 @@ static struct catalog_rules *rules_new(const struct contract *contract)
     };
     r->rules = (struct engine_rules){
         .write = &r->write,
+        .unique = (const struct engine_names *)r->unique->data,
+        .n_unique = r->unique->len,
         .default_columns = (const char *const *)r->default_columns->pdata,
         .default_sql = (const char *const *)r->default_sql->pdata,
         .n_defaults = r->default_columns->len,

@@ -14,6 +14,7 @@
  *   location, version, n_rows   where the rows are; location NULL: nowhere yet
  *   is_changed    SQL wrote the version that is read; `pinned` was read before
  *   rows          of a params dataset: batches, struct rows_shared *, never changed once they are here; NULL: none
+ *   is_in_memory  SQL inserted rows that the engine holds for the life of the session
  *   failure       why it cannot be read, NULL: it can
  *   proof         of that version
  *   findings      struct catalog_finding *, what catalog_verify found, NULL: nobody looked
@@ -34,6 +35,7 @@ struct catalog_dataset {
         struct catalog_proof proof; /* only while is_changed */
     } pinned;
     GPtrArray *rows;
+    bool is_in_memory;
     char *failure;
     struct catalog_proof proof;
     GPtrArray *findings;
@@ -161,6 +163,9 @@ int catalog_rules(struct catalog *c, struct catalog_dataset *d, const struct eng
                   struct ca_error *err) CA_MUST_CHECK;
 void catalog_rules_free(struct catalog_rules *r);
 
+/* Append the unique keys of a contract, struct engine_names that borrow from it. */
+void catalog_unique_keys(const struct contract *contract, GArray *keys);
+
 /* Whether rows of this storage are ours: in a Delta table of the store, in memory or a stream from C; else somebody
  * else keeps them. */
 bool catalog_is_own(const struct contract *contract);
@@ -180,6 +185,11 @@ void catalog_proof_committed(struct catalog_proof *proof, bool was_empty);
 /* Whether the proof is of these files (cadf_write); false: it is withdrawn. Takes the lock itself. */
 bool catalog_proof_is_of(struct catalog *c, struct catalog_dataset *d, int64_t version, const char *files,
                          size_t n_bytes);
+
+/* Another stream, its batches aligned to the contract of a dataset: in its order, with its casts (recorded where
+ * diagnostics are kept), defaults and dictionaries (align.c). Takes the stream. */
+int catalog_align(struct catalog *c, const struct catalog_name *n, struct ArrowArrayStream *stream,
+                  struct ArrowArrayStream *ret, struct ca_error *err) CA_MUST_CHECK;
 
 /* Fill in the options of a listing. */
 void catalog_rules_options(const struct catalog_rules *r, struct engine_table *ret);

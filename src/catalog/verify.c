@@ -177,10 +177,7 @@ static int ask(struct catalog *c, const struct catalog_name *n, const struct con
     for (size_t i = 0; i < contract->n_views; i++)
         add_checks(checks, names, &contract->views[i].checks, contract->views[i].name, contract->views[i].unnest);
     g_autoptr(GArray) unique = g_array_new(FALSE, FALSE, sizeof(struct engine_names));
-    for (size_t i = 0; i < contract->n_unique; i++) {
-        struct engine_names key = {(const char *const *)contract->unique[i].items, contract->unique[i].n};
-        g_array_append_val(unique, key);
-    }
+    catalog_unique_keys(contract, unique);
     struct engine_facts facts = {
         .checks = (const struct engine_check *)checks->data,
         .n_checks = checks->len,

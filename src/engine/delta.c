@@ -11,6 +11,14 @@ static void checks_door(const struct engine_check *from, size_t n, struct cadf_c
         checks[i] = (struct cadf_check){from[i].name, from[i].unnest, from[i].sql};
 }
 
+struct cadf_names *engine_names_door(const struct engine_names *keys, size_t n_keys)
+{
+    struct cadf_names *door = g_new0(struct cadf_names, n_keys);
+    for (size_t i = 0; i < n_keys; i++)
+        door[i] = (struct cadf_names){keys[i].items, keys[i].n};
+    return door;
+}
+
 /* `checks`: room for as many as there are. */
 struct cadf_write engine_write_door(const struct engine_write *w, struct cadf_check *checks)
 {
@@ -102,9 +110,7 @@ int engine_verify(struct engine *e, const char *schema, const char *table, const
     struct cadf_error door_error = {0};
     g_autofree struct cadf_check *checks = g_new0(struct cadf_check, facts->n_checks);
     checks_door(facts->checks, facts->n_checks, checks);
-    g_autofree struct cadf_names *unique = g_new0(struct cadf_names, facts->n_unique);
-    for (size_t i = 0; i < facts->n_unique; i++)
-        unique[i] = (struct cadf_names){facts->unique[i].items, facts->unique[i].n};
+    g_autofree struct cadf_names *unique = engine_names_door(facts->unique, facts->n_unique);
     struct cadf_facts door = {
         .checks = checks,
         .n_checks = facts->n_checks,
@@ -118,6 +124,15 @@ int engine_verify(struct engine *e, const char *schema, const char *table, const
     return engine_result(
         cadf_verify(engine_door(e), schema, table, &door, (cadf_cancel *)cancel, sink, data, &door_error), &door_error,
         err);
+}
+
+int engine_checks_plan(struct engine *e, const struct ArrowSchema *schema, const struct engine_check *checks,
+                       size_t n_checks, struct ca_error *err)
+{
+    struct cadf_error door_error = {0};
+    g_autofree struct cadf_check *door = g_new0(struct cadf_check, n_checks);
+    checks_door(checks, n_checks, door);
+    return engine_result(cadf_checks_plan(engine_door(e), schema, door, n_checks, &door_error), &door_error, err);
 }
 
 int engine_delta_version(struct engine *e, const char *location, int64_t *ret, struct ca_error *err)

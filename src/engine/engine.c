@@ -163,6 +163,7 @@ struct rules_door {
     struct cadf_rules rules;
     struct cadf_write write;
     struct cadf_check *checks;
+    struct cadf_names *unique;
 };
 
 static struct rules_door *rules_door_new(const struct engine_rules *r)
@@ -170,8 +171,11 @@ static struct rules_door *rules_door_new(const struct engine_rules *r)
     struct rules_door *d = g_new0(struct rules_door, 1);
     d->checks = g_new0(struct cadf_check, r->write->n_checks);
     d->write = engine_write_door(r->write, d->checks);
+    d->unique = engine_names_door(r->unique, r->n_unique);
     d->rules = (struct cadf_rules){
         .write = &d->write,
+        .unique = d->unique,
+        .n_unique = r->n_unique,
         .default_columns = r->default_columns,
         .default_sql = r->default_sql,
         .n_defaults = r->n_defaults,
@@ -185,7 +189,7 @@ static int32_t catalog_door_table(void *data, const char *schema, const char *ta
     static const int32_t kinds[] = {
         [ENGINE_TABLE_EMPTY] = CADF_TABLE_EMPTY,     [ENGINE_TABLE_DELTA] = CADF_TABLE_DELTA,
         [ENGINE_TABLE_VIEW] = CADF_TABLE_VIEW,       [ENGINE_TABLE_STREAM] = CADF_TABLE_STREAM,
-        [ENGINE_TABLE_LISTING] = CADF_TABLE_LISTING,
+        [ENGINE_TABLE_LISTING] = CADF_TABLE_LISTING, [ENGINE_TABLE_MEMORY] = CADF_TABLE_MEMORY,
     };
     struct engine *e = data;
     struct engine_table t = {0};
@@ -221,8 +225,10 @@ static void catalog_door_release(void *data, struct cadf_table_def *def)
 {
     struct rules_door *rules = def->private_data;
     (void)data;
-    if (rules)
+    if (rules) {
         g_free(rules->checks);
+        g_free(rules->unique);
+    }
     g_free(rules);
 }
 

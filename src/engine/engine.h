@@ -32,7 +32,8 @@ enum engine_table_kind {
     ENGINE_TABLE_DELTA,
     ENGINE_TABLE_VIEW,
     ENGINE_TABLE_STREAM,
-    ENGINE_TABLE_LISTING
+    ENGINE_TABLE_LISTING,
+    ENGINE_TABLE_MEMORY,
 };
 
 /* Rows from C: `open` gives a stream of the columns `projection` (indices, in that order; none: row counts) of one
@@ -96,10 +97,17 @@ struct engine_write {
     void *files_data;
 };
 
-/* What SQL keeps to when it writes a stored table (struct cadf_rules). `write` says how; its location is where the
- * first INSERT makes the table of ENGINE_TABLE_EMPTY, NULL: nowhere. */
+struct engine_names {
+    const char *const *items;
+    size_t n;
+};
+
+/* What SQL keeps to when it writes a table (struct cadf_rules). `write` says how; its location is where the first
+ * INSERT makes the table of ENGINE_TABLE_EMPTY, NULL: nowhere. Of a `unique` key a null is no duplicate. */
 struct engine_rules {
     const struct engine_write *write;
+    const struct engine_names *unique;
+    size_t n_unique;
     const char *const *default_columns;
     const char *const *default_sql;
     size_t n_defaults;
@@ -305,11 +313,6 @@ int engine_write_query(struct engine *e, const struct engine_write *write, const
 int engine_write_stream(struct engine *e, const struct engine_write *write, struct ArrowArrayStream *stream,
                         struct engine_cancel *cancel, struct engine_written *ret, struct ca_error *err) CA_MUST_CHECK;
 
-struct engine_names {
-    const char *const *items;
-    size_t n;
-};
-
 /* What a contract says of rows besides its columns (struct cadf_facts). */
 struct engine_facts {
     const struct engine_check *checks;
@@ -325,6 +328,10 @@ struct engine_facts {
 /* Hold the data of a table of the catalog against its definition and `facts`; findings come as JSON (cadf_verify). */
 int engine_verify(struct engine *e, const char *schema, const char *table, const struct engine_facts *facts,
                   struct engine_cancel *cancel, engine_text_fn sink, void *data, struct ca_error *err) CA_MUST_CHECK;
+
+/* Plan checks as the gate of rows of `schema` (borrowed) would (cadf_checks_plan). */
+int engine_checks_plan(struct engine *e, const struct ArrowSchema *schema, const struct engine_check *checks,
+                       size_t n_checks, struct ca_error *err) CA_MUST_CHECK;
 
 int engine_delta_version(struct engine *e, const char *location, int64_t *ret, struct ca_error *err) CA_MUST_CHECK;
 

@@ -755,6 +755,38 @@ OWN_FAILURES = {
         "apply the contracts: relate/calls_by_file.yaml:11:8: check 'few' of 'public.calls_by_file': "
         "type_coercion\ncaused by\nError during planning: Cannot infer common argument type",
     ),
+    "check_with_subquery": (
+        OWN_CONTRACT.replace("n_calls < 1000", "n_calls < (SELECT 1000)"),
+        OWN_SQL,
+        3,
+        "apply the contracts: relate/calls_by_file.yaml:11:8: 'public.calls_by_file': "
+        "a check sees one row at a time, and no table: check 'few': "
+        "it has a subquery, and a check is asked of each row by itself\n",
+    ),
+    "check_with_a_table": (
+        OWN_CONTRACT.replace("n_calls < 1000", "n_calls < (SELECT count(*) FROM modules)"),
+        OWN_SQL,
+        3,
+        "apply the contracts: relate/calls_by_file.yaml:11:8: 'public.calls_by_file': "
+        "a check sees one row at a time, and no table: check 'few': Error during planning: "
+        "table 'codeintel.public.modules' not found\n",
+    ),
+    "check_with_aggregate": (
+        OWN_CONTRACT.replace("n_calls < 1000", "count(*) < 1000"),
+        OWN_SQL,
+        3,
+        "apply the contracts: relate/calls_by_file.yaml:11:8: 'public.calls_by_file': "
+        "a check sees one row at a time, and no table: check 'few': "
+        "it looks at several rows at once, and a check is asked of each row by itself\n",
+    ),
+    "check_with_random": (
+        OWN_CONTRACT.replace("n_calls < 1000", "n_calls < random()"),
+        OWN_SQL,
+        3,
+        "apply the contracts: relate/calls_by_file.yaml:11:8: 'public.calls_by_file': "
+        "a check sees one row at a time, and no table: check 'few': "
+        "it has a value that is another each time, and a check is asked of each row by itself\n",
+    ),
     "unknown_key": (
         OWN_CONTRACT.replace("order:", "ordre:"),
         OWN_SQL,

@@ -526,6 +526,7 @@ def test_statement_without_support(statement: str, program: Program, built: Path
     )
 
 
+MADE = "its rows are made when they are read"
 WRITABLE = {
     "DROP TABLE classes": "table 'public.classes' belongs to the catalog",
     "DROP TABLE IF EXISTS classes": "table 'public.classes' belongs to the catalog",
@@ -533,11 +534,12 @@ WRITABLE = {
     "CREATE OR REPLACE VIEW callers AS SELECT 1": "table 'public.callers' belongs to the catalog",
     "CREATE VIEW callers AS SELECT 1": ".*Table 'callers' already exists",
     "CREATE TABLE classes AS SELECT 1": ".*Table 'classes' already exists",
-    "DELETE FROM registry.datasets": "DELETE is refused on table 'registry.datasets'",
+    "DELETE FROM registry.datasets": "DELETE is refused on table 'registry.datasets': " + MADE,
     "UPDATE callers SET path = 'x'": "UPDATE is refused on table 'callers': it is neither a dataset nor a Delta table",
     "TRUNCATE TABLE classes": "TRUNCATE is refused on table 'public.classes'",
-    "INSERT INTO registry.datasets SELECT * FROM registry.datasets": "INSERT is refused on table 'registry.datasets'",
-    "INSERT INTO params.p_run VALUES ('x')": "INSERT is refused on table 'params.p_run'",
+    "INSERT INTO registry.datasets SELECT * FROM registry.datasets": "INSERT is refused on table 'registry.datasets': "
+    + MADE,
+    "INSERT INTO params.p_run VALUES ('x')": "INSERT is refused on table 'params.p_run': its rows are given .*",
     **{
         f"SET {key} = {value}": f"setting '{key}' is the catalog's own and stays as it is"
         for key, value in {

@@ -6,6 +6,7 @@ listing's folder. Each test shows the answer that a believed contract would have
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -310,7 +311,7 @@ def test_what_sql_writes_is_published_with_its_proof(program: Program, store: Pa
         "not_null": "gate",
         "order": None,
         "primary_key": "gate",
-        "unique": None,
+        "unique": "gate",
     }
     assert is_nullable(program, store, "name") == ["NO"]
     assert program.sql(store, "SELECT count(*) AS n FROM things WHERE name IS NULL") == [{"n": 0}]
@@ -502,3 +503,35 @@ def test_names_that_cannot_be_verified(program: Program, built: Path) -> None:
     answer = verify(program, built, "thing_tags")
     assert answer.code == 2
     assert answer.err.startswith("codeanatomy: 'public.thing_tags' has no files of its own to verify")
+
+
+# ---- without the lock ----------------------------------------------------------------------------------------------
+
+
+def test_verify_looks_while_another_writes(program: Program, store: Path) -> None:
+    """A session that writes holds the lock: verify says who, and --read-only looks all the same and keeps nothing."""
+    file = replace(store, [thing(1, None, 1)])
+    with (store / "lock").open("r+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.write("4711\n")
+        lock.flush()
+        locked = verify(program, store, "things")
+        assert locked.code == 5 and "another process writes" in locked.err and "(process 4711)" in locked.err
+        before = {p: p.stat().st_mtime_ns for p in store.rglob("*")}
+        looked = verify(program, store, "things", "--read-only")
+        assert {p: p.stat().st_mtime_ns for p in store.rglob("*")} == before
+    assert looked.code == 1
+    assert violated(looked) == [("not_null", "name", f"{file}: row 0")]
+    assert "nothing of this is kept (--read-only)" in looked.err
+    assert not (store / "proofs").exists()
+
+
+def test_verify_of_another_run(program: Program, built: Path) -> None:
+    """--run, --as-of and --pin read what no later session reads by itself: with --read-only they are looked at."""
+    run = (built / "published").read_text().strip()
+    for flags in (["--run", run], ["--pin", "things=0"], ["--as-of", "2100-01-01T00:00:00Z"]):
+        refused = verify(program, built, "things", *flags)
+        assert refused.code == 3 and "a session that writes reads the newest run" in refused.err, refused.err
+        looked = verify(program, built, "things", "--read-only", *flags)
+        assert looked.code == 0, looked.err
+        assert {row["status"] for row in looked.rows()} == {"proved"}

@@ -178,7 +178,9 @@ def test_nothing_is_published(program: Program, tmp_path: Path, own: Path) -> No
     for folder in ("tables", "runs", "catalog", "tmp"):
         (store / folder).mkdir(parents=True)
     (store / "FORMAT").write_text("codeanatomy store 3\n")
-    refused(ask(program, store, ONE, "--write", "--datasets", own), 3, "INSERT is refused on table 'public.notes'")
+    said = "its rows are given another way, or no run is published that they could follow"
+    answer = ask(program, store, ONE, "--write", "--datasets", own)
+    refused(answer, 3, f"INSERT is refused on table 'public.notes': {said}")
     assert not (store / "published").exists()
     refused(ask(program, store, IDS, "--as-of", "2026-01-01T00:00:00Z"), 3, f"nothing is published in store '{store}'")
 

@@ -96,11 +96,11 @@ def test_0_14_order_claimed_by_a_file(ours: capi.Session, tmp_path: Path) -> Non
 ROWS = [{"a": 1, "b": 1}, {"a": 2, "b": 2}, {"a": 3, "b": 3}]
 NINES = [{"a": 1, "b": 9}, {"a": 2, "b": 9}, {"a": 3, "b": 9}]
 CHANGES: dict[str, tuple[list[dict[str, int]], list[dict[str, int]] | str]] = {
-    "DELETE FROM t WHERE b IN (SELECT 2)": ([], "its condition has a subquery"),
+    "DELETE FROM t WHERE b IN (SELECT 2)": ([], "it has a subquery"),
     "DELETE FROM t WHERE 1 = 0": ([], ROWS),
     "DELETE FROM t WHERE a IS NULL": ([], ROWS),
     "DELETE FROM t WHERE b > 0 LIMIT 1": ([], "LIMIT does not say which rows"),
-    "UPDATE t SET b = 9 WHERE b IN (SELECT 2)": (NINES, "its condition has a subquery"),
+    "UPDATE t SET b = 9 WHERE b IN (SELECT 2)": (NINES, "it has a subquery"),
 }
 
 
