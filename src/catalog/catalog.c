@@ -585,14 +585,9 @@ int catalog_set_rows(struct catalog *c, const char *schema, const char *name, st
 static int read_params(struct catalog *c, const struct catalog_name *n, struct ArrowArrayStream *stream,
                        GPtrArray *batches, int64_t *ret_n_rows, struct ca_error *err)
 {
-    struct ArrowSchema declared = {0};
     struct ArrowArrayStream aligned = {0};
-    int rc = catalog_declared_schema(c, n->schema, n->name, &declared, err);
-    if (rc != CA_OK) {
-        stream->release(stream);
-        return rc;
-    }
-    CA_TRY(rows_stream_align(stream, &declared, /* defaults= */ NULL, 0, &aligned, err));
+    int rc = CA_OK;
+    CA_TRY(catalog_align(c, n->schema, n->name, stream, &aligned, err));
     for (bool is_end = false; rc == CA_OK && !is_end;) {
         struct ArrowArray rows = {0};
         rc = rows_stream_next(&aligned, &rows, &is_end, err);

@@ -104,41 +104,6 @@ static void once_drop(void *data)
     g_free(o);
 }
 
-/* What completes columns and fields that a stream lacks; recursion is bounded by CONTRACT_MAX_DEPTH. */
-static void add_defaults(GArray *defaults, GPtrArray *paths, const struct contract_field *f, const char *path)
-{
-    if (f->default_sql) {
-        struct rows_default d = {.path = g_strdup(path), .literal = f->default_sql};
-        g_ptr_array_add(paths, (gpointer)d.path);
-        g_array_append_val(defaults, d);
-    }
-    for (size_t i = 0; i < f->n_children; i++) {
-        g_autofree char *child = contract_child_path(path, f, i);
-        add_defaults(defaults, paths, &f->children[i], child);
-    }
-}
-
-/* Takes `stream`. */
-static int align(struct catalog *c, const struct catalog_entry *entry, struct ArrowArrayStream *stream,
-                 struct ArrowArrayStream *ret, struct ca_error *err)
-{
-    struct ArrowSchema declared = {0};
-    const struct contract *contract = NULL;
-    int rc = catalog_contract(c, entry->schema, entry->name, &contract, err);
-    if (rc == CA_OK)
-        rc = catalog_declared_schema(c, entry->schema, entry->name, &declared, err);
-    if (rc != CA_OK) {
-        stream->release(stream);
-        return rc;
-    }
-    g_autoptr(GArray) defaults = g_array_new(FALSE, FALSE, sizeof(struct rows_default));
-    g_autoptr(GPtrArray) paths = g_ptr_array_new_with_free_func(g_free);
-    for (size_t i = 0; i < contract->n_columns; i++)
-        add_defaults(defaults, paths, &contract->columns[i], contract->columns[i].name);
-    return rows_stream_align(stream, &declared, (const struct rows_default *)(void *)defaults->data, defaults->len, ret,
-                             err);
-}
-
 static int insert(struct catalog *c, const struct catalog_entry *entry, enum engine_write_mode mode, const char *source,
                   const struct contract *contract, struct engine_cancel *cancel, int64_t *ret_n_rows,
                   struct ca_error *err)
@@ -199,7 +164,7 @@ int catalog_insert(struct catalog *c, const struct catalog_entry *entry, enum en
     const struct contract *contract = NULL;
     struct ArrowSchema schema = {0};
     struct pump pump = {0};
-    int rc = align(c, entry, stream, &pump.rows, err);
+    int rc = catalog_align(c, entry->schema, entry->name, stream, &pump.rows, err);
     if (rc == CA_OK)
         rc = catalog_contract(c, entry->schema, entry->name, &contract, err);
     if (rc == CA_OK)

@@ -188,7 +188,7 @@ bool catalog_proof_is_of(struct catalog *c, struct catalog_dataset *d, int64_t v
 
 /* Another stream, its batches aligned to the contract of a dataset: in its order, with its casts (recorded where
  * diagnostics are kept), defaults and dictionaries (align.c). Takes the stream. */
-int catalog_align(struct catalog *c, const struct catalog_name *n, struct ArrowArrayStream *stream,
+int catalog_align(struct catalog *c, const char *schema, const char *name, struct ArrowArrayStream *stream,
                   struct ArrowArrayStream *ret, struct ca_error *err) CA_MUST_CHECK;
 
 /* Fill in the options of a listing. */

@@ -2,6 +2,7 @@
 #include <nanoarrow/nanoarrow.h>
 
 #include "rows/rows.h"
+#include "rows/types.h"
 
 #include <string.h>
 
@@ -58,55 +59,18 @@ static int bits_of(enum ArrowType t)
     }
 }
 
-static bool is_float(enum ArrowType t)
-{
-    return t == NANOARROW_TYPE_HALF_FLOAT || t == NANOARROW_TYPE_FLOAT || t == NANOARROW_TYPE_DOUBLE;
-}
-
-static bool is_unsigned(enum ArrowType t)
-{
-    return t == NANOARROW_TYPE_UINT8 || t == NANOARROW_TYPE_UINT16 || t == NANOARROW_TYPE_UINT32 ||
-           t == NANOARROW_TYPE_UINT64;
-}
-
-static bool is_decimal(enum ArrowType t)
-{
-    return t == NANOARROW_TYPE_DECIMAL128 || t == NANOARROW_TYPE_DECIMAL256;
-}
-
-static bool is_text(enum ArrowType t)
-{
-    return t == NANOARROW_TYPE_STRING || t == NANOARROW_TYPE_LARGE_STRING || t == NANOARROW_TYPE_STRING_VIEW;
-}
-
-static bool is_bytes(enum ArrowType t)
-{
-    return t == NANOARROW_TYPE_BINARY || t == NANOARROW_TYPE_LARGE_BINARY || t == NANOARROW_TYPE_BINARY_VIEW ||
-           t == NANOARROW_TYPE_FIXED_SIZE_BINARY;
-}
-
-static bool is_list(enum ArrowType t)
-{
-    return t == NANOARROW_TYPE_LIST || t == NANOARROW_TYPE_LARGE_LIST || t == NANOARROW_TYPE_FIXED_SIZE_LIST;
-}
-
-static bool is_utc(const char *zone)
-{
-    return strcmp(zone, "UTC") == 0 || strcmp(zone, "+00:00") == 0 || strcmp(zone, "Etc/UTC") == 0;
-}
-
 static bool numbers_fit(const struct ArrowSchemaView *f, const struct ArrowSchemaView *t)
 {
-    if (is_decimal(f->type) && is_decimal(t->type))
+    if (rows_is_decimal(f->type) && rows_is_decimal(t->type))
         return t->decimal_scale >= f->decimal_scale &&
                t->decimal_precision - t->decimal_scale >= f->decimal_precision - f->decimal_scale;
-    if (is_decimal(t->type))
+    if (rows_is_decimal(t->type))
         return digits_of(f->type) > 0 && t->decimal_precision - t->decimal_scale >= digits_of(f->type);
     if (bits_of(f->type) == 0 || bits_of(t->type) == 0)
         return false;
-    if (is_float(f->type) && !is_float(t->type))
+    if (rows_is_float(f->type) && !rows_is_float(t->type))
         return false;
-    const bool loses_sign = !is_unsigned(f->type) && is_unsigned(t->type);
+    const bool loses_sign = !rows_is_unsigned(f->type) && rows_is_unsigned(t->type);
     return !loses_sign && bits_of(t->type) >= bits_of(f->type);
 }
 
@@ -126,21 +90,19 @@ bool rows_cast_is_lossless(const struct ArrowSchema *from, const struct ArrowSch
         return false;
     if (f.type == NANOARROW_TYPE_NA)
         return true;
-    if (is_bytes(f.type) && is_bytes(t.type))
+    if (rows_is_bytes(f.type) && rows_is_bytes(t.type))
         return t.type != NANOARROW_TYPE_FIXED_SIZE_BINARY || (f.type == t.type && f.fixed_size == t.fixed_size);
-    if (is_text(f.type))
-        return is_text(t.type) || (is_bytes(t.type) && t.type != NANOARROW_TYPE_FIXED_SIZE_BINARY);
-    if (is_list(f.type) && is_list(t.type))
+    if (rows_is_text(f.type))
+        return rows_is_text(t.type) || (rows_is_bytes(t.type) && t.type != NANOARROW_TYPE_FIXED_SIZE_BINARY);
+    if (rows_is_list(f.type) && rows_is_list(t.type))
         return t.type != NANOARROW_TYPE_FIXED_SIZE_LIST || (f.type == t.type && f.fixed_size == t.fixed_size);
     if (f.type == NANOARROW_TYPE_TIMESTAMP && t.type == NANOARROW_TYPE_TIMESTAMP)
-        return t.time_unit >= f.time_unit &&
-               (strcmp(f.timezone, t.timezone) == 0 || (is_utc(f.timezone) && is_utc(t.timezone)));
-    if ((f.type == NANOARROW_TYPE_TIME32 || f.type == NANOARROW_TYPE_TIME64) &&
-        (t.type == NANOARROW_TYPE_TIME32 || t.type == NANOARROW_TYPE_TIME64))
+        return t.time_unit >= f.time_unit && rows_is_same_zone(f.timezone, t.timezone);
+    if (rows_is_time(f.type) && rows_is_time(t.type))
         return t.time_unit >= f.time_unit;
     if (f.type == NANOARROW_TYPE_DATE32 && t.type == NANOARROW_TYPE_DATE64)
         return true;
-    if (f.type == t.type && !is_decimal(f.type))
+    if (f.type == t.type && !rows_is_decimal(f.type))
         return strcmp(f.schema->format, t.schema->format) == 0;
     return numbers_fit(&f, &t);
 }
@@ -154,15 +116,14 @@ bool rows_text_is_readable(const struct ArrowSchema *from, const struct ArrowSch
     if (f.type == NANOARROW_TYPE_NA)
         return true;
     if (f.type == NANOARROW_TYPE_INT64)
-        return bits_of(t.type) > 0 || is_decimal(t.type);
+        return bits_of(t.type) > 0 || rows_is_decimal(t.type);
     if (f.type == NANOARROW_TYPE_DOUBLE)
-        return is_float(t.type) || is_decimal(t.type);
-    if (is_text(f.type))
-        return is_text(t.type) || is_bytes(t.type) || is_decimal(t.type) || t.type == NANOARROW_TYPE_DATE32 ||
-               t.type == NANOARROW_TYPE_DATE64 || t.type == NANOARROW_TYPE_TIMESTAMP ||
-               t.type == NANOARROW_TYPE_TIME32 || t.type == NANOARROW_TYPE_TIME64;
-    if (is_list(f.type))
-        return is_list(t.type);
+        return rows_is_float(t.type) || rows_is_decimal(t.type);
+    if (rows_is_text(f.type))
+        return rows_is_text(t.type) || rows_is_bytes(t.type) || rows_is_decimal(t.type) || rows_is_date(t.type) ||
+               rows_is_time(t.type) || t.type == NANOARROW_TYPE_TIMESTAMP;
+    if (rows_is_list(f.type))
+        return rows_is_list(t.type);
     if (f.type == NANOARROW_TYPE_STRUCT)
         return t.type == NANOARROW_TYPE_STRUCT || t.type == NANOARROW_TYPE_MAP;
     return f.type == t.type;

@@ -1,12 +1,13 @@
 /* rows/rows.h — Arrow rows between the rooms: schemas compared, batches aligned, streams made.
  *
  *   producers ──push──▶ rows_queue ──ArrowArrayStream──▶ engine
- *   foreign batch ──rows_align──▶ batch with the declared schema
+ *   foreign batch ──rows_aligner──▶ batch with the declared schema
  *   two schemas ──rows_schema_compare──▶ findings with path, expected, found
  *
  * Invariants
  *   1. Arrow structs are moved: what a function *takes* has release == NULL afterwards, also when it fails.
- *   2. Alignment loses nothing: a value that does not fit its target is an error that names column and row (B11).
+ *   2. Alignment loses nothing that it was not allowed to by name: a value that does not fit its target is an error
+ *      that names column and row (B11).
  *   3. A stream that ended with an error says so on every further call.
  * The room hides nanoarrow: its headers are needed by tests and generated builders alone. Types nest at most
  * ROWS_MAX_DEPTH levels; schemas that go deeper are refused.
@@ -69,10 +70,7 @@ struct rows_findings {
     size_t n;
 };
 
-/* modulo_storage  types that a Delta table of ours does not keep apart count as equal: texts and bytes of any layout,
- *                 unsigned numbers as signed ones of the next width (64 bits: the same), dictionaries as their values,
- *                 lists of any kind, timestamps up to microseconds (docs/contracts.md)
- * ignore_order    columns and fields are matched by name alone
+/* ignore_order    columns and fields are matched by name alone
  * allow_stricter  found NOT NULL where nullable is expected is fine
  * ignore_nullability, with_metadata   as they say
  * declared_metadata   with_metadata, but only keys that the expected side has
@@ -82,7 +80,6 @@ struct rows_findings {
  * is_lossless says whether such text can be
  */
 struct rows_compare_options {
-    bool modulo_storage;
     bool ignore_order;
     bool allow_stricter;
     bool ignore_nullability;
@@ -125,21 +122,53 @@ CA_MUST_CHECK int rows_each_text(struct ArrowArrayStream *stream, rows_texts_fn 
 
 /* ---- alignment (align.c) ---------------------------------------------------------------------------------------- */
 
-/* The value that completes a column or field that the batch lacks: text as SQL writes a literal (42, 'a''b', true, 1.5,
+/* The value that completes a column or field that a batch lacks: text as SQL writes a literal (42, 'a''b', true, 1.5,
  * X'00ff', NULL). path as in struct rows_finding. */
 struct rows_default {
     const char *path;
     const char *literal;
 };
 
-/* The batch `array` of `from` as a batch of `to`: columns and struct fields matched by name and put in the order of
- * `to`, casts that lose nothing, lacking ones filled with their default or null, dictionaries decoded. Nested included.
- * Columns that `to` does not have, casts that could lose something by type or by value, nulls where `to` has none,
- * are CA_ERR_DRIFT with path and, for values, row. Takes `array`. ret_n_casts (may be NULL): columns and fields that
- * changed type. */
-CA_MUST_CHECK int rows_align(const struct ArrowSchema *from, struct ArrowArray *array, const struct ArrowSchema *to,
-                             const struct rows_default *defaults, size_t n_defaults, struct ArrowArray *ret,
-                             int64_t *ret_n_casts, struct ca_error *err);
+/* A type, by its name alone ("float64"), whose values may lose precision, never range, on the way to the one at `path`.
+ */
+struct rows_lossy {
+    const char *path;
+    const char *type;
+};
+
+/* One column or field that changes its type or layout; texts as of rows_type_text(), borrowed for the call. */
+typedef void (*rows_cast_fn)(void *data, const char *path, const char *from, const char *to);
+
+/* cast   NULL, or called for each change, once, when the alignment is made */
+struct rows_align_options {
+    const struct rows_default *defaults;
+    size_t n_defaults;
+    const struct rows_lossy *lossy;
+    size_t n_lossy;
+    rows_cast_fn cast;
+    void *cast_data;
+};
+
+/* Batches of one schema become batches of another: columns and struct fields matched by name and put in the order of
+ * `to`, casts that lose nothing, lacking ones filled with their default or null, dictionaries decoded and encoded.
+ * Nested included. What is right already is moved, not copied. */
+struct rows_aligner;
+
+/* CA_ERR_DRIFT with path: columns that `to` does not have, lacking ones without default or null, types that could lose
+ * something. Takes both schemas; options (NULL: none) are not needed any more when this returns. */
+CA_MUST_CHECK int rows_aligner_new(struct ArrowSchema *from, struct ArrowSchema *to,
+                                   const struct rows_align_options *options, struct rows_aligner **ret,
+                                   struct ca_error *err);
+void rows_aligner_free(struct rows_aligner *a);
+CA_DEFINE_AUTOPTR(rows_aligner, rows_aligner_free)
+
+/* Of what it makes. Borrowed. */
+const struct ArrowSchema *rows_aligner_schema(const struct rows_aligner *a);
+
+/* The next batch; takes `array`. CA_ERR_DRIFT with path and row, counted over all batches: a value that does not fit
+ * its type, a null where `to` has none. One thread at a time. */
+CA_MUST_CHECK int rows_aligner_run(struct rows_aligner *a, struct ArrowArray *array, struct ArrowArray *ret,
+                                   struct ca_error *err);
 
 /* ---- order (sort.c) --------------------------------------------------------------------------------------------- */
 
@@ -157,10 +186,10 @@ CA_MUST_CHECK int rows_stream_empty(struct ArrowSchema *schema, struct ArrowArra
 CA_MUST_CHECK int rows_stream_of(struct ArrowSchema *schema, struct ArrowArray *arrays, size_t n_arrays,
                                  struct ArrowArrayStream *ret, struct ca_error *err);
 
-/* Another stream, each batch aligned to `to`. Takes `stream` and `to`; copies the defaults. */
+/* Another stream, each batch aligned to `to`. Takes `stream` and `to`; options as of rows_aligner_new. */
 CA_MUST_CHECK int rows_stream_align(struct ArrowArrayStream *stream, struct ArrowSchema *to,
-                                    const struct rows_default *defaults, size_t n_defaults,
-                                    struct ArrowArrayStream *ret, struct ca_error *err);
+                                    const struct rows_align_options *options, struct ArrowArrayStream *ret,
+                                    struct ca_error *err);
 
 /* The next batch of any stream: *ret_is_end true after the last. CA_ERR_ENGINE with the stream's words. */
 CA_MUST_CHECK int rows_stream_next(struct ArrowArrayStream *stream, struct ArrowArray *ret, bool *ret_is_end,

@@ -33,44 +33,6 @@ static bool is_nullable(const struct ArrowSchema *schema)
     return (schema->flags & ARROW_FLAG_NULLABLE) != 0;
 }
 
-/* The format of a dictionary-encoded column is its index type: what counts is the type of the values. */
-static const char *value_format(const struct ArrowSchema *schema, bool modulo_storage)
-{
-    if (schema->dictionary != NULL && modulo_storage)
-        schema = schema->dictionary;
-    const char *format = schema->format;
-    if (!modulo_storage)
-        return format;
-    static const struct {
-        const char *from;
-        const char *to;
-    } same[] = {
-        {"U", "u"},
-        {"vu", "u"},
-        {"Z", "z"},
-        {"vz", "z"},
-        {"C", "s"},
-        {"S", "i"},
-        {"I", "l"},
-        {"L", "l"},
-        {"+L", "+l"},
-        {"+vl", "+l"},
-        {"+vL", "+l"},
-        {"tss:", "tsu:"},
-        {"tsm:", "tsu:"},
-        {"tss:UTC", "tsu:UTC"},
-        {"tsm:UTC", "tsu:UTC"},
-        {"tsu:+00:00", "tsu:UTC"},
-    };
-    for (size_t i = 0; i < G_N_ELEMENTS(same); i++) {
-        if (strcmp(format, same[i].from) == 0)
-            return same[i].to;
-    }
-    if (strncmp(format, "w:", 2) == 0)
-        return "z";
-    return strncmp(format, "+w:", 3) == 0 ? "+l" : format;
-}
-
 /* ---- types as text ---------------------------------------------------------------------------------------------- */
 
 static void put_type(GString *out, const struct ArrowSchema *schema, int depth);
@@ -473,10 +435,9 @@ static void compare_field(struct comparison *k, const struct ArrowSchema *expect
         compare_layouts(k, expected, found, path, depth);
         return;
     }
-    const char *x = value_format(expected, o->modulo_storage);
-    const char *y = value_format(found, o->modulo_storage);
-    const bool same_dictionary = o->modulo_storage || (expected->dictionary == NULL) == (found->dictionary == NULL);
-    if (strcmp(x, y) != 0 || !same_dictionary) {
+    const char *x = expected->format;
+    const bool same_dictionary = (expected->dictionary == NULL) == (found->dictionary == NULL);
+    if (strcmp(x, found->format) != 0 || !same_dictionary) {
         add(k, "type_differs", g_strdup(path), rows_type_text(expected), rows_type_text(found));
         g_array_index(k->findings, struct rows_finding, k->findings->len - 1).is_lossless =
             o->from_text ? rows_text_is_readable(found, expected) : rows_cast_is_lossless(found, expected);
@@ -484,7 +445,7 @@ static void compare_field(struct comparison *k, const struct ArrowSchema *expect
     }
     compare_nullability(k, expected, found, path);
     compare_metadata(k, expected, found, path);
-    if (expected->dictionary != NULL && found->dictionary != NULL && !o->modulo_storage) {
+    if (expected->dictionary != NULL && found->dictionary != NULL) {
         /* Shallow copies: of what the index stands for the type alone counts. */
         struct ArrowSchema of_expected = *expected->dictionary;
         struct ArrowSchema of_found = *found->dictionary;

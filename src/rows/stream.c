@@ -52,10 +52,7 @@ int rows_stream_next(struct ArrowArrayStream *stream, struct ArrowArray *ret, bo
 
 struct aligned {
     struct ArrowArrayStream inner;
-    struct ArrowSchema from;
-    struct ArrowSchema to;
-    struct rows_default *defaults;
-    size_t n_defaults;
+    struct rows_aligner *aligner;
     struct ca_error err;
     int failure;
 };
@@ -63,7 +60,7 @@ struct aligned {
 static int aligned_get_schema(struct ArrowArrayStream *stream, struct ArrowSchema *ret)
 {
     const struct aligned *s = stream->private_data;
-    return ArrowSchemaDeepCopy(&s->to, ret);
+    return ArrowSchemaDeepCopy(rows_aligner_schema(s->aligner), ret);
 }
 
 static int aligned_get_next(struct ArrowArrayStream *stream, struct ArrowArray *ret)
@@ -79,7 +76,7 @@ static int aligned_get_next(struct ArrowArrayStream *stream, struct ArrowArray *
         return 0;
     }
     if (rc == CA_OK)
-        rc = rows_align(&s->from, &array, &s->to, s->defaults, s->n_defaults, ret, NULL, &s->err);
+        rc = rows_aligner_run(s->aligner, &array, ret, &s->err);
     if (rc != CA_OK)
         s->failure = rc == CA_ERR_CANCELED ? ECANCELED : EINVAL;
     return s->failure;
@@ -95,13 +92,7 @@ static void aligned_free(struct aligned *s)
 {
     if (s->inner.release != NULL)
         ArrowArrayStreamRelease(&s->inner);
-    release_schema(&s->from);
-    release_schema(&s->to);
-    for (size_t i = 0; i < s->n_defaults; i++) {
-        g_free((gpointer)s->defaults[i].path);
-        g_free((gpointer)s->defaults[i].literal);
-    }
-    g_free(s->defaults);
+    rows_aligner_free(s->aligner);
     g_free(s);
 }
 
@@ -111,41 +102,21 @@ static void aligned_release(struct ArrowArrayStream *stream)
     stream->release = NULL;
 }
 
-/* Refuse what the schemas alone forbid before the first batch: align a batch without rows. */
-static int check_schemas(struct aligned *s, struct ca_error *err)
-{
-    struct ArrowArray none = {.release = NULL};
-    struct ArrowArray aligned = {.release = NULL};
-    if (ArrowArrayInitFromSchema(&none, &s->from, NULL) != NANOARROW_OK ||
-        ArrowArrayStartAppending(&none) != NANOARROW_OK ||
-        ArrowArrayFinishBuildingDefault(&none, NULL) != NANOARROW_OK) {
-        if (none.release != NULL)
-            ArrowArrayRelease(&none);
-        return ca_fail(err, CA_ERR_DRIFT, "a stream has a schema that cannot be read");
-    }
-    CA_TRY(rows_align(&s->from, &none, &s->to, s->defaults, s->n_defaults, &aligned, NULL, err));
-    ArrowArrayRelease(&aligned);
-    return CA_OK;
-}
-
-int rows_stream_align(struct ArrowArrayStream *stream, struct ArrowSchema *to, const struct rows_default *defaults,
-                      size_t n_defaults, struct ArrowArrayStream *ret, struct ca_error *err)
+int rows_stream_align(struct ArrowArrayStream *stream, struct ArrowSchema *to, const struct rows_align_options *options,
+                      struct ArrowArrayStream *ret, struct ca_error *err)
 {
     struct aligned *s = g_new0(struct aligned, 1);
+    struct ArrowSchema from = {.release = NULL};
     ArrowArrayStreamMove(stream, &s->inner);
-    ArrowSchemaMove(to, &s->to);
-    s->defaults = g_new0(struct rows_default, n_defaults + 1);
-    s->n_defaults = n_defaults;
-    for (size_t i = 0; i < n_defaults; i++)
-        s->defaults[i] = (struct rows_default){g_strdup(defaults[i].path), g_strdup(defaults[i].literal)};
+    int failure = s->inner.get_schema(&s->inner, &from);
     int rc = CA_OK;
-    int failure = s->inner.get_schema(&s->inner, &s->from);
     if (failure != 0) {
         const char *words = s->inner.get_last_error(&s->inner);
         rc = ca_fail(err, CA_ERR_ENGINE, "a stream has no schema: %s", words == NULL ? g_strerror(failure) : words);
+        release_schema(to);
+    } else {
+        rc = rows_aligner_new(&from, to, options, &s->aligner, err);
     }
-    if (rc == CA_OK)
-        rc = check_schemas(s, err);
     if (rc != CA_OK) {
         aligned_free(s);
         return rc;

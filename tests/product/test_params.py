@@ -111,3 +111,94 @@ def test_run_without_a_store(program: Program, tmp_path: Path) -> None:
     query = "p_file_ids=SELECT * FROM (VALUES (3), (1), (2)) AS t (file_id)"
     program.build(SHOP, tmp_path / "store", "--param-table", query, "--python", sys.executable)
     assert stored.manifest(tmp_path / "store")["param_tables"][0]["n_rows"] == 3
+
+
+LIMITS = """\
+dataset: limits
+version: 1
+kind: params
+doc: What a run is asked about.
+columns:
+  - {name: name, type: dictionary, index: int8, value: {type: utf8}, nullable: false, doc: n}
+  - {name: most, type: float32, nullable: true, lossy_from: [float64], doc: m}
+  - {name: share, type: decimal128, precision: 6, scale: 2, nullable: true, doc: s}
+  - {name: kind, type: utf8, nullable: false, default: "'soft'", doc: k}
+keys: {primary: [kind]}
+evolution: {default: refuse}
+"""
+PLACES = """\
+dataset: places
+version: 1
+kind: params
+doc: Where a run looks.
+columns:
+  - name: places
+    type: list
+    nullable: false
+    doc: p
+    item:
+      type: struct
+      nullable: false
+      fields: [{name: path, type: utf8, nullable: false, doc: p}, {name: line, type: int32, nullable: true, doc: l}]
+evolution: {default: refuse}
+"""
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("own") / "params"
+    folder.mkdir()
+    (folder / "limits.yaml").write_text(LIMITS)
+    return folder.parent
+
+
+def test_rows_are_aligned_to_the_contract(program: Program, own: Path, tmp_path: Path) -> None:
+    """B11: order, defaults, casts (a lossy one by name), encoding and nested fields; casts are recorded."""
+    query = "limits=SELECT CAST(0.1 AS DOUBLE) AS most, 'x' AS name, CAST(7 AS INT) AS share"
+    program.build(SHOP, tmp_path / "store", "--datasets", str(own), "--layers", "symtable", "--param-table", query)
+    # Rows of a run's parameters are the run's alone: what is left of them is how they were made to fit.
+    casts = program.sql(
+        tmp_path / "store",
+        "SELECT path, from_type, to_type FROM diagnostics.casts WHERE dataset_name = 'limits' ORDER BY path",
+    )
+    assert casts == [
+        {"path": "most", "from_type": "float64", "to_type": "float32"},
+        {"path": "name", "from_type": "utf8", "to_type": "dictionary(int8, utf8)"},
+        {"path": "share", "from_type": "int32", "to_type": "decimal128(6, 2)"},
+    ]
+    shown = program.run("sql", "--datasets", own, "-q", "--format", "ndjson", "--param-table", query,
+                        "-c", "SELECT * FROM params.limits", cwd=tmp_path)  # fmt: skip
+    assert shown.code == 0, shown.err
+    [row] = shown.rows()
+    assert (row["name"], row["kind"]) == ("x", "soft")
+    assert float(row["most"]) == pytest.approx(0.1, rel=1e-6) and float(row["share"]) == 7
+
+
+NOT_ALIGNED = {
+    "SELECT 'x' AS name, CAST('1e300' AS DOUBLE) AS most": "'most' row 0: 1.0000000000000001e+300 does not fit",
+    "SELECT 'x' AS name, CAST(0.125 AS DECIMAL(6, 3)) AS share": "'share' row 0: 125e-3 does not fit type decimal128",
+    "SELECT 'x' AS name, CAST(0.5 AS DOUBLE) AS share": "'share' is float64, which cannot become decimal128(6, 2)",
+    "SELECT CAST(NULL AS VARCHAR) AS name": "'name' row 0: null where the contract says not null",
+    "SELECT 1 AS most": "'name' (dictionary(int8, utf8) not null) is missing and has no default",
+}
+
+
+@pytest.mark.parametrize("query", NOT_ALIGNED)
+def test_what_cannot_be_aligned(query: str, program: Program, own: Path, tmp_path: Path) -> None:
+    """B11: named by path, row and both types."""
+    answer = program.run(
+        "sql", "--datasets", own, "-q", "--param-table", f"limits={query}", "-c", "SELECT 1", cwd=tmp_path
+    )
+    assert answer.out == "" and answer.code != 0
+    assert f"parameter table 'params.limits': {NOT_ALIGNED[query]}" in answer.err, answer.err
+
+
+def test_what_is_inside_is_aligned_too(program: Program, tmp_path: Path) -> None:
+    """B11: a field that a list's items lack is null, or it is what the error names."""
+    (tmp_path / "own" / "params").mkdir(parents=True)
+    (tmp_path / "own" / "params" / "places.yaml").write_text(PLACES)
+    run = ["sql", "--datasets", tmp_path / "own", "-q", "--format", "ndjson", "-c", "SELECT * FROM params.places"]
+    good = program.run(*run, "--param-table", "places=SELECT [named_struct('path', 'a.py')] AS places", cwd=tmp_path)
+    assert good.code == 0 and good.rows() == [{"places": [{"path": "a.py", "line": None}]}], good.err
+    bad = program.run(*run, "--param-table", "places=SELECT [named_struct('line', 1)] AS places", cwd=tmp_path)
+    assert bad.code == 4 and "'places[].path' (utf8 not null) is missing and has no default" in bad.err
