@@ -596,7 +596,7 @@ checks: {path: "path <> ''"}
 evolution: {default: refuse}
 """
 # What is named wrongly, where, and what is said of it.
-NAMES = {
+WRONG_NAMES = {
     "derived id": ("{file_id: [rep", "{fileid: [rep", "9:17: extract.derived_ids names 'fileid', which is no column"),
     "input of a derived id": (
         "repository, path]}",
@@ -622,11 +622,11 @@ NAMES = {
 }
 
 
-@pytest.mark.parametrize("what", NAMES)
+@pytest.mark.parametrize("what", WRONG_NAMES)
 def test_names_of_columns(what: str, program: Program, tmp_path: Path) -> None:
     """B13, G2: a key, derived id, input or check that names no column is refused with path, place and names before
     anything runs: no run is published and no table is there."""
-    before, after, words = NAMES[what]
+    before, after, words = WRONG_NAMES[what]
     folder = tmp_path / "own" / "extract"
     folder.mkdir(parents=True)
     (folder / "facts.yaml").write_text(NAMED)
