@@ -83,7 +83,7 @@ check-data: ## the tests in Python: slt, corpus, cli, oracle, determinism
 
 .PHONY: format
 format: ## lay out C, Rust and Python files
-	find src include cli worker shim/include tools tests examples -name '*.[ch]' -exec clang-format-14 -i {} +
+	find src include cli worker shim/include tools tests examples bench -name '*.[ch]' -exec clang-format-14 -i {} +
 	cargo fmt --manifest-path shim/Cargo.toml
 	$(PYTHON) -m ruff format --config tools/ruff.toml .
 
@@ -105,7 +105,7 @@ bench: all ## speed and memory on requests, django and sympy, with the floor, an
 	tools/python-env >/dev/null
 	CODEANATOMY=$(CURDIR)/build/bin/codeanatomy CA_SOURCE_DIR=$(CURDIR) CA_BUILD_DIR=$(CURDIR)/build \
 		CA_CORPORA="$$(tools/corpora)" $(PYTHON) bench/run.py
-	CODEANATOMY=$(CURDIR)/build/bin/codeanatomy $(PYTHON) bench/catalog.py
+	CODEANATOMY=$(CURDIR)/build/bin/codeanatomy CA_CORPORA="$$(tools/corpora)" $(PYTHON) bench/catalog.py
 
 .PHONY: install
 install: all ## install program, library, headers and pkg-config file under PREFIX (default /usr/local); DESTDIR is honoured

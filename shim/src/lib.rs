@@ -50,6 +50,7 @@ mod stream;
 mod table;
 mod text;
 mod unique;
+mod unpruned;
 mod verify;
 mod view;
 mod write;

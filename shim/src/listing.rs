@@ -161,6 +161,11 @@ impl Listing {
         &self.options.partition_columns
     }
 
+    /// Whether the reader may apply filters; what it leaves out by statistics is another option.
+    pub fn takes_filters(&self) -> bool {
+        self.options.format_value("pushdown_filters") != Some("false")
+    }
+
     /// Where its files lie, as their paths begin; None: in several places.
     pub fn root(&self) -> Option<Path> {
         match self.locations.as_slice() {

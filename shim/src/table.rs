@@ -30,12 +30,13 @@ use crate::endless::Endless;
 use crate::error::{Failure, Outcome, Status};
 use crate::insert::{Base, InsertSink, Place};
 use crate::insert_memory::MemoryRows;
-use crate::listing::Listing;
-use crate::present::{PresentExec, Source};
+use crate::listing::{Group, Listing};
+use crate::present::{Input, PresentExec, Source};
 use crate::proof::Proof;
 use crate::rules::Rules;
 use crate::schema::{has_bundles, index_by_name, relax, relax_but};
 use crate::stream::StreamTable;
+use crate::unpruned::has_nan;
 use crate::write::WriteOptions;
 
 #[derive(Debug)]
@@ -92,16 +93,18 @@ pub struct ContractTable {
 /// The rows that a batch should have, given the columns that are read.
 type BatchRows<'a> = Box<dyn Fn(&Schema) -> Option<usize> + Send + Sync + 'a>;
 
-/// A provider of storage, the state that it is scanned in (None: the session's) and the size of its batches.
+/// A provider of storage, and what holds of its plans (as in `present::Input`).
 struct Inner<'a> {
     provider: Arc<dyn TableProvider>,
+    /// The state that it is scanned in; None: the session's.
     state: Option<SessionState>,
     batch_rows: BatchRows<'a>,
+    takes_filters: bool,
 }
 
 impl Inner<'_> {
     fn plain(provider: Arc<dyn TableProvider>) -> Inner<'static> {
-        Inner { provider, state: None, batch_rows: Box::new(|_| None) }
+        Inner { provider, state: None, batch_rows: Box::new(|_| None), takes_filters: true }
     }
 }
 
@@ -275,7 +278,10 @@ impl ContractTable {
                 // Another statement may have reset the runtime environment since the table was opened.
                 table.register(state).map_err(context)?;
                 let provider = Arc::clone(&table.provider);
-                vec![Inner { provider, state: None, batch_rows: Box::new(|columns| table.batch_rows(names(columns))) }]
+                vec![Inner {
+                    batch_rows: Box::new(|columns| table.batch_rows(names(columns))),
+                    ..Inner::plain(provider)
+                }]
             }
             Storage::LiveDelta { location, .. } => {
                 if !delta::exists(location).await.map_err(context)? {
@@ -284,17 +290,16 @@ impl ContractTable {
                 let table = delta::open(state, location, None).await.map_err(context)?;
                 table.check_drift(&self.declared, false).map_err(context)?;
                 let provider = Arc::clone(&table.provider);
-                vec![Inner {
-                    provider,
-                    state: None,
-                    batch_rows: Box::new(move |columns| table.batch_rows(names(columns))),
-                }]
+                let batch_rows: BatchRows = Box::new(move |columns| table.batch_rows(names(columns)));
+                vec![Inner { batch_rows, ..Inner::plain(provider) }]
             }
             Storage::Stream(table) => vec![Inner::plain(Arc::new(StreamTable::clone(table)))],
             Storage::Endless(endless) => vec![Inner::plain(endless.provider(state, &self.name))],
             Storage::Files { listing, .. } => {
                 let groups = listing.open(state).await.map_err(context)?;
-                groups.into_iter().map(|g| Inner { state: Some(g.state), ..Inner::plain(g.provider) }).collect()
+                let takes_filters = listing.takes_filters();
+                let part = |g: Group| Inner { state: Some(g.state), takes_filters, ..Inner::plain(g.provider) };
+                groups.into_iter().map(part).collect()
             }
             Storage::Memory(rows) => {
                 let partitions = vec![rows.now().to_vec()];
@@ -520,9 +525,9 @@ impl ContractTable {
 
         let hints: Vec<Expr> = asked.hints.iter().filter(|h| is_hint(h, &self.schema, &stored)).cloned().collect();
         let own_state = inner.state.as_ref().unwrap_or(state);
-        let mut input = inner.provider.scan(own_state, Some(&wanted), &hints, asked.limit).await?;
-        if inner.state.is_some() {
-            input = with_filters(input, &hints, own_state)?;
+        let mut plan = inner.provider.scan(own_state, Some(&wanted), &hints, asked.limit).await?;
+        if !inner.takes_filters {
+            plan = with_filters(plan, &hints, own_state)?;
         }
 
         let middle_columns = DFSchema::try_from(Arc::clone(&middle))?;
@@ -533,7 +538,8 @@ impl ContractTable {
             .collect::<Result<Vec<_>>>()?;
         let output = (0..asked.n_out).collect();
         let batch_rows = (inner.batch_rows)(&middle);
-        Ok(Arc::new(PresentExec::new(input, middle, sources, predicates, output, batch_rows)?))
+        let input = Input { plan, batch_rows, takes_filters: inner.takes_filters };
+        Ok(Arc::new(PresentExec::new(input, middle, sources, predicates, output)?))
     }
 
     /// What stands for a column that storage lacks.
@@ -558,8 +564,8 @@ impl ContractTable {
     }
 }
 
-/// Files leave out what the filters exclude. The optimizer's rule for it stops at the node above, and takes a session's setting
-/// for a table's (DataFusion 55).
+/// Row groups leave out what the filters exclude, of a table whose reader is to take no filter: the optimizer's rule would take
+/// the session's setting for the table's (DataFusion 55).
 fn with_filters(input: Arc<dyn ExecutionPlan>, hints: &[Expr], state: &SessionState) -> Result<Arc<dyn ExecutionPlan>> {
     let Some(files) = input.downcast_ref::<DataSourceExec>() else { return Ok(input) };
     let columns = DFSchema::try_from(input.schema())?;
@@ -624,13 +630,17 @@ fn is_plain(expr: &Expr) -> bool {
     walked.is_ok() && plain
 }
 
-/// A filter that storage may use to skip files: comparisons of stored columns with literals, the stored type the contract's.
+/// A filter that storage may use to skip files: comparisons of stored columns with literals, the stored type the contract's and
+/// its statistics complete.
 fn is_hint(expr: &Expr, schema: &Schema, stored: &Schema) -> bool {
     let mut simple = true;
     let walked = expr.apply(|e| {
         simple = match e {
             Expr::Column(Column { name, .. }) => match (schema.field_with_name(name), stored.field_with_name(name)) {
-                (Ok(a), Ok(b)) => !a.data_type().is_nested() && a.data_type() == b.data_type(),
+                (Ok(a), Ok(b)) => {
+                    let t = a.data_type();
+                    !t.is_nested() && !has_nan(t) && t == b.data_type()
+                }
                 _ => false,
             },
             Expr::BinaryExpr(b) => matches!(

@@ -491,7 +491,7 @@ def test_metadata_concurrency(place: Path, tmp_path: Path) -> None:
 def test_collect_statistics(place: Path, tmp_path: Path) -> None:
     """B4: what a plan knows of the number of rows."""
     write_parquet(place, ROWS)
-    for scan, said in (("collect_statistics: true", "Rows=Inexact(3)"), ("collect_statistics: false", "Rows=Absent")):
+    for scan, said in (("collect_statistics: true", "Rows=Exact(3)"), ("collect_statistics: false", "Rows=Absent")):
         declare(own(tmp_path), COLUMNS, place, scan=scan)
         settings = ("datafusion.explain.show_statistics=true",)
         with capi.Session(datasets=own(tmp_path), settings=settings) as session:

@@ -438,6 +438,31 @@ def test_listing(program: Program, listing: tuple[Path, Path]) -> None:
     }
 
 
+def test_order_of_listed_files(program: Program, listing: tuple[Path, Path], tmp_path: Path) -> None:
+    """B4: the declared order of listed files is proved by reading them, file by file, and shown; the engine sorts all
+    the same, since others may change the files."""
+    datasets, files = listing
+    write_listed(files, "one.parquet", (1, "a"), (4, "b"))
+    write_listed(files, "two.parquet", (2, "c"), (3, "d"))
+    store = ("--store", tmp_path / "store")
+    built = program.run("build", "-q", SHOP, *store, "--datasets", datasets)
+    assert built.code == 0, built.err
+
+    def ask(sql: str) -> list[dict[str, Any]]:
+        answer = program.run("sql", *store, "--format", "ndjson", "-q", "-c", sql)
+        assert answer.code == 0, answer.err
+        return answer.rows()
+
+    proofs = "SELECT status, method, detail FROM registry.proofs WHERE dataset_name = 'listed' AND kind = 'order'"
+    assert program.run("verify", *store, "-q", "listed").code == 0
+    assert ask(proofs) == [{"status": "proved", "method": "scan", "detail": None}]
+    assert ask("SELECT a FROM listed ORDER BY a") == [{"a": a} for a in (1, 2, 3, 4)]
+    write_listed(files, "two.parquet", (3, "d"), (2, "c"))
+    assert ask("SELECT a FROM listed ORDER BY a") == [{"a": a} for a in (1, 2, 3, 4)]
+    assert program.run("verify", *store, "-q", "listed").code == 1
+    assert ask(proofs) == [{"status": "violated", "method": "scan", "detail": "two.parquet: row 1"}]
+
+
 def test_listing_of_files_with_other_columns(program: Program, listing: tuple[Path, Path]) -> None:
     """Files of other columns are scanned by nodes of their own: each row is looked at once, as its file's."""
     datasets, files = listing

@@ -92,6 +92,25 @@ def test_0_14_order_claimed_by_a_file(ours: capi.Session, tmp_path: Path) -> Non
     assert plain.values(ours.rows("SELECT a FROM t ORDER BY a")) == [1, 2, 3]
 
 
+def test_statistics_without_nan(ours: capi.Session, tmp_path: Path) -> None:
+    """Statistics of floats leave NaN out, which is larger than any number: the engine never reads its row group.
+    Statistics of other columns count for us too, and of floats none."""
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"id": [1, 2, 3, 4], "f": [1.0, float("nan"), 5.0, 6.0]}), path, row_group_size=2)
+    greater = "SELECT id FROM t WHERE f > 3 ORDER BY id"
+    engine = plain.session()
+    engine.register_parquet("t", path)
+    assert plain.values(plain.rows(engine, greater)) == [3, 4]
+
+    ours.query(f"CREATE EXTERNAL TABLE t STORED AS PARQUET LOCATION '{path}'")
+    assert plain.values(ours.rows(greater)) == [2, 3, 4]
+    assert plain.values(ours.rows("SELECT id FROM t ORDER BY f DESC LIMIT 1")) == [2]
+    assert plain.values(ours.rows("SELECT id FROM t WHERE f < 3 LIMIT 2")) == [1]
+    for predicate, n_read in (("f > 3", 2), ("id > 2", 1)):
+        [report] = ours.rows(f"EXPLAIN ANALYZE SELECT id FROM t WHERE {predicate}")
+        assert f"row_groups_pruned_statistics=2 total → {n_read} matched" in report["plan"]
+
+
 # Statement, rows that the engine leaves of (1, 1), (2, 2), (3, 3), and ours: rows, or the reason of a refusal.
 ROWS = [{"a": 1, "b": 1}, {"a": 2, "b": 2}, {"a": 3, "b": 3}]
 NINES = [{"a": 1, "b": 9}, {"a": 2, "b": 9}, {"a": 3, "b": 9}]
