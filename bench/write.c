@@ -78,7 +78,7 @@ static int time_align(struct ArrowArrayStream *stream, struct ArrowSchema *decla
 {
     struct ArrowArrayStream aligned = {0};
     int64_t start_us = g_get_monotonic_time();
-    CA_TRY(rows_stream_align(stream, declared, /* defaults= */ NULL, 0, &aligned, err));
+    CA_TRY(rows_stream_align(stream, declared, /* options= */ NULL, &aligned, err));
     int rc = CA_OK;
     for (bool is_end = false; rc == CA_OK && !is_end;) {
         struct ArrowArray batch = {0};

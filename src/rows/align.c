@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "rows/types.h"
+#include "rows/widen.h"
 
 /* from      the schema of batches
  * to        of what they become; both are ours
@@ -507,13 +508,24 @@ static void plan_forget(const struct rows_plan *p)
         plan_forget(&p->children[i]);
 }
 
+/* A number whose values are the same ones, as far as no null is in the way. */
+static bool is_widened(const struct rows_plan *p, const struct ArrowArrayView *batch)
+{
+    bool is_number = p->step == ROWS_STEP_INT || p->step == ROWS_STEP_UINT || p->step == ROWS_STEP_DOUBLE;
+    return p->child >= 0 && is_number && p->multiplier == 1 && p->index_type == NANOARROW_TYPE_NA &&
+           (p->is_nullable || ArrowArrayViewComputeNullCount(batch->children[p->child]) == 0);
+}
+
 static int copy_column(struct rows_aligner *a, const struct rows_plan *p, const struct ArrowArrayView *batch,
                        const struct ArrowSchema *to, struct ArrowArray *out)
 {
     APPEND(a, p, ArrowArrayInitFromSchema(out, to, NULL));
     APPEND(a, p, ArrowArrayStartAppending(out));
     plan_forget(p);
-    for (int64_t i = 0; i < batch->length; i++) {
+    bool is_done = false;
+    if (is_widened(p, batch))
+        APPEND(a, p, rows_widen(batch->children[p->child], batch->offset, batch->length, p->to.type, out, &is_done));
+    for (int64_t i = 0; i < batch->length && !is_done; i++) {
         a->row = a->n_rows + i;
         CA_TRY(append_value(a, p, p->child < 0 ? NULL : batch->children[p->child], batch->offset + i, out));
     }
