@@ -259,6 +259,10 @@ struct cadf_params {
 int32_t cadf_query(cadf_session *s, const char *sql, size_t n_sql_bytes, const struct cadf_params *params,
                    cadf_cancel *cancel, struct ArrowArrayStream *ret, struct cadf_error *err);
 
+/* CREATE EXTERNAL TABLE of the caller's own, in a read-only session too: it makes a name of the session's and writes
+ * nothing. Any other statement is CADF_ERR_INVALID. */
+int32_t cadf_declare(cadf_session *s, const char *sql, size_t n_sql_bytes, struct cadf_error *err);
+
 /* The session's value of a setting, `datafusion.*` or `datafusion.runtime.*`; `sink` is not called when it has none or
  * there is no such key. Callbacks may use this door and the next, and no other. */
 int32_t cadf_setting(cadf_session *s, const char *key, cadf_text_fn sink, void *data, struct cadf_error *err);

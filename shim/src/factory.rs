@@ -5,11 +5,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider, TableProviderFactory};
 use datafusion::common::{Constraint, Constraints, DFSchema, Result};
-use datafusion::datasource::listing::ListingTable;
+use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableUrl};
 use datafusion::datasource::listing_table_factory::ListingTableFactory;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::CreateExternalTable;
@@ -185,7 +185,7 @@ async fn create_files(state: &dyn Session, cmd: &CreateExternalTable) -> Outcome
     if options.file_extension.is_none() && cmd.file_type.eq_ignore_ascii_case("json") {
         options.file_extension = Some(".json".to_owned());
     }
-    let plain = CreateExternalTable {
+    let mut plain = CreateExternalTable {
         schema: Arc::new(DFSchema::try_from(relax(&declared)).map_err(Failure::planning)?),
         constraints: Constraints::default(),
         order_exprs: Vec::new(),
@@ -195,6 +195,9 @@ async fn create_files(state: &dyn Session, cmd: &CreateExternalTable) -> Outcome
         file_type: if cmd.file_type.eq_ignore_ascii_case("ndjson") { "JSON".to_owned() } else { cmd.file_type.clone() },
         ..cmd.clone()
     };
+    if !is_declared && cmd.file_type.eq_ignore_ascii_case("ndjson") {
+        infer_ndjson(state, &mut plain).await.map_err(Failure::planning)?;
+    }
     let files = ListingTableFactory::new().create(state, &plain).await.map_err(Failure::planning)?;
     let declared = if is_declared { declared } else { files.schema() };
     if let Some(listed) = files.downcast_ref::<ListingTable>() {
@@ -203,4 +206,26 @@ async fn create_files(state: &dyn Session, cmd: &CreateExternalTable) -> Outcome
     }
     let listing = Listing::new(name.clone(), cmd.locations.clone(), &cmd.file_type, options, Arc::clone(&declared));
     Ok(table(declared, Storage::Files { listing }))
+}
+
+/// Declare the columns of a folder's NDJSON files as they are found: DataFusion (55.2) would look into `*.json` alone.
+async fn infer_ndjson(state: &dyn Session, plain: &mut CreateExternalTable) -> Result<()> {
+    let [location] = plain.locations.as_slice() else { return Ok(()) };
+    let url = ListingTableUrl::parse(location)?;
+    if !url.is_folder() || url.get_glob().is_some() {
+        return Ok(());
+    }
+    let Some(state) = state.as_any().downcast_ref::<SessionState>() else { return Ok(()) };
+    let Some(factory) = state.get_file_format_factory(&plain.file_type) else { return Ok(()) };
+    let options = ListingOptions::new(factory.create(state, &plain.options)?).with_file_extension(".ndjson".to_owned());
+    if plain.table_partition_cols.is_empty() && state.config_options().execution.listing_table_factory_infer_partitions
+    {
+        plain.table_partition_cols = options.infer_partitions(state, &url).await?;
+    }
+    let found = options.infer_schema(state, &url).await?;
+    let key = DataType::Dictionary(Box::new(DataType::UInt16), Box::new(DataType::Utf8));
+    let keys = plain.table_partition_cols.iter().map(|name| Arc::new(Field::new(name, key.clone(), false)));
+    let columns: Vec<_> = found.fields().iter().cloned().chain(keys).collect();
+    plain.schema = Arc::new(DFSchema::try_from(Schema::new(columns))?);
+    Ok(())
 }

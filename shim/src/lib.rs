@@ -331,6 +331,21 @@ pub unsafe extern "C" fn cadf_query(
 }
 
 #[unsafe(no_mangle)]
+pub unsafe extern "C" fn cadf_declare(
+    session: *mut Session,
+    sql: *const c_char,
+    n_sql_bytes: usize,
+    err: *mut CError,
+) -> i32 {
+    guard(err, || {
+        let core = core_of(session)?;
+        let sql = text::sized(sql, n_sql_bytes, "sql")?;
+        let engine = Arc::clone(&core.engine);
+        engine.run(query::declare(core, sql))
+    })
+}
+
+#[unsafe(no_mangle)]
 pub unsafe extern "C" fn cadf_split(
     sql: *const c_char,
     n_sql_bytes: usize,

@@ -72,12 +72,27 @@ pub async fn start(core: Arc<Core>, sql: String, params: Option<ParamValues>) ->
     }
 }
 
-async fn start_once(core: Arc<Core>, sql: &str, params: Option<ParamValues>) -> Outcome<Started> {
+async fn plan_of(core: &Core, sql: &str, params: Option<ParamValues>) -> Outcome<LogicalPlan> {
     let mut plan = core.plan(sql, params).await?;
     if let LogicalPlan::Ddl(DdlStatement::CreateExternalTable(command)) = &mut plan {
         // DataFusion (55.2) keeps a text of its own, without the columns.
         command.definition = Some(sql.trim().trim_end_matches(';').to_owned());
     }
+    Ok(plan)
+}
+
+/// `CREATE EXTERNAL TABLE` of the host's, which a read-only session has too; nothing else.
+pub async fn declare(core: Arc<Core>, sql: String) -> Outcome<()> {
+    let plan = plan_of(&core, &sql, None).await?;
+    if !matches!(plan, LogicalPlan::Ddl(DdlStatement::CreateExternalTable(_))) {
+        return Err(Failure::invalid(format!("not CREATE EXTERNAL TABLE: {sql}")));
+    }
+    core.context.execute_logical_plan(plan).await.map_err(Failure::planning)?;
+    Ok(())
+}
+
+async fn start_once(core: Arc<Core>, sql: &str, params: Option<ParamValues>) -> Outcome<Started> {
+    let plan = plan_of(&core, sql, params).await?;
     look_at_files(&core, &plan).await?;
     let change = change(&plan);
     if core.read_only

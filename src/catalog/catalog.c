@@ -210,6 +210,7 @@ int catalog_open(const struct catalog_options *options, struct catalog **ret, st
     c->datasets = g_ptr_array_new();
     c->names = g_ptr_array_new();
     c->places = g_ptr_array_new_with_free_func(catalog_place_free);
+    c->loaded = g_ptr_array_new_with_free_func(catalog_loaded_free);
     c->handshakes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     c->changed = g_ptr_array_new();
     c->diag = options->diag;
@@ -221,6 +222,8 @@ int catalog_open(const struct catalog_options *options, struct catalog **ret, st
     int rc = catalog_load(c, options, err);
     if (rc == CA_OK)
         rc = catalog_open_engine(c, options, err);
+    if (rc == CA_OK)
+        rc = catalog_autoload(c, options->loads_folder, err);
     if (rc != CA_OK) {
         catalog_close(c);
         return rc;
@@ -247,6 +250,7 @@ void catalog_unref(struct catalog *c)
     g_ptr_array_unref(c->changed);
     g_ptr_array_unref(c->names);
     g_ptr_array_unref(c->places);
+    g_ptr_array_unref(c->loaded);
     g_ptr_array_unref(c->datasets);
     g_free(c->all_names);
     g_free(c->all_datasets);

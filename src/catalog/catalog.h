@@ -46,6 +46,7 @@ typedef int (*catalog_place_fn)(void *data, const struct contract *contract, cha
  * snapshot_fingerprint   what it must have, NULL: nobody knows
  * datasets_dir    contracts and models of the user's own, added to the built-in ones; NULL: none
  * engine          profile, preset, settings, spill_dir, is_read_only; its catalog is filled in here
+ * loads_folder    the tables of `datafusion.catalog.location` are wanted; else the setting is an error
  * functions       scalar functions to register
  * diag            collects registrations, view registrations, DDL fingerprints; NULL: nobody wants them. Borrowed until
  *                 close
@@ -57,6 +58,7 @@ struct catalog_options {
     const char *snapshot_fingerprint;
     const char *datasets_dir;
     struct engine_options engine;
+    bool loads_folder;
     const struct rows_function *functions;
     size_t n_functions;
     struct diag *diag;

@@ -4,13 +4,16 @@
  * nothing else's: whoever reads the dataset ends with the same words.
  */
 #include "rows/gen/health.h"
+
+#include <string.h>
+
 #include "catalog/tables.h"
 
-/* What a query over the name ends with before it reads a row. */
-static int probe(struct catalog *c, const struct catalog_name *n, struct ca_error *err)
+/* What a query over the name, as SQL writes it, ends with before it reads a row. */
+static int probe(struct catalog *c, const char *name, struct ca_error *err)
 {
     struct ArrowArrayStream rows = {0};
-    g_autofree char *sql = g_strdup_printf("SELECT * FROM \"" CATALOG_NAME "\".\"%s\".\"%s\"", n->schema, n->table);
+    g_autofree char *sql = g_strdup_printf("SELECT * FROM %s", name);
     CA_TRY(engine_query(c->engine, sql, NULL, NULL, &rows, err));
     rows.release(&rows);
     return CA_OK;
@@ -41,13 +44,61 @@ void catalog_probe(struct catalog *c, const struct catalog_name *n, const struct
     if (*ret_failure || !contract || contract->kind == CONTRACT_REGISTRY)
         return;
     bool is_view = n->is_nested || contract->kind == CONTRACT_VIEW;
-    *ret_health = health_of_status(probe(c, n, &found), is_view);
+    const struct catalog_entry e = catalog_entry_of(n);
+    g_autofree char *name = catalog_sql_name(&e);
+    *ret_health = health_of_status(probe(c, name, &found), is_view);
     *ret_failure = found.code == CA_OK ? NULL : g_strdup(found.message);
 }
 
-static int each_health(struct catalog *c, struct catalog_name *n, const struct contract *contract, void *rows,
+/* Rows so far, and how many of them are tables of a folder. */
+struct health_rows {
+    struct health *rows;
+    guint n_loaded;
+};
+
+/* A table of a folder; a name that was dropped has no row. */
+static int loaded_health(struct catalog *c, const struct catalog_loaded *l, struct health *rows, struct ca_error *err)
+{
+    struct ArrowSchema columns = {0};
+    if (!l->failure && engine_table_schema(c->engine, CATALOG_LOADED_SCHEMA, l->name, &columns, NULL) != CA_OK)
+        return CA_OK;
+    if (columns.release)
+        columns.release(&columns);
+    g_autofree char *name = catalog_loaded_sql_name(l);
+    struct ca_error found = {0};
+    int status = l->failure ? l->status : probe(c, name, &found);
+    struct health_row row = {
+        .schema_name = rows_str_of(CATALOG_LOADED_SCHEMA),
+        .dataset_name = rows_str_of(l->name),
+        .health = rows_str_of(status == CA_OK ? "ok" : health_of_status(status, /* is_view= */ false)),
+        .reason = rows_str_of(status == CA_OK ? NULL
+                              : l->failure    ? l->failure
+                                              : found.message),
+        .location = rows_str_of(l->location),
+    };
+    return catalog_rows_failed(health_finish_row(rows, &row), err);
+}
+
+/* Those that come before a name, so that rows are in order. Names of `registry` come after all of them. */
+static int loaded_before(struct catalog *c, const struct catalog_name *n, struct health_rows *rows,
+                         struct ca_error *err)
+{
+    int order = strcmp(CATALOG_LOADED_SCHEMA, n->schema);
+    while (order <= 0 && rows->n_loaded < c->loaded->len) {
+        const struct catalog_loaded *l = c->loaded->pdata[rows->n_loaded];
+        if (order == 0 && strcmp(l->name, n->name) > 0)
+            break;
+        CA_TRY(loaded_health(c, l, rows->rows, err));
+        rows->n_loaded++;
+    }
+    return CA_OK;
+}
+
+static int each_health(struct catalog *c, struct catalog_name *n, const struct contract *contract, void *data,
                        struct ca_error *err)
 {
+    struct health_rows *rows = data;
+    CA_TRY(loaded_before(c, n, rows, err));
     const struct catalog_dataset *d = n->dataset;
     const char *health = NULL;
     g_autofree char *failure = NULL;
@@ -65,7 +116,7 @@ static int each_health(struct catalog *c, struct catalog_name *n, const struct c
         .reason = rows_str_of(failure),
         .location = rows_str_of(location),
     };
-    return catalog_rows_failed(health_finish_row(rows, &row), err);
+    return catalog_rows_failed(health_finish_row(rows->rows, &row), err);
 }
 
 struct asking {
@@ -98,7 +149,8 @@ int catalog_ask_engine(struct catalog *c, catalog_each_fn each, void *rows, stru
 
 static int health_fill(struct catalog *c, struct health *rows, struct ca_error *err)
 {
-    return catalog_ask_engine(c, each_health, rows, err);
+    struct health_rows all = {.rows = rows};
+    return catalog_ask_engine(c, each_health, &all, err);
 }
 
 CATALOG_TABLE(health, health_fill)

@@ -62,6 +62,18 @@ struct catalog_name {
     char *sql;
 };
 
+/* A table that was made when the session opened, of a folder's file (autoload.c): `public`.NAME.
+ *   location  its file, or with '/' at the end its folder
+ *   status, failure   why it is no table; CA_OK and NULL: it is one */
+struct catalog_loaded {
+    char *name;
+    char *location;
+    int status;
+    char *failure;
+};
+
+#define CATALOG_LOADED_SCHEMA "public"
+
 /* n_refs   one is the owner's, one each source of rows that the engine still reads: a stream may outlive catalog_close
  * lock     guards everything that changes after open: parsed contracts, pins, rows, generated SQL
  * snapshot the bundle's bytes
@@ -69,6 +81,7 @@ struct catalog_name {
  *          into all_datasets and all_names
  * places   struct catalog_name *, owned with their texts: every location that is declared, and of each dataset that has
  *          one the place `default`, in order of schema and name
+ * loaded   struct catalog_loaded *, in order of name, unchanged since the session opened
  * handshakes   "name fingerprint" of the files' columns that diagnostics have already
  * changed  struct catalog_name * of the datasets that SQL wrote to, in the order of the first commit
  * epoch    read without the lock
@@ -84,6 +97,7 @@ struct catalog {
     GPtrArray *datasets;
     GPtrArray *names;
     GPtrArray *places;
+    GPtrArray *loaded;
     GHashTable *handshakes;
     GPtrArray *changed;
     gint epoch;
@@ -118,6 +132,12 @@ bool catalog_is_place_of(const struct catalog_name *place, const struct catalog_
 /* Every location that is declared means something: its dataset is there, and it fits. The first that does not is the
  * error. */
 int catalog_places_check(struct catalog *c, struct ca_error *err) CA_MUST_CHECK;
+
+/* Make tables of the folder that the settings name; is_wanted false: it is an error that they name one (autoload.c). */
+int catalog_autoload(struct catalog *c, bool is_wanted, struct ca_error *err) CA_MUST_CHECK;
+void catalog_loaded_free(void *data);
+/* What SQL calls it, with each part quoted. g_free. */
+char *catalog_loaded_sql_name(const struct catalog_loaded *l);
 
 struct catalog_entry catalog_entry_of(const struct catalog_name *n);
 

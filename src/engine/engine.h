@@ -246,6 +246,9 @@ void engine_profiles(engine_profile_fn emit, void *data);
 void engine_log_set(void (*fn)(void *data, int level, const char *target, const char *text, size_t n_bytes), void *data,
                     int max_level);
 
+/* CREATE EXTERNAL TABLE of the program's own, in a read-only session too; any other statement is CA_ERR_INVALID. */
+int engine_declare(struct engine *e, const char *sql, struct ca_error *err) CA_MUST_CHECK;
+
 /* Register a scalar function; the constant is kept. */
 int engine_register_function(struct engine *e, const struct rows_function *fn, struct ca_error *err) CA_MUST_CHECK;
 

@@ -165,11 +165,14 @@ static int profile_preset(struct engine_profile *p, const char *name, struct ca_
 /* The catalog asks information_schema about itself, so that one is on (A3). */
 static const char introspection[] = "datafusion.catalog.information_schema";
 
-/* What may not change. The catalog is found under its names; views, checks and our own statements are planned with the
- * words, the quoting, the literals and the order of nulls that they were written for, some are recursive, and without a
- * pass of the optimizer many do not run; and the engine panics (55.2) where an IN list that a join pushes down meets
- * dictionary keys, so those lists stay empty. */
+/* What may not change, but for the first two, which are said when a session opens and stay then: its tables are made of
+ * them (catalog/autoload.c). The catalog is found under its names; views, checks and our own statements are planned
+ * with the words, the quoting, the literals and the order of nulls that they were written for, some are recursive, and
+ * without a pass of the optimizer many do not run; and the engine panics (55.2) where an IN list that a join pushes
+ * down meets dictionary keys, so those lists stay empty. */
 static const char *const fixed_keys[] = {
+    "datafusion.catalog.location",
+    "datafusion.catalog.format",
     introspection,
     "datafusion.catalog.default_catalog",
     "datafusion.catalog.default_schema",
@@ -190,16 +193,15 @@ const char *const *engine_profile_fixed(size_t *ret_n)
     return fixed_keys;
 }
 
+enum { N_OPENING_KEYS = 2 };
+
 static bool is_fixed(const char *key)
 {
-    for (size_t i = 0; i < G_N_ELEMENTS(fixed_keys); i++)
+    for (size_t i = N_OPENING_KEYS; i < G_N_ELEMENTS(fixed_keys); i++)
         if (g_ascii_strcasecmp(key, fixed_keys[i]) == 0)
             return true;
     return false;
 }
-
-/* The engine fills its own catalog with tables that no contract describes, and ours has none. */
-static const char *const autoload_keys[] = {"datafusion.catalog.location", "datafusion.catalog.format"};
 
 static int check_key(const char *key, const char *value, struct ca_error *err)
 {
@@ -208,12 +210,6 @@ static int check_key(const char *key, const char *value, struct ca_error *err)
         return ca_fail(err, CA_ERR_INVALID, "setting '%s' is always true: the catalog answers through it", key);
     if (!is_introspection && is_fixed(key))
         return ca_fail(err, CA_ERR_INVALID, "setting '%s' is the catalog's own and stays as it is", key);
-    for (size_t i = 0; i < G_N_ELEMENTS(autoload_keys); i++)
-        if (g_ascii_strcasecmp(key, autoload_keys[i]) == 0)
-            return ca_fail(err, CA_ERR_INVALID,
-                           "setting '%s' would make tables that no contract describes: write a contract with "
-                           "'storage: {format: .., location: ..}', or use CREATE EXTERNAL TABLE, which infers one",
-                           key);
     return CA_OK;
 }
 

@@ -62,7 +62,7 @@ const char *engine_profile_source(const struct engine_profile *p, const char *ke
 /* What the preset alone says of a setting; NULL: nothing. */
 const char *engine_profile_preset_value(const struct engine_profile *p, const char *key);
 
-/* The settings that neither an option nor a statement changes. */
+/* The settings that no statement changes. */
 const char *const *engine_profile_fixed(size_t *ret_n);
 
 #endif

@@ -110,6 +110,7 @@ static void check_catalog(struct report *r, const struct ca_build_options *o, co
     struct catalog_options c = {
         .datasets_dir = o->datasets,
         .engine = session_settings_engine(settings),
+        .loads_folder = true,
         .functions = kernel_functions(&n_functions),
     };
     c.n_functions = n_functions;

@@ -122,6 +122,7 @@ static int session_open_run(ca_session *s, const char *run, struct ca_error *err
         .snapshot_fingerprint = fingerprint,
         .datasets_dir = s->datasets_dir,
         .engine = session_settings_engine(&s->settings),
+        .loads_folder = true,
         .functions = kernel_functions(&n_functions),
         .place = s->manifest.root && !s->is_read_only ? session_place : NULL,
         .place_data = s->store,

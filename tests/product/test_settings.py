@@ -457,13 +457,6 @@ MISTAKES: dict[str, tuple[Callable[[World], dict[str, str]], int, str]] = {
         "DATAFUSION_EXECUTION_ENABLE_RECURSIVE_CTES: setting 'datafusion.execution.enable_recursive_ctes' is the "
         "catalog's own and stays as it is",
     ),
-    "the engine's own autoload": (
-        lambda _: {"DATAFUSION_CATALOG_LOCATION": "/tmp"},
-        2,
-        "DATAFUSION_CATALOG_LOCATION: setting 'datafusion.catalog.location' would make tables that no contract "
-        "describes: write a contract with 'storage: {{format: .., location: ..}}', or use CREATE EXTERNAL TABLE, which "
-        "infers one",
-    ),
 }
 
 

@@ -321,6 +321,28 @@ static void test_split(void **state)
     assert_int_equal(engine_split("SELECT 'open", answer_add, unused, &err), CA_ERR_SYNTAX);
 }
 
+/* A3: what the program declares, it declares in a session that only reads too, and nothing else passes there. */
+static void test_declare(void **state)
+{
+    (void)state;
+    const struct engine_options options = {.profile = "small", .is_read_only = true};
+    struct engine *e = NULL;
+    struct ca_error err = {0};
+    assert_int_equal(engine_open(&options, &e, &err), CA_OK);
+    static const char *const others[] = {"SELECT 1", "CREATE VIEW v AS SELECT 1 AS a", "SET datafusion.x.y = 1"};
+    for (size_t i = 0; i < G_N_ELEMENTS(others); i++) {
+        assert_int_equal(engine_declare(e, others[i], &err), CA_ERR_INVALID);
+        g_autofree char *expected = g_strdup_printf("not CREATE EXTERNAL TABLE: %s", others[i]);
+        assert_string_equal(err.message, expected);
+    }
+    assert_int_equal(engine_declare(e, "CREATE EXTERNAL", &err), CA_ERR_SYNTAX);
+    assert_int_equal(engine_declare(e, "CREATE EXTERNAL TABLE t (a INT) STORED AS CSV LOCATION '/none/'", &err), CA_OK);
+    struct ArrowSchema columns = {0};
+    assert_int_equal(engine_query_schema(e, "SELECT a FROM t", &columns, &err), CA_OK);
+    columns.release(&columns);
+    engine_close(e);
+}
+
 static void test_write_formats(void **state)
 {
     (void)state;
@@ -469,6 +491,7 @@ int main(void)
         cmocka_unit_test(test_statuses),
         cmocka_unit_test(test_single_values),
         cmocka_unit_test(test_split),
+        cmocka_unit_test(test_declare),
         cmocka_unit_test(test_write_formats),
         cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_stream_outlives_engine),
