@@ -35,6 +35,11 @@ int answer_run_writing(struct cli *cli, const struct store_flags *store, const s
     return run(cli, store, output, repository, /* is_writable= */ true, fn, data);
 }
 
+int answer_rows(const struct output *out, int rc, struct ArrowArrayStream *rows, struct ca_error *err)
+{
+    return rc == CA_OK ? ca_stream_write(rows, out->format, out->fd, out->width, NULL, err) : rc;
+}
+
 void answer_take_text(void *data, const char *text, size_t n_bytes)
 {
     g_string_append_len(data, text, (gssize)n_bytes);

@@ -21,6 +21,9 @@ int answer_run(struct cli *cli, const struct store_flags *store, const struct ou
 int answer_run_writing(struct cli *cli, const struct store_flags *store, const struct output_flags *output,
                        const char *repository, answer_fn fn, void *data);
 
+/* The rows that a call answered with status `rc`, written as the user wants them. Takes them. */
+int answer_rows(const struct output *out, int rc, struct ArrowArrayStream *rows, struct ca_error *err);
+
 /* A ca_text_fn that appends to a GString. */
 void answer_take_text(void *data, const char *text, size_t n_bytes);
 

@@ -7,7 +7,7 @@ static int describe(ca_session *s, const struct output *out, void *data, struct 
     const char *name_or_query = data;
     struct ArrowArrayStream rows = {0};
     int rc = ca_describe(s, name_or_query, &rows, err);
-    return rc == CA_OK ? ca_stream_write(&rows, out->format, out->fd, out->width, NULL, err) : rc;
+    return answer_rows(out, rc, &rows, err);
 }
 
 static int run(struct cli *cli, int argc, char **argv)

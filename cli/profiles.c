@@ -6,7 +6,7 @@ static int profiles(ca_session *s, const struct output *out, void *data G_GNUC_U
 {
     struct ArrowArrayStream rows = {0};
     int rc = ca_profiles(s, &rows, err);
-    return rc == CA_OK ? ca_stream_write(&rows, out->format, out->fd, out->width, NULL, err) : rc;
+    return answer_rows(out, rc, &rows, err);
 }
 
 static int run(struct cli *cli, int argc, char **argv)

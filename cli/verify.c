@@ -24,7 +24,7 @@ static int verify(ca_session *s, const struct output *out, void *data, struct ca
     struct verification *v = data;
     struct ArrowArrayStream rows = {0};
     int rc = ca_verify(s, v->names, v->n_names, /* cancel= */ NULL, &rows, &v->n_violated, err);
-    return rc == CA_OK ? ca_stream_write(&rows, out->format, out->fd, out->width, NULL, err) : rc;
+    return answer_rows(out, rc, &rows, err);
 }
 
 static int run(struct cli *cli, int argc, char **argv)

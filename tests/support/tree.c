@@ -13,6 +13,20 @@
 #include "base/file.h"
 #include "repo/repo.h"
 
+int tree_group_set_up(void **state)
+{
+    (void)state;
+    g_setenv("HOME", "/nonexistent", TRUE);
+    g_setenv("XDG_CONFIG_HOME", "/nonexistent", TRUE);
+    return git_libgit2_init() > 0 ? 0 : -1;
+}
+
+int tree_group_tear_down(void **state)
+{
+    (void)state;
+    return git_libgit2_shutdown() >= 0 ? 0 : -1;
+}
+
 int tree_set_up(void **state)
 {
     struct tree *s = g_new0(struct tree, 1);

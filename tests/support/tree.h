@@ -13,6 +13,10 @@ struct tree {
     char *root;
 };
 
+/* cmocka group setup and teardown: libgit2, without what the developer has configured for git. */
+int tree_group_set_up(void **state);
+int tree_group_tear_down(void **state);
+
 /* cmocka setup and teardown: *state is a struct tree. */
 int tree_set_up(void **state);
 int tree_tear_down(void **state);

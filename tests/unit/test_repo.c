@@ -1,5 +1,4 @@
 /* tests/unit/test_repo.c — the room `repo`: requirement C1, patterns and the project file. */
-#include <git2.h>
 #include <glib.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -235,10 +234,6 @@ static void test_project_refused(void **state)
 
 int main(void)
 {
-    /* What the developer has configured for git is no part of the test. */
-    g_setenv("HOME", "/nonexistent", TRUE);
-    g_setenv("XDG_CONFIG_HOME", "/nonexistent", TRUE);
-    git_libgit2_init();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_patterns),
         cmocka_unit_test(test_patterns_in_time),
@@ -247,7 +242,5 @@ int main(void)
         IN_TREE(test_project_keys),
         IN_TREE(test_project_refused),
     };
-    int n_failed = cmocka_run_group_tests(tests, NULL, NULL);
-    git_libgit2_shutdown();
-    return n_failed;
+    return cmocka_run_group_tests(tests, tree_group_set_up, tree_group_tear_down);
 }

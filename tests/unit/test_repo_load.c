@@ -3,7 +3,6 @@
  * Expected encodings, texts and offsets are CPython 3.11's; tests/oracle/compare_encoding.py makes the wide comparison
  * with CPython and git, this file keeps one case of each kind and what the two cannot say.
  */
-#include <git2.h>
 #include <glib.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -345,10 +344,6 @@ static void test_codec_names(void **state)
 
 int main(void)
 {
-    /* What the developer has configured for git is no part of the test. */
-    g_setenv("HOME", "/nonexistent", TRUE);
-    g_setenv("XDG_CONFIG_HOME", "/nonexistent", TRUE);
-    git_libgit2_init();
     const struct CMUnitTest tests[] = {
         IN_TREE(test_declarations),
         IN_TREE(test_unknown_name_is_cut),
@@ -360,7 +355,5 @@ int main(void)
         IN_TREE(test_threads),
         cmocka_unit_test(test_codec_names),
     };
-    int n_failed = cmocka_run_group_tests(tests, NULL, NULL);
-    git_libgit2_shutdown();
-    return n_failed;
+    return cmocka_run_group_tests(tests, tree_group_set_up, tree_group_tear_down);
 }

@@ -422,17 +422,11 @@ static void test_git_identity(void **state)
 
 int main(void)
 {
-    /* What the developer has configured for git is no part of the test. */
-    g_setenv("HOME", "/nonexistent", TRUE);
-    g_setenv("XDG_CONFIG_HOME", "/nonexistent", TRUE);
-    git_libgit2_init();
     const struct CMUnitTest tests[] = {
         IN_TREE(test_scan_without_git), IN_TREE(test_scan_patterns),  IN_TREE(test_scan_root),
         IN_TREE(test_scan_links),       IN_TREE(test_scan_odd_files), IN_TREE(test_scan_without_permission),
         IN_TREE(test_scan_deep),        IN_TREE(test_git_rules),      IN_TREE(test_git_that_ignores_root),
         IN_TREE(test_git_within_git),   IN_TREE(test_git_unusable),   IN_TREE(test_git_identity),
     };
-    int n_failed = cmocka_run_group_tests(tests, NULL, NULL);
-    git_libgit2_shutdown();
-    return n_failed;
+    return cmocka_run_group_tests(tests, tree_group_set_up, tree_group_tear_down);
 }
