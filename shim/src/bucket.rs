@@ -11,7 +11,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow::compute::SortOptions;
-use arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
 use datafusion::common::{Result, internal_err};
 use datafusion::execution::{SendableRecordBatchStream, SessionState, TaskContext};
@@ -81,13 +80,15 @@ impl Buckets {
 
     /// The physical plan of all pieces.
     pub async fn plan(self, state: &SessionState, plan: LogicalPlan) -> Outcome<Arc<dyn ExecutionPlan>> {
-        let outer = match &plan {
-            LogicalPlan::Sort(sort) if sort.fetch.is_none() && !self.orders(sort) => Some(sort.clone()),
+        let sort = match &plan {
+            LogicalPlan::Sort(sort) => Some(sort.clone()),
             _ => None,
         };
-        let inner = outer.as_ref().map_or(plan, |sort| sort.input.as_ref().clone());
-        let pieces = Pieces::new(self, state, inner).await?;
-        let Some(sort) = outer else { return Ok(Arc::new(pieces)) };
+        let is_ordered = sort.as_ref().is_some_and(|sort| self.orders(sort));
+        let Some(sort) = sort.filter(|sort| sort.fetch.is_none() && !is_ordered) else {
+            return Ok(Arc::new(Pieces::new(self, state, plan, is_ordered).await?));
+        };
+        let pieces = Pieces::new(self, state, sort.input.as_ref().clone(), false).await?;
         let mut order = Vec::with_capacity(sort.expr.len());
         for by in &sort.expr {
             let expr = state.create_physical_expr(by.expr.clone(), sort.input.schema()).map_err(Failure::planning)?;
@@ -98,25 +99,25 @@ impl Buckets {
     }
 }
 
-/// The pieces one behind the other, each planned when its turn comes.
+/// The pieces one behind the other: the first is planned with them, each other one when its turn comes.
 struct Pieces {
     buckets: Arc<Buckets>,
     state: SessionState,
     query: Arc<LogicalPlan>,
-    schema: SchemaRef,
+    first: Arc<dyn ExecutionPlan>,
     properties: Arc<PlanProperties>,
 }
 
 impl Pieces {
-    async fn new(buckets: Buckets, state: &SessionState, query: LogicalPlan) -> Outcome<Pieces> {
+    /// `is_ordered`: each piece is sorted, by the column first.
+    async fn new(buckets: Buckets, state: &SessionState, query: LogicalPlan, is_ordered: bool) -> Outcome<Pieces> {
         let first = buckets.restrict(state, &query, 0).map_err(Failure::planning)?;
         let first = state.create_physical_plan(&first).await.map_err(Failure::planning)?;
         let schema = first.schema();
         let mut known = EquivalenceProperties::new(Arc::clone(&schema));
         // Ranges rise, so sorted pieces are sorted together; but rows without a value, which come last in an order, are in the first.
         let is_total = schema.field_with_name(&buckets.column).is_ok_and(|field| !field.is_nullable());
-        if let LogicalPlan::Sort(sort) = &query
-            && buckets.orders(sort)
+        if is_ordered
             && is_total
             && let Some(order) = first.output_ordering()
         {
@@ -129,7 +130,7 @@ impl Pieces {
             Boundedness::Bounded,
         );
         let (buckets, query, properties) = (Arc::new(buckets), Arc::new(query), Arc::new(properties));
-        Ok(Pieces { buckets, state: state.clone(), query, schema, properties })
+        Ok(Pieces { buckets, state: state.clone(), query, first, properties })
     }
 }
 
@@ -182,8 +183,8 @@ impl ExecutionPlan for Pieces {
             return internal_err!("Pieces: partition {partition} of 1");
         }
         let (buckets, state, query) = (Arc::clone(&self.buckets), self.state.clone(), Arc::clone(&self.query));
-        let schema = Arc::clone(&self.schema);
-        let pieces = futures::stream::iter(0..buckets.count()).then(move |index| {
+        let first = execute_stream(Arc::clone(&self.first), Arc::clone(&context))?;
+        let others = futures::stream::iter(1..buckets.count()).then(move |index| {
             let (buckets, state, query) = (Arc::clone(&buckets), state.clone(), Arc::clone(&query));
             let context = Arc::clone(&context);
             async move {
@@ -192,7 +193,12 @@ impl ExecutionPlan for Pieces {
                 execute_stream(piece, context)
             }
         });
-        let rows = pieces.try_flatten().map(move |batch| Ok(batch?.with_schema(Arc::clone(&schema))?));
-        Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), rows)))
+        let schema = self.schema();
+        let rows = first.chain(others.try_flatten());
+        let rows = rows.map({
+            let schema = Arc::clone(&schema);
+            move |batch| Ok(batch?.with_schema(Arc::clone(&schema))?)
+        });
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
     }
 }

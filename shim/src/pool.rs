@@ -20,6 +20,13 @@ struct Held {
     unspillable: usize,
 }
 
+impl Held {
+    /// What those like `reservation` hold together.
+    fn part(&mut self, reservation: &MemoryReservation) -> &mut usize {
+        if reservation.consumer().can_spill() { &mut self.spillable } else { &mut self.unspillable }
+    }
+}
+
 #[derive(Debug)]
 pub struct SharedPool {
     limit: usize,
@@ -71,17 +78,13 @@ impl MemoryPool for SharedPool {
     }
 
     fn grow(&self, reservation: &MemoryReservation, additional: usize) {
-        let mut held = self.held();
-        match reservation.consumer().can_spill() {
-            true => held.spillable += additional,
-            false => held.unspillable += additional,
-        }
+        *self.held().part(reservation) += additional;
     }
 
     fn shrink(&self, reservation: &MemoryReservation, shrink: usize) {
         let mut held = self.held();
-        let of = if reservation.consumer().can_spill() { &mut held.spillable } else { &mut held.unspillable };
-        *of = of.saturating_sub(shrink);
+        let part = held.part(reservation);
+        *part = part.saturating_sub(shrink);
     }
 
     fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<()> {
@@ -97,10 +100,7 @@ impl MemoryPool for SharedPool {
                 self
             ));
         }
-        match reservation.consumer().can_spill() {
-            true => held.spillable += additional,
-            false => held.unspillable += additional,
-        }
+        *held.part(reservation) += additional;
         Ok(())
     }
 
