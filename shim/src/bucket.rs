@@ -99,6 +99,14 @@ impl Buckets {
     }
 }
 
+/// Planned as the whole is: a filter is believed to leave every row. Otherwise a piece looks small beside what is read whole, and
+/// each join holds the piece instead, once more and with all its columns.
+fn as_a_whole(state: &SessionState) -> SessionState {
+    let mut state = state.clone();
+    state.config_mut().options_mut().optimizer.default_filter_selectivity = 100;
+    state
+}
+
 /// The pieces one behind the other: the first is planned with them, each other one when its turn comes.
 struct Pieces {
     buckets: Arc<Buckets>,
@@ -111,7 +119,8 @@ struct Pieces {
 impl Pieces {
     /// `is_ordered`: each piece is sorted, by the column first.
     async fn new(buckets: Buckets, state: &SessionState, query: LogicalPlan, is_ordered: bool) -> Outcome<Pieces> {
-        let first = buckets.restrict(state, &query, 0).map_err(Failure::planning)?;
+        let state = as_a_whole(state);
+        let first = buckets.restrict(&state, &query, 0).map_err(Failure::planning)?;
         let first = state.create_physical_plan(&first).await.map_err(Failure::planning)?;
         let schema = first.schema();
         let mut known = EquivalenceProperties::new(Arc::clone(&schema));
@@ -130,7 +139,7 @@ impl Pieces {
             Boundedness::Bounded,
         );
         let (buckets, query, properties) = (Arc::new(buckets), Arc::new(query), Arc::new(properties));
-        Ok(Pieces { buckets, state: state.clone(), query, first, properties })
+        Ok(Pieces { buckets, state, query, first, properties })
     }
 }
 
