@@ -16,13 +16,15 @@ use std::sync::{Arc, Mutex};
 use arrow::datatypes::{DataType, Field, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result, internal_err};
 use datafusion::datasource::provider_as_source;
 use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder, TaskContext};
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, TableType, UNNAMED_TABLE};
 use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{Boundedness, CardinalityEffect, EmissionType};
+use datafusion::physical_plan::repartition::RepartitionExec;
+use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties,
@@ -545,6 +547,24 @@ pub fn gated(gate: Gate, rows: SendableRecordBatchStream, tally: &SharedTally) -
     Ok(Arc::new(GateExec::new(gate, source, None, Arc::clone(tally))?))
 }
 
+/// One sort a thread. The engine sorts each part of a union by itself, and each sort holds memory of its own: two dozen sorts take
+/// many times what the sorts of a session may hold together.
+fn few_sorts(state: &SessionState, plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    let most = state.config().target_partitions();
+    let few = plan.transform_up(|node| {
+        let Some(sort) = node.downcast_ref::<SortExec>().filter(|sort| sort.preserve_partitioning()) else {
+            return Ok(Transformed::no(node));
+        };
+        if sort.input().output_partitioning().partition_count() <= most {
+            return Ok(Transformed::no(node));
+        }
+        let input = RepartitionExec::try_new(Arc::clone(sort.input()), Partitioning::RoundRobinBatch(most))?;
+        let sort = SortExec::new(sort.expr().clone(), Arc::new(input)).with_fetch(sort.fetch());
+        Ok(Transformed::yes(Arc::new(sort.with_preserve_partitioning(true)) as Arc<dyn ExecutionPlan>))
+    })?;
+    Ok(few.data)
+}
+
 /// Run a query into a table.
 pub async fn write_query(
     core: Arc<Core>,
@@ -560,7 +580,10 @@ pub async fn write_query(
     let state = core.state();
     let physical = match buckets {
         Some(buckets) => buckets.plan(&state, plan).await?,
-        None => state.create_physical_plan(&plan).await.map_err(Failure::planning)?,
+        None => {
+            let plan = state.create_physical_plan(&plan).await.map_err(Failure::planning)?;
+            few_sorts(&state, plan).map_err(Failure::planning)?
+        }
     };
     let written = write(state, options, Rows::Plan(physical)).await;
     give_back(core.keep_bytes);
