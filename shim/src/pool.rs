@@ -2,7 +2,6 @@
 //!
 //! DataFusion's own fair pool gives whoever can spill all that is free, so a sort grows with its rows until the machine's share is
 //! full. Here sorts and the like share `spillable`, and joins, which never spill (55.2), have the rest.
-use std::ffi::{c_int, c_long};
 use std::fmt::{self, Display, Formatter};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -117,20 +116,6 @@ impl MemoryPool for SharedPool {
 
 unsafe extern "C" {
     fn mi_collect(force: bool);
-    fn mi_option_set(option: c_int, value: c_long);
-}
-
-/// Of mimalloc's `mi_option_t`, the same numbers in its versions 2 and 3.
-const PURGE_DELAY: c_int = 15;
-const ARENA_PURGE_MULT: c_int = 24;
-
-/// From now on the allocator of this process gives what is free back to the machine after 10 ms and not after seconds.
-pub fn purge_early() {
-    // SAFETY: of mimalloc, the global allocator; sets two numbers, from any thread.
-    unsafe {
-        mi_option_set(PURGE_DELAY, 10);
-        mi_option_set(ARENA_PURGE_MULT, 1);
-    }
 }
 
 /// Give free memory back to the machine when the process holds more than `keep` bytes; 0: never. The allocator by itself keeps

@@ -21,7 +21,7 @@ use crate::catalog::{CCatalog, HostCatalog};
 use crate::error::{Failure, Outcome};
 use crate::factory;
 use crate::memory::{CATALOG, MemoryCatalog, MemorySchema, SCHEMA};
-use crate::pool::{SharedPool, purge_early};
+use crate::pool::SharedPool;
 use crate::runtime::Engine;
 use crate::settings::{self, Opening};
 use crate::table::ContractTable;
@@ -193,7 +193,6 @@ fn environment(options: &Options) -> Outcome<RuntimeEnvBuilder> {
         let pool: Arc<dyn MemoryPool> = match options.spillable_bytes {
             0 => Arc::new(TrackConsumersPool::new(FairSpillPool::new(limit), NAMED_CONSUMERS)),
             bytes => {
-                purge_early();
                 let spillable = usize::try_from(bytes).unwrap_or(usize::MAX);
                 Arc::new(TrackConsumersPool::new(SharedPool::new(limit, spillable), NAMED_CONSUMERS))
             }
