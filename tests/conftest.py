@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+SHOP = ROOT / "tests" / "corpus" / "shop"
 
 # Repositories that tests read, with tests of their own inside.
 collect_ignore = ["corpus"]
@@ -59,6 +61,14 @@ class Program:
         )
         return Answer(done.returncode, done.stdout, done.stderr)
 
+    def run_unprivileged(self, *args: str | os.PathLike[str]) -> Answer:
+        """As a user whom file modes bind: root may read everything, unless the capabilities for that are taken away."""
+        command = [str(self.path), *map(str, args)]
+        if os.geteuid() == 0:
+            command = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all", *command]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        return Answer(done.returncode, done.stdout, done.stderr)
+
     def build(self, repository: Path, store: Path, *args: str) -> Answer:
         answer = self.run("build", repository, "--store", store, "--quiet", *args)
         assert answer.code == 0, answer.err
@@ -94,6 +104,14 @@ def requests_repo(corpora: Path) -> Path:
 @pytest.fixture(scope="session")
 def django_repo(corpora: Path) -> Path:
     return corpora / "django-5.2.19"
+
+
+@pytest.fixture(scope="session")
+def shop_store(program: Program, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """For tests that read: what changes a store makes a copy or a store of its own."""
+    store = tmp_path_factory.mktemp("shop") / "store"
+    program.build(SHOP, store, "--python", sys.executable)
+    return store
 
 
 @pytest.fixture(scope="session")

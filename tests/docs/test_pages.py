@@ -14,9 +14,8 @@ import pages
 import pytest
 import stored
 import transcript
-from conftest import ROOT, Answer, Program
+from conftest import ROOT, SHOP, Answer, Program
 
-SHOP = ROOT / "tests" / "corpus" / "shop"
 BUILD = Path(os.environ.get("CA_BUILD_DIR", ROOT / "build"))
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
 # Answers on other pages are those of the shop.

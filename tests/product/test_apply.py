@@ -12,9 +12,8 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from conftest import ROOT, Program
+from conftest import ROOT, SHOP, Program
 
-SHOP = ROOT / "tests" / "corpus" / "shop"
 VIEW = """\
 dataset: {name}
 version: 1

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 import running
 import stored
-from conftest import Answer, Program
+from conftest import Program
 
 LAYERS = ("repo", "tree_sitter", "libcst", "ast", "symtable")
 GOOD = "def good():\n    return 1\n\n\ngood()\n"
@@ -279,18 +279,10 @@ def odd_repo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def run_unprivileged(command: list[str]) -> Answer:
-    """As a user whom file modes bind: root may read everything, unless the capabilities for that are taken away."""
-    if os.geteuid() == 0:
-        command = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all", *command]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return Answer(done.returncode, done.stdout, done.stderr)
-
-
 @pytest.fixture(scope="module")
 def odd_store(program: Program, odd_repo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     store = tmp_path_factory.mktemp("odd") / "store"
-    answer = run_unprivileged([str(program.path), "build", str(odd_repo), "--store", str(store), "--quiet"])
+    answer = program.run_unprivileged("build", odd_repo, "--store", store, "--quiet")
     assert answer.code == 0, answer.err
     return store
 
@@ -605,7 +597,7 @@ def test_store_is_not_writable(program: Program, make_repo: Callable[..., Path],
     parent = tmp_path / "closed"
     parent.mkdir(mode=0o555)
     store = parent / "store"
-    answer = run_unprivileged([str(program.path), "build", str(repo), "--store", str(store)])
+    answer = program.run_unprivileged("build", repo, "--store", store)
     assert answer.code == 3
     assert answer.err == (
         f"codeanatomy: build '{repo}': open store '{store}' for writing: cannot make folder '{store}': "

@@ -16,10 +16,9 @@ import pyarrow as pa
 import pytest
 import stored
 import xxhash
-from conftest import ROOT, Program
+from conftest import ROOT, SHOP, Program
 from deltalake import DeltaTable
 
-SHOP = ROOT / "tests" / "corpus" / "shop"
 DATASETS = ROOT / "datasets"
 SCHEMA_OF_STAGE = {"registry": "registry", "params": "params", "diagnostics": "diagnostics"}
 # No built-in contract declares a default or a partition, and without a store nothing has a location.
@@ -106,15 +105,8 @@ class Session:
 
 
 @pytest.fixture(scope="module")
-def store(program: Program, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("catalog") / "store"
-    program.build(SHOP, folder, "--python", sys.executable)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def session(program: Program, store: Path) -> Session:
-    return Session(program, "--store", store)
+def session(program: Program, shop_store: Path) -> Session:
+    return Session(program, "--store", shop_store)
 
 
 @pytest.fixture(scope="module")
@@ -188,12 +180,12 @@ def test_one_answer_per_object(session: Session) -> None:
     assert callers["path"] == "NO" and callers["callee_qualified_name"] == "YES"
 
 
-def test_a_view_is_the_same_after_an_insert(program: Program, store: Path, tmp_path: Path) -> None:
+def test_a_view_is_the_same_after_an_insert(program: Program, shop_store: Path, tmp_path: Path) -> None:
     """A5: a statement that plans a view first, here an INSERT, does not decide what the view says of itself."""
     place = f"CREATE EXTERNAL TABLE copy (path VARCHAR) STORED AS DELTATABLE LOCATION '{tmp_path}/copy'"
     asked = [place, "INSERT INTO copy SELECT path FROM callers", "DESCRIBE callers", "DESCRIBE SELECT * FROM callers"]
-    [*_, by_name, by_query] = Session(program, "--write", "--store", store).ask(asked)
-    assert by_name == by_query == Session(program, "--store", store).one("DESCRIBE callers")
+    [*_, by_name, by_query] = Session(program, "--write", "--store", shop_store).ask(asked)
+    assert by_name == by_query == Session(program, "--store", shop_store).one("DESCRIBE callers")
 
 
 ARROW_TYPES = {
@@ -232,14 +224,14 @@ def test_registry_agrees_with_information_schema(session: Session) -> None:
             assert theirs["is_nullable"] == ("NO" if ours["is_proved"] else "YES"), theirs
 
 
-def test_command_line_resolves_as_sql(program: Program, session: Session, store: Path) -> None:
+def test_command_line_resolves_as_sql(program: Program, session: Session, shop_store: Path) -> None:
     """A1: `describe` of a name, a qualified name, a handle and a query are one resolver's answers."""
     expected = session.one("DESCRIBE ast_nodes")
     for name in ("ast_nodes", "codeintel.public.ast_nodes", "dataset://ast_nodes", "dataset://public.ast_nodes@1"):
-        answer = program.run("describe", name, "--store", store, "--format", "json", cwd=store)
+        answer = program.run("describe", name, "--store", shop_store, "--format", "json", cwd=shop_store)
         assert json.loads(answer.out) == expected, name
     query = "SELECT kind, count(*) AS n FROM ast_nodes GROUP BY kind"
-    answer = program.run("describe", query, "--store", store, "--format", "json", cwd=store)
+    answer = program.run("describe", query, "--store", shop_store, "--format", "json", cwd=shop_store)
     assert json.loads(answer.out) == session.one(f"DESCRIBE {query}")
     assert [row["column_name"] for row in json.loads(answer.out)] == ["kind", "n"]
 
@@ -270,10 +262,10 @@ def test_show(session: Session) -> None:
     assert callers.sql and callers.sql.strip().rstrip(";") in create[0]["definition"]
 
 
-def test_versions_and_settings_of_a_run(program: Program, session: Session, store: Path, tmp_path: Path) -> None:
+def test_versions_and_settings_of_a_run(program: Program, session: Session, shop_store: Path, tmp_path: Path) -> None:
     """A4: versions of engine, storage, interpreter and grammar, and every setting that differs, are recorded with
     the run."""
-    run = stored.manifest(store)
+    run = stored.manifest(shop_store)
     [version] = session.one("SELECT version() AS v")
     assert run["engine"]["datafusion"] in version["v"]
     for part in ("datafusion", "deltalake", "arrow", "cadf"):
@@ -312,11 +304,11 @@ def ddl_statements(program: Program, *args: str | Path) -> dict[str, str]:
     return found
 
 
-def test_ddl_round_trip(program: Program, store: Path, tmp_path: Path) -> None:
+def test_ddl_round_trip(program: Program, shop_store: Path, tmp_path: Path) -> None:
     """B3: the DDL of every object parses in a fresh session and comes back as the same columns, types and defaults,
     and a stored
     table takes the rows, after which its Delta schema has the same columns, nullability included."""
-    statements = ddl_statements(program, "--store", store)
+    statements = ddl_statements(program, "--store", shop_store)
     assert sorted(statements) == NAMES
     copies = {name: "rt_" + name.replace(".", "_") for name in NAMES}
     script: list[str] = []
@@ -325,17 +317,17 @@ def test_ddl_round_trip(program: Program, store: Path, tmp_path: Path) -> None:
         script.append(re.sub(r"LOCATION '[^']*'", f"LOCATION '{tmp_path}/{copies[name]}'", copy))
     n_ddl = len(script)
     script += [f"DESCRIBE {name}" for name in NAMES] + [f"DESCRIBE {copies[name]}" for name in NAMES]
-    script += [f"INSERT INTO {copies[name]} SELECT * FROM {name}" for name in stored.entries(store)]
-    answers = Session(program, "--write", "--store", store).ask(script)[n_ddl:]
+    script += [f"INSERT INTO {copies[name]} SELECT * FROM {name}" for name in stored.entries(shop_store)]
+    answers = Session(program, "--write", "--store", shop_store).ask(script)[n_ddl:]
     originals, copied = answers[: len(NAMES)], answers[len(NAMES) : 2 * len(NAMES)]
     for name, original, again in zip(NAMES, originals, copied, strict=True):
         assert [(r["column_name"], without_nested_nulls(r["data_type"])) for r in original] == [
             (r["column_name"], without_nested_nulls(r["data_type"])) for r in again
         ], name
-    for name, entry in stored.entries(store).items():
+    for name, entry in stored.entries(shop_store).items():
         if entry["n_rows"] == 0:
             continue
-        ours = DeltaTable(str(store / entry["location"]), version=entry["data_version"])
+        ours = DeltaTable(str(shop_store / entry["location"]), version=entry["data_version"])
         theirs = DeltaTable(str(tmp_path / copies[name]))
         assert [(f.name, f.nullable) for f in ours.schema().fields] == [
             (f.name, f.nullable) for f in theirs.schema().fields
@@ -349,7 +341,7 @@ def without_nested_nulls(data_type: str) -> str:
 
 
 def test_ddl_is_deterministic(
-    program: Program, no_store: Session, session: Session, store: Path, tmp_path: Path
+    program: Program, no_store: Session, session: Session, shop_store: Path, tmp_path: Path
 ) -> None:
     """B3: the same text each time; its fingerprint, without a location, is in the manifest and in diagnostics."""
     elsewhere = ddl_statements(program)
@@ -360,7 +352,7 @@ def test_ddl_is_deterministic(
         "SELECT schema_name || '.' || dataset_name AS name, fingerprint FROM diagnostics.ddl_fingerprints"
     )
     assert {row["name"]: row["fingerprint"] for row in rows} == fingerprints
-    for name, entry in stored.entries(store).items():
+    for name, entry in stored.entries(shop_store).items():
         assert entry["ddl_fingerprint"] == fingerprints[name], name
 
 
@@ -418,10 +410,10 @@ def unnested(bundle: pa.Table, column: str, kept: list[str]) -> pa.Table:
 
 
 @pytest.mark.parametrize(("bundle", "view", "column", "kept"), NESTED, ids=lambda v: v if isinstance(v, str) else "")
-def test_nested_view(bundle: str, view: str, column: str, kept: list[str], session: Session, store: Path) -> None:
+def test_nested_view(bundle: str, view: str, column: str, kept: list[str], session: Session, shop_store: Path) -> None:
     """B6: a generated view is its bundle's list unnested, with the identity columns, names, order and types of the
     contract."""
-    by_hand = unnested(stored.table(store, f"public.{bundle}"), column, kept)
+    by_hand = unnested(stored.table(shop_store, f"public.{bundle}"), column, kept)
     answer = session.arrow(f"SELECT * FROM {view}")
     assert answer.column_names == by_hand.column_names
     assert [f.type for f in answer.schema] == [f.type for f in by_hand.schema]
@@ -440,22 +432,22 @@ def test_nested_types(session: Session) -> None:
 # ---- G1 ------------------------------------------------------------------------------------------------------------
 
 
-def test_manifest_keeps_its_schema(store: Path) -> None:
+def test_manifest_keeps_its_schema(shop_store: Path) -> None:
     """G1: the manifest validates; its fingerprints are those of the texts."""
-    run = stored.manifest(store)
+    run = stored.manifest(shop_store)
     jsonschema.validate(run, json.loads((ROOT / "docs" / "manifest.schema.json").read_text(encoding="utf-8")))
-    snapshot = (store / "catalog" / f"{run['catalog_fingerprint']}.bundle").read_bytes()
+    snapshot = (shop_store / "catalog" / f"{run['catalog_fingerprint']}.bundle").read_bytes()
     n_index_bytes = int.from_bytes(snapshot[32:40], "little")
     assert xxhash.xxh3_128_hexdigest(snapshot[:n_index_bytes]) == run["catalog_fingerprint"]
     assert sorted(f"{view['schema']}.{view['name']}" for view in run["views"]) == VIEWS
     kinds = {f"{c.schema}.{c.name}": c.kind for c in CONTRACTS}
-    assert sorted(stored.entries(store)) == sorted(name for name, kind in kinds.items() if kind in STORED)
+    assert sorted(stored.entries(shop_store)) == sorted(name for name, kind in kinds.items() if kind in STORED)
     assert [(h["schema"], h["name"]) for h in run["handshakes"]] == [(d["schema"], d["name"]) for d in run["datasets"]]
-    with_plan = sorted(name for name, entry in stored.entries(store).items() if entry["plan_fingerprint"])
+    with_plan = sorted(name for name, entry in stored.entries(shop_store).items() if entry["plan_fingerprint"])
     assert with_plan == MODELS
 
 
-def test_diagnostics(session: Session, store: Path) -> None:
+def test_diagnostics(session: Session, shop_store: Path) -> None:
     """G1: every registration, view, DDL, plan, model run and write has its row; only casts and errors may have none."""
     names = {}
     for table in (
@@ -474,13 +466,13 @@ def test_diagnostics(session: Session, store: Path) -> None:
     assert names["ddl_fingerprints"] == NAMES
     assert names["plan_artifacts"] == names["model_runs"] == MODELS
     # What the diagnostics say of themselves is in the manifest: they are written last.
-    recorded = {n for n in stored.entries(store) if not n.startswith("diagnostics.")} | {
+    recorded = {n for n in stored.entries(shop_store) if not n.startswith("diagnostics.")} | {
         "diagnostics.settings",
         "diagnostics.schema_snapshots",
     }
     assert set(names["writes"]) == set(names["handshakes"]) == recorded
-    run = stored.manifest(store)["run_id"]
-    for name in stored.entries(store, "diagnostics"):
+    run = stored.manifest(shop_store)["run_id"]
+    for name in stored.entries(shop_store, "diagnostics"):
         rows = session.one(f"SELECT DISTINCT run_id FROM {name}")
         assert rows == [{"run_id": run}] or (rows == [] and name in ("diagnostics.casts", "diagnostics.errors")), name
     kinds = session.one("SELECT DISTINCT object_kind AS kind FROM diagnostics.schema_snapshots ORDER BY kind")
@@ -490,21 +482,21 @@ def test_diagnostics(session: Session, store: Path) -> None:
         "FROM diagnostics.writes"
     )
     for row in writes:
-        entry = stored.entries(store)[row.pop("name")]
+        entry = stored.entries(shop_store)[row.pop("name")]
         assert row == {key: entry[key] for key in row}
 
 
 # ---- others read it ------------------------------------------------------------------------------------------------
 
 
-def test_others_read_a_run(program: Program, session: Session, store: Path) -> None:
+def test_others_read_a_run(program: Program, session: Session, shop_store: Path) -> None:
     """E1, decision 19: delta-rs, DuckDB and our own session count the same rows at the versions of the manifest."""
-    entries = stored.entries(store)
+    entries = stored.entries(shop_store)
     ours = session.ask([f"SELECT count(*) AS n FROM {name}" for name in entries])
     with duckdb.connect() as connection:
         for (name, entry), [row] in zip(entries.items(), ours, strict=True):
-            assert stored.table(store, name).num_rows == row["n"] == entry["n_rows"], name
-            files = stored.files(store, entry)
+            assert stored.table(shop_store, name).num_rows == row["n"] == entry["n_rows"], name
+            files = stored.files(shop_store, entry)
             assert len(files) == entry["n_files"] and sum(Path(f).stat().st_size for f in files) == entry["n_bytes"]
             if files:
                 found = connection.execute("SELECT count(*) FROM read_parquet(?)", [files]).fetchone()
@@ -523,7 +515,7 @@ def walk(field: pa.Field, path: str) -> list[tuple[str, str, bool]]:
     return [(path, names.get(str(kind), str(kind)), field.nullable)]
 
 
-def test_schema_is_the_contract(session: Session, store: Path) -> None:
+def test_schema_is_the_contract(session: Session, shop_store: Path) -> None:
     """B1, B11: an answer has the contract's columns in its order, NOT NULL where it says so, nested included; so has
     the Delta table,
     but for what lies in lists, which Delta readers are told may be null."""
@@ -534,10 +526,10 @@ def test_schema_is_the_contract(session: Session, store: Path) -> None:
     by_name: dict[str, list[tuple[str, str, bool]]] = {}
     for row in declared:
         by_name.setdefault(row["name"], []).append((row["path"], row["type"], row["is_nullable"]))
-    for name, entry in stored.entries(store).items():
+    for name, entry in stored.entries(shop_store).items():
         answer = session.arrow(f"SELECT * FROM {name}").schema
         assert [row for field in answer for row in walk(field, field.name)] == by_name[name], name
-        delta = DeltaTable(str(store / entry["location"]), version=entry["data_version"])
+        delta = DeltaTable(str(shop_store / entry["location"]), version=entry["data_version"])
         schema = pa.schema(delta.schema().to_arrow())
         assert [
             row if "[]" not in row[0] else (*row[:2], None) for field in schema for row in walk(field, field.name)
@@ -641,10 +633,10 @@ def test_names_of_columns(what: str, program: Program, tmp_path: Path) -> None:
     assert list((tmp_path / "store" / "tables").iterdir()) == []
 
 
-def test_named_columns_are_listed(program: Program, store: Path) -> None:
+def test_named_columns_are_listed(program: Program, shop_store: Path) -> None:
     """B13: every column that a key, a derived id or one of its inputs names is in information_schema.columns."""
     missing = program.sql(
-        store,
+        shop_store,
         "WITH named AS ("
         "SELECT schema_name AS s, dataset_name AS d, column_name AS c FROM registry.keys "
         "UNION ALL SELECT schema_name, dataset_name, name FROM registry.extracts WHERE key = 'derived_id' "

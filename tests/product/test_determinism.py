@@ -13,9 +13,8 @@ from typing import Any
 
 import pytest
 import stored
-from conftest import ROOT, Program
+from conftest import SHOP, Program
 
-SHOP = ROOT / "tests" / "corpus" / "shop"
 MEMORY = Path("/dev/shm")
 
 

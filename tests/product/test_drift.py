@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 import stored
-from conftest import ROOT, Answer, Program
+from conftest import SHOP, Answer, Program
 
-SHOP = ROOT / "tests" / "corpus" / "shop"
 CONTRACT = """\
 dataset: of_user
 version: 1

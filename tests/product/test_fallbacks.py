@@ -12,22 +12,13 @@ from typing import Any
 
 import pytest
 import stored
-from conftest import ROOT, Answer, Program
-
-SHOP = ROOT / "tests" / "corpus" / "shop"
-
-
-@pytest.fixture(scope="module")
-def built(program: Program, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    store = tmp_path_factory.mktemp("fallbacks") / "store"
-    program.build(SHOP, store)
-    return store
+from conftest import SHOP, Answer, Program
 
 
 @pytest.fixture
-def store(built: Path, tmp_path: Path) -> Path:
+def store(shop_store: Path, tmp_path: Path) -> Path:
     """A copy that a test may damage."""
-    return Path(shutil.copytree(built, tmp_path / "store"))
+    return Path(shutil.copytree(shop_store, tmp_path / "store"))
 
 
 def run_id(store: Path) -> str:
@@ -57,22 +48,22 @@ NOT_FOUND = {
 
 
 @pytest.mark.parametrize("name", NOT_FOUND)
-def test_unregistered_table(name: str, program: Program, built: Path) -> None:
+def test_unregistered_table(name: str, program: Program, shop_store: Path) -> None:
     """Nothing resolves a name but the catalog: no default catalog of the engine, no other case."""
     refused(
-        sql(program, built, f"SELECT * FROM {name}"),
+        sql(program, shop_store, f"SELECT * FROM {name}"),
         3,
         f"Error during planning: table '{re.escape(NOT_FOUND[name])}' not found",
     )
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet", "json"])
-def test_file_as_table(suffix: str, program: Program, built: Path, tmp_path: Path) -> None:
+def test_file_as_table(suffix: str, program: Program, shop_store: Path, tmp_path: Path) -> None:
     """A path is no table, though the file is there."""
     path = tmp_path / f"rows.{suffix}"
     path.write_text("a\n1\n")
     refused(
-        sql(program, built, f"SELECT * FROM '{path}'"),
+        sql(program, shop_store, f"SELECT * FROM '{path}'"),
         3,
         rf"Error during planning: table 'codeintel.public.{path}' not found",
     )
@@ -81,16 +72,16 @@ def test_file_as_table(suffix: str, program: Program, built: Path, tmp_path: Pat
 @pytest.mark.parametrize(
     "function", ["read_csv('x.csv')", "read_parquet('x.parquet')", "parquet_metadata('x.parquet')"]
 )
-def test_file_as_table_function(function: str, program: Program, built: Path) -> None:
+def test_file_as_table_function(function: str, program: Program, shop_store: Path) -> None:
     name = function.partition("(")[0]
     refused(
-        sql(program, built, f"SELECT * FROM {function}"),
+        sql(program, shop_store, f"SELECT * FROM {function}"),
         3,
         rf"Error during planning: table function '{name}' not found.*",
     )
 
 
-def test_describe_of_an_unknown_name(program: Program, built: Path) -> None:
+def test_describe_of_an_unknown_name(program: Program, shop_store: Path) -> None:
     for name, words in {
         "nowhere": "no dataset 'nowhere'; 'codeanatomy tables' lists them",
         "class": "no dataset 'class'; close to it: public.class_ancestors, public.class_hierarchy, public.classes",
@@ -98,7 +89,7 @@ def test_describe_of_an_unknown_name(program: Program, built: Path) -> None:
         "dataset://classes@2": "handle 'dataset://classes@2': the catalog has version 1 of 'classes'",
         "dataset://classes@x": "handle 'dataset://classes@x': 'x' is not a contract version",
     }.items():
-        answer = program.run("describe", name, "--store", built, cwd=built)
+        answer = program.run("describe", name, "--store", shop_store, cwd=shop_store)
         assert answer.code in (2, 3) and answer.err == f"codeanatomy: {words}\n"
 
 
@@ -132,10 +123,10 @@ def test_describe_of_an_unknown_name(program: Program, built: Path) -> None:
         ),
     ],
 )
-def test_unknown_setting(setting: str, pattern: str, program: Program, built: Path, tmp_path: Path) -> None:
+def test_unknown_setting(setting: str, pattern: str, program: Program, shop_store: Path, tmp_path: Path) -> None:
     """A setting that does not exist, does not parse or would move the catalog is an error for queries and builds
     alike."""
-    refused(sql(program, built, "SELECT 1", "--set", setting), 2, pattern)
+    refused(sql(program, shop_store, "SELECT 1", "--set", setting), 2, pattern)
     answer = program.run("build", SHOP, "--store", tmp_path / "store", "--set", setting)
     refused(answer, 2, f"build '{SHOP}': {pattern}")
     assert not (tmp_path / "store" / "published").exists()
@@ -148,8 +139,8 @@ def test_unknown_setting(setting: str, pattern: str, program: Program, built: Pa
         ("--preset", "unknown preset 'nowhere': one of schema_hardening, arrow_performance"),
     ],
 )
-def test_unknown_profile(flag: str, words: str, program: Program, built: Path) -> None:
-    refused(sql(program, built, "SELECT 1", flag, "nowhere"), 2, words)
+def test_unknown_profile(flag: str, words: str, program: Program, shop_store: Path) -> None:
+    refused(sql(program, shop_store, "SELECT 1", flag, "nowhere"), 2, words)
 
 
 def test_unknown_layer(program: Program, tmp_path: Path) -> None:
@@ -160,14 +151,14 @@ def test_unknown_layer(program: Program, tmp_path: Path) -> None:
 # ---- runs ----------------------------------------------------------------------------------------------------------
 
 
-def test_unknown_run(program: Program, built: Path) -> None:
+def test_unknown_run(program: Program, shop_store: Path) -> None:
     """A run that is not there is not replaced by another one."""
     refused(
-        sql(program, built, "SELECT 1", "--run", "nowhere"),
+        sql(program, shop_store, "SELECT 1", "--run", "nowhere"),
         3,
-        f"no run 'nowhere' in store '{built}'; there is: {run_id(built)}",
+        f"no run 'nowhere' in store '{shop_store}'; there is: {run_id(shop_store)}",
     )
-    refused(sql(program, built, "SELECT 1", "--run", "../x"), 2, "'../x' is not a run id")
+    refused(sql(program, shop_store, "SELECT 1", "--run", "../x"), 2, "'../x' is not a run id")
 
 
 def test_no_store(program: Program, tmp_path: Path) -> None:
@@ -512,15 +503,15 @@ READ_ONLY = {
 
 
 @pytest.mark.parametrize("statement", READ_ONLY)
-def test_read_only_session(statement: str, program: Program, built: Path) -> None:
+def test_read_only_session(statement: str, program: Program, shop_store: Path) -> None:
     """Decision 17: a session reads only, unless --write is said; nothing changes and nothing is left behind."""
-    refused(sql(program, built, statement), 3, f"{READ_ONLY[statement]} is refused: the session is read-only")
+    refused(sql(program, shop_store, statement), 3, f"{READ_ONLY[statement]} is refused: the session is read-only")
 
 
 @pytest.mark.parametrize("statement", ["ALTER TABLE classes ADD x INT", "BEGIN", "GRANT SELECT ON classes TO x"])
-def test_statement_without_support(statement: str, program: Program, built: Path) -> None:
+def test_statement_without_support(statement: str, program: Program, shop_store: Path) -> None:
     refused(
-        sql(program, built, statement),
+        sql(program, shop_store, statement),
         3,
         f"This feature is not implement(?:ed): Unsupported SQL statement: {statement}.*",
     )

@@ -6,24 +6,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Answer, Program
+from conftest import SHOP, Program
 from listed import declare
-
-SHOP = ROOT / "tests" / "corpus" / "shop"
-
-
-def run_unprivileged(program: Program, *args: str | Path) -> Answer:
-    """As a user whom file modes bind: root may read everything, unless the capabilities for that are taken away."""
-    command = [str(program.path), *map(str, args)]
-    if os.geteuid() == 0:
-        command = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all", *command]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return Answer(done.returncode, done.stdout, done.stderr)
 
 
 @pytest.fixture
@@ -92,7 +80,7 @@ def test_each_location_answers_for_itself(program: Program, places: Path, tmp_pa
         "SELECT dataset_name AS name, health, failure FROM registry.datasets;"
         "SELECT count(*) AS n FROM information_schema.tables WHERE table_catalog = 'codeintel'"
     )
-    answer = run_unprivileged(program, "sql", "-q", "--datasets", folder, "--format", "json", "-c", asked)
+    answer = program.run_unprivileged("sql", "-q", "--datasets", folder, "--format", "json", "-c", asked)
     assert answer.code == 0, answer.err
     health, looks, _ = map(json.loads, answer.out.splitlines())
     by_name = {row["name"]: row for row in health}
@@ -101,7 +89,7 @@ def test_each_location_answers_for_itself(program: Program, places: Path, tmp_pa
         assert by_name[name]["health"] == state, by_name[name]
         assert at_a_look[name]["health"] == look, at_a_look[name]
         assert (at_a_look[name]["failure"] is None) == (look == "ok")
-        query = run_unprivileged(program, "sql", "-q", "--datasets", folder, "-c", f"SELECT * FROM {name}")
+        query = program.run_unprivileged("sql", "-q", "--datasets", folder, "-c", f"SELECT * FROM {name}")
         assert query.code == code, query.err
         if reason is None:
             assert by_name[name]["reason"] is None
@@ -135,13 +123,6 @@ def test_stray_files_of_a_table_made_by_sql(program: Program, places: Path, colu
 # ---- a store that may not be read ----------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def built(program: Program, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    store = tmp_path_factory.mktemp("closed") / "store"
-    program.build(SHOP, store)
-    return store
-
-
 UNREADABLE = {
     ".": "cannot look at '{store}/FORMAT': Permission denied",
     "FORMAT": "cannot open '{store}/FORMAT': Permission denied",
@@ -152,17 +133,17 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize("part", UNREADABLE)
-def test_store_that_may_not_be_read(program: Program, built: Path, tmp_path: Path, part: str) -> None:
+def test_store_that_may_not_be_read(program: Program, shop_store: Path, tmp_path: Path, part: str) -> None:
     """G2, issue 4: what may not be read is named with the reason, and not taken for missing; nothing is written."""
-    store = Path(shutil.copytree(built, tmp_path / "store"))
+    store = Path(shutil.copytree(shop_store, tmp_path / "store"))
     run = (store / "published").read_text().strip()
     [snapshot] = os.listdir(store / "catalog")
     words = UNREADABLE[part].format(store=store, run=run, snapshot=snapshot)
     mode = (store / part).stat().st_mode
     (store / part).chmod(0)
     try:
-        asked = run_unprivileged(program, "sql", "-q", "--store", store, "-c", "SELECT 1 AS one")
-        rebuilt = run_unprivileged(program, "build", "-q", SHOP, "--store", store)
+        asked = program.run_unprivileged("sql", "-q", "--store", store, "-c", "SELECT 1 AS one")
+        rebuilt = program.run_unprivileged("build", "-q", SHOP, "--store", store)
     finally:
         (store / part).chmod(mode)
     assert (asked.code, asked.out, asked.err) == (3, "", f"codeanatomy: {words}\n")
@@ -171,17 +152,17 @@ def test_store_that_may_not_be_read(program: Program, built: Path, tmp_path: Pat
         assert (store / "published").read_text().strip() == run
 
 
-def test_tables_that_may_not_be_read(program: Program, built: Path, tmp_path: Path) -> None:
+def test_tables_that_may_not_be_read(program: Program, shop_store: Path, tmp_path: Path) -> None:
     """G2: a folder of tables that may not be read is broken, not missing; everything else answers."""
-    store = Path(shutil.copytree(built, tmp_path / "store"))
+    store = Path(shutil.copytree(shop_store, tmp_path / "store"))
     tables = store / "tables" / "public"
     mode = tables.stat().st_mode
     tables.chmod(0)
     try:
         asked = "SELECT DISTINCT health, reason FROM registry.health WHERE dataset_name = 'classes'"
-        answer = run_unprivileged(program, "sql", "-q", "--store", store, "--format", "ndjson", "-c", asked)
-        other = run_unprivileged(
-            program, "sql", "-q", "--store", store, "-c", "SELECT count(*) FROM diagnostics.model_runs"
+        answer = program.run_unprivileged("sql", "-q", "--store", store, "--format", "ndjson", "-c", asked)
+        other = program.run_unprivileged(
+            "sql", "-q", "--store", store, "-c", "SELECT count(*) FROM diagnostics.model_runs"
         )
     finally:
         tables.chmod(mode)

@@ -9,9 +9,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 import stored
-from conftest import ROOT, Program
+from conftest import ROOT, SHOP, Program
 
-SHOP = ROOT / "tests" / "corpus" / "shop"
 MODEL = """\
 dataset: asked_modules
 version: 1

@@ -16,10 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import stored
-from conftest import ROOT, Answer, Program
+from conftest import SHOP, Answer, Program
 from deltalake import DeltaTable, write_deltalake
-
-SHOP = ROOT / "tests" / "corpus" / "shop"
 
 THINGS = """\
 dataset: things

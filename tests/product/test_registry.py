@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 import stored
 import yaml
-from conftest import ROOT, Program
+from conftest import ROOT, SHOP, Program
 
-SHOP = ROOT / "tests" / "corpus" / "shop"
 DATASETS = ROOT / "datasets"
 
 CONTRACTS: dict[str, dict[str, Any]] = {}

@@ -18,10 +18,8 @@ import jsonschema
 import pyarrow as pa
 import pytest
 import stored
-from conftest import ROOT, Answer, Program
+from conftest import ROOT, SHOP, Answer, Program
 from deltalake import DeltaTable, write_deltalake
-
-SHOP = ROOT / "tests" / "corpus" / "shop"
 
 NOTES = """\
 dataset: notes

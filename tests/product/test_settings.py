@@ -14,9 +14,8 @@ from pathlib import Path
 import capi
 import pytest
 import stored
-from conftest import ROOT, Program
+from conftest import SHOP, Program
 
-SHOP = ROOT / "tests" / "corpus" / "shop"
 BATCH = "datafusion.execution.batch_size"
 VALUE_OF = "SELECT value FROM information_schema.df_settings WHERE name = '{}'"
 SCHEMA_HARDENING = {  # requirements.md, A2

@@ -10,10 +10,8 @@ from typing import Any
 
 import pytest
 import stored
-from conftest import ROOT, Answer, Program
+from conftest import SHOP, Answer, Program
 from deltalake import DeltaTable, write_deltalake
-
-SHOP = ROOT / "tests" / "corpus" / "shop"
 
 NOTES = """\
 dataset: notes

@@ -14,13 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import stored
-from conftest import ROOT, Program
+from conftest import SHOP, Program
 from datafusion import SessionContext, Table
 from datafusion.catalog import SchemaProvider
 from datafusion.substrait import Serde
 from datafusion.unparser import Dialect, Unparser
-
-SHOP = ROOT / "tests" / "corpus" / "shop"
 
 MARKS = """\
 dataset: marks
