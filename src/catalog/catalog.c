@@ -382,8 +382,8 @@ int catalog_name_sql(struct catalog *c, struct catalog_name *n, const char **ret
     return CA_OK;
 }
 
-static int name_required(const struct catalog *c, const char *schema, const char *name, struct catalog_name **ret,
-                         struct ca_error *err)
+int catalog_name_required(const struct catalog *c, const char *schema, const char *name, struct catalog_name **ret,
+                          struct ca_error *err)
 {
     *ret = catalog_name_find(c, schema, name);
     if (!*ret)
@@ -404,14 +404,14 @@ int catalog_contract(struct catalog *c, const char *schema, const char *name, co
                      struct ca_error *err)
 {
     struct catalog_name *n = NULL;
-    CA_TRY(name_required(c, schema, name, &n, err));
+    CA_TRY(catalog_name_required(c, schema, name, &n, err));
     return catalog_dataset_contract(c, n->dataset, ret, err);
 }
 
 int catalog_sql(struct catalog *c, const char *schema, const char *name, const char **ret, struct ca_error *err)
 {
     struct catalog_name *n = NULL;
-    CA_TRY(name_required(c, schema, name, &n, err));
+    CA_TRY(catalog_name_required(c, schema, name, &n, err));
     return catalog_name_sql(c, n, ret, err);
 }
 
@@ -420,7 +420,7 @@ int catalog_declared_schema(struct catalog *c, const char *schema, const char *n
 {
     struct catalog_name *n = NULL;
     const struct contract *contract = NULL;
-    CA_TRY(name_required(c, schema, name, &n, err));
+    CA_TRY(catalog_name_required(c, schema, name, &n, err));
     CA_TRY(catalog_dataset_contract(c, n->dataset, &contract, err));
     return n->is_nested ? contract_view_schema(contract, contract_view_named(contract, name), ret, err)
                         : contract_schema(contract, ret, err);
@@ -428,7 +428,7 @@ int catalog_declared_schema(struct catalog *c, const char *schema, const char *n
 
 /* ---- data ------------------------------------------------------------------------------------------------------- */
 
-static void next_epoch(struct catalog *c)
+void catalog_next_epoch(struct catalog *c)
 {
     g_atomic_int_inc(&c->epoch);
 }
@@ -438,7 +438,7 @@ int catalog_pin(struct catalog *c, const char *schema, const char *name, const s
                 struct ca_error *err)
 {
     struct catalog_name *n = NULL;
-    CA_TRY(name_required(c, schema, name, &n, err));
+    CA_TRY(catalog_name_required(c, schema, name, &n, err));
     if (n->is_nested || !is_delta(n->dataset->entry->kind, n->dataset->entry->storage))
         return ca_fail(err, CA_ERR_CONTRACT, "'%s' is not a stored dataset", n->key);
     g_mutex_lock(&c->lock);
@@ -452,7 +452,7 @@ int catalog_pin(struct catalog *c, const char *schema, const char *name, const s
     g_ptr_array_remove(c->changed, n);
     g_clear_pointer(&d->failure, g_free);
     g_mutex_unlock(&c->lock);
-    next_epoch(c);
+    catalog_next_epoch(c);
     return CA_OK;
 }
 
@@ -460,7 +460,7 @@ int catalog_delta_location(struct catalog *c, const char *schema, const char *na
                            struct ca_error *err)
 {
     struct catalog_name *n = NULL;
-    CA_TRY(name_required(c, schema, name, &n, err));
+    CA_TRY(catalog_name_required(c, schema, name, &n, err));
     if (n->is_nested || !is_delta(n->dataset->entry->kind, n->dataset->entry->storage))
         return ca_fail(err, CA_ERR_INVALID, "'%s' has no versions: its rows are in no Delta table of its own", n->key);
     *ret_is_in_store = !n->dataset->entry->location;
@@ -509,19 +509,19 @@ void catalog_forget_changes(struct catalog *c)
     g_ptr_array_set_size(c->changed, 0);
     g_mutex_unlock(&c->lock);
     if (has_changes)
-        next_epoch(c);
+        catalog_next_epoch(c);
 }
 
 int catalog_mark_broken(struct catalog *c, const char *schema, const char *name, const char *reason,
                         struct ca_error *err)
 {
     struct catalog_name *n = NULL;
-    CA_TRY(name_required(c, schema, name, &n, err));
+    CA_TRY(catalog_name_required(c, schema, name, &n, err));
     g_mutex_lock(&c->lock);
     g_free(n->dataset->failure);
     n->dataset->failure = g_strdup(reason);
     g_mutex_unlock(&c->lock);
-    next_epoch(c);
+    catalog_next_epoch(c);
     return CA_OK;
 }
 
@@ -529,7 +529,7 @@ int catalog_set_plan(struct catalog *c, const char *schema, const char *name, co
                      const char *reads, struct ca_error *err)
 {
     struct catalog_name *n = NULL;
-    CA_TRY(name_required(c, schema, name, &n, err));
+    CA_TRY(catalog_name_required(c, schema, name, &n, err));
     g_mutex_lock(&c->lock);
     g_free(n->dataset->plan_fingerprint);
     g_free(n->dataset->reads);
@@ -537,216 +537,4 @@ int catalog_set_plan(struct catalog *c, const char *schema, const char *name, co
     n->dataset->reads = g_strdup(reads);
     g_mutex_unlock(&c->lock);
     return CA_OK;
-}
-
-/* Put `rows` in the place of the ones before, which are the caller's then. */
-static GPtrArray *swap_rows(struct catalog *c, struct catalog_dataset *d, GPtrArray *rows, int64_t n_rows)
-{
-    g_mutex_lock(&c->lock);
-    GPtrArray *before = d->rows;
-    d->rows = rows;
-    d->n_rows = n_rows;
-    g_mutex_unlock(&c->lock);
-    next_epoch(c);
-    return before;
-}
-
-static int params_required(const struct catalog *c, const char *schema, const char *name, struct catalog_name **ret,
-                           struct ca_error *err)
-{
-    CA_TRY(name_required(c, schema, name, ret, err));
-    if ((*ret)->dataset->entry->kind != CONTRACT_PARAMS)
-        return ca_fail(err, CA_ERR_CONTRACT, "'%s' is not a parameter table", (*ret)->key);
-    return CA_OK;
-}
-
-static int add_batch(GPtrArray *batches, struct ArrowArray *rows, struct ca_error *err)
-{
-    struct rows_shared *shared = NULL;
-    CA_TRY(rows_shared_new(rows, &shared, err));
-    g_ptr_array_add(batches, shared);
-    return CA_OK;
-}
-
-int catalog_set_rows(struct catalog *c, const char *schema, const char *name, struct ArrowArray *rows,
-                     struct ca_error *err)
-{
-    struct catalog_name *n = NULL;
-    int64_t n_rows = rows->length;
-    int rc = params_required(c, schema, name, &n, err);
-    if (rc != CA_OK) {
-        rows->release(rows);
-        return rc;
-    }
-    g_autoptr(GPtrArray) batches = g_ptr_array_new_with_free_func((GDestroyNotify)rows_shared_unref);
-    CA_TRY(add_batch(batches, rows, err));
-    GPtrArray *before = swap_rows(c, n->dataset, g_steal_pointer(&batches), n_rows);
-    g_clear_pointer(&before, g_ptr_array_unref);
-    return CA_OK;
-}
-
-/* All batches of a stream, aligned to the contract. */
-static int read_params(struct catalog *c, const struct catalog_name *n, struct ArrowArrayStream *stream,
-                       GPtrArray *batches, int64_t *ret_n_rows, struct ca_error *err)
-{
-    struct ArrowArrayStream aligned = {0};
-    int rc = CA_OK;
-    CA_TRY(catalog_align(c, n->schema, n->name, stream, &aligned, err));
-    for (bool is_end = false; rc == CA_OK && !is_end;) {
-        struct ArrowArray rows = {0};
-        rc = rows_stream_next(&aligned, &rows, &is_end, err);
-        if (rc != CA_OK || is_end)
-            break;
-        *ret_n_rows += rows.length;
-        rc = add_batch(batches, &rows, err);
-    }
-    aligned.release(&aligned);
-    return rc;
-}
-
-int catalog_set_params(struct catalog *c, const char *name, struct ArrowArrayStream *stream, struct ca_error *err)
-{
-    struct catalog_name *n = NULL;
-    const char *bare = g_str_has_prefix(name, "params.") ? name + strlen("params.") : name;
-    int64_t n_rows = 0;
-    g_autoptr(GPtrArray) batches = g_ptr_array_new_with_free_func((GDestroyNotify)rows_shared_unref);
-    int rc = params_required(c, "params", bare, &n, err);
-    if (rc != CA_OK) {
-        stream->release(stream);
-        return ca_fail_context(err, rc, "parameter table '%s'", name);
-    }
-    rc = read_params(c, n, stream, batches, &n_rows, err);
-    if (rc == CA_OK) {
-        int64_t n_before = n->dataset->n_rows;
-        GPtrArray *before = swap_rows(c, n->dataset, g_steal_pointer(&batches), n_rows);
-        rc = catalog_prove_keys(c, n->schema, n->name, err);
-        GPtrArray *unused = rc == CA_OK ? before : swap_rows(c, n->dataset, before, n_before);
-        g_clear_pointer(&unused, g_ptr_array_unref);
-    }
-    return rc == CA_OK ? CA_OK : ca_fail_context(err, rc, "parameter table '%s'", n->key);
-}
-
-static int fingerprint_row(void *data, const char *const *texts, size_t n_texts, struct ca_error *err)
-{
-    GString *all = data;
-    (void)n_texts;
-    (void)err;
-    g_string_append(all, texts[0]);
-    g_string_append_c(all, '\n');
-    return CA_OK;
-}
-
-/* Each row as one text, its values quoted and NULL not, sorted: the same rows in any order and number of batches have
- * one fingerprint. */
-int catalog_params_fingerprint(struct catalog *c, const char *name, char ret[FINGERPRINT_HEX_SIZE], int64_t *ret_n_rows,
-                               struct ca_error *err)
-{
-    struct catalog_name *n = NULL;
-    const struct contract *contract = NULL;
-    struct ArrowArrayStream rows = {0};
-    const char *bare = g_str_has_prefix(name, "params.") ? name + strlen("params.") : name;
-    CA_TRY(params_required(c, "params", bare, &n, err));
-    CA_TRY(catalog_dataset_contract(c, n->dataset, &contract, err));
-    g_autoptr(GString) sql = g_string_new("SELECT concat_ws(','");
-    for (size_t i = 0; i < contract->n_columns; i++)
-        g_string_append_printf(sql,
-                               ", coalesce('\"' || replace(CAST(\"%s\" AS VARCHAR), '\"', '\"\"') || '\"', 'NULL')",
-                               contract->columns[i].name);
-    g_string_append_printf(sql, ") AS line FROM params.\"%s\" ORDER BY line", n->name);
-    g_autoptr(GString) all = g_string_new(NULL);
-    CA_TRY(engine_query(c->engine, sql->str, NULL, NULL, &rows, err));
-    CA_TRY(rows_each_text(&rows, fingerprint_row, all, err));
-    fingerprint_of(all->str, all->len, ret);
-    g_mutex_lock(&c->lock);
-    *ret_n_rows = MAX(n->dataset->n_rows, 0);
-    g_mutex_unlock(&c->lock);
-    return CA_OK;
-}
-
-/* Compare what is offered with the contract before anything is written: names, order and types must be equal. */
-static int write_handshake(struct catalog *c, const struct catalog_write *w, const struct ArrowSchema *declared,
-                           struct catalog_written *ret, struct ca_error *err)
-{
-    struct ArrowSchema offered = {0};
-    ret->source = w->sql ? "sql" : "stream";
-    if (w->sql)
-        CA_TRY(engine_query_schema(c->engine, w->sql, &offered, err));
-    else if (w->stream->get_schema(w->stream, &offered) != 0) {
-        const char *words = w->stream->get_last_error(w->stream);
-        return ca_fail(err, CA_ERR_ENGINE, "%s", words && words[0] ? words : "the stream has no schema");
-    }
-    static const struct rows_compare_options options = {.ignore_nullability = true};
-    int rc = rows_schema_check(declared, &offered, &options, err);
-    bool is_refused = rc != CA_OK;
-    struct ca_error *ignored = is_refused ? NULL : err;
-    if (rows_schema_fingerprint(declared, ret->expected, ignored) != CA_OK ||
-        rows_schema_fingerprint(&offered, ret->found, ignored) != CA_OK)
-        rc = is_refused ? rc : CA_ERR_RESOURCES;
-    else if (is_refused && c->diag)
-        diag_handshake(c->diag, w->schema, w->name, ret->source, ret->expected, ret->found, "refused",
-                       err ? err->message : NULL);
-    ret->verdict = strcmp(ret->expected, ret->found) == 0 ? "equal" : "compatible";
-    offered.release(&offered);
-    return rc;
-}
-
-static void take_digest(void *data, const char *files, size_t n_bytes)
-{
-    fingerprint_of(files, n_bytes, data);
-}
-
-/* What the gate saw of every row that is there now. */
-static void prove_written(const struct engine_write *e, const struct contract *contract, struct catalog_written *ret)
-{
-    const char *method = catalog_method(ret->commit.n_rows == 0 ? "empty" : "gate");
-    bool is_empty = ret->commit.n_rows == 0;
-    ret->proof.methods[CATALOG_CHECK] = method;
-    ret->proof.methods[CATALOG_NOT_NULL] = method;
-    ret->proof.methods[CATALOG_ORDER] = ret->commit.is_ordered || is_empty || e->n_order == 0 ? method : NULL;
-    ret->proof.methods[CATALOG_PRIMARY_KEY] = ret->commit.is_key_unique || is_empty || e->n_key == 0 ? method : NULL;
-    ret->proof.methods[CATALOG_UNIQUE] = is_empty || contract->n_unique == 0 ? method : NULL;
-}
-
-static int write_checked(struct catalog *c, const struct catalog_write *w, struct catalog_dataset *d,
-                         const struct ArrowSchema *declared, struct catalog_written *ret, struct ca_error *err)
-{
-    CA_TRY(write_handshake(c, w, declared, ret, err));
-    const struct engine_rules *rules = NULL;
-    const struct contract *contract = NULL;
-    CA_TRY(catalog_rules(c, d, &rules, err));
-    CA_TRY(catalog_dataset_contract(c, d, &contract, err));
-    struct engine_write e = *rules->write;
-    e.location = w->location;
-    e.schema = declared;
-    e.mode = w->mode;
-    e.buckets = w->buckets;
-    e.app_id = w->app_id;
-    e.app_version = w->app_version;
-    e.files = take_digest;
-    e.files_data = ret->proof.files_digest;
-    CA_TRY(w->sql ? engine_write_query(c->engine, &e, w->sql, NULL, w->cancel, &ret->commit, err)
-                  : engine_write_stream(c->engine, &e, w->stream, w->cancel, &ret->commit, err));
-    if (w->mode == ENGINE_OVERWRITE)
-        prove_written(&e, contract, ret);
-    return CA_OK;
-}
-
-int catalog_write(struct catalog *c, const struct catalog_write *write, struct catalog_written *ret,
-                  struct ca_error *err)
-{
-    struct catalog_name *n = NULL;
-    const struct contract *contract = NULL;
-    struct ArrowSchema declared = {0};
-    int rc = name_required(c, write->schema, write->name, &n, err);
-    if (rc == CA_OK)
-        rc = catalog_dataset_contract(c, n->dataset, &contract, err);
-    if (rc == CA_OK)
-        rc = contract_schema(contract, &declared, err);
-    if (rc == CA_OK) {
-        rc = write_checked(c, write, n->dataset, &declared, ret, err);
-        declared.release(&declared);
-    }
-    if (write->stream && write->stream->release)
-        write->stream->release(write->stream);
-    return rc == CA_OK ? CA_OK : ca_fail_context(err, rc, "write '%s.%s'", write->schema, write->name);
 }

@@ -101,13 +101,13 @@ static int each_health(struct catalog *c, struct catalog_name *n, const struct c
     CA_TRY(loaded_before(c, n, rows, err));
     const struct catalog_dataset *d = n->dataset;
     const char *health = NULL;
+    g_autofree char *failure = NULL;
     g_mutex_lock(&c->lock);
     g_autofree char *location = n->is_nested ? NULL : g_strdup(d->location ? d->location : d->entry->location);
-    g_autofree char *failure = catalog_dataset_failure(d, &health);
-    g_mutex_unlock(&c->lock);
     /* Rows that were never written lie nowhere: there is nothing to open. */
-    bool is_empty = !failure && !n->is_nested && !location && contract && catalog_is_stored(contract);
-    if (!failure && !is_empty)
+    bool is_empty = !d->failure && !n->is_nested && !location && contract && catalog_is_stored(contract);
+    g_mutex_unlock(&c->lock);
+    if (!is_empty)
         catalog_probe(c, n, contract, &health, &failure);
     struct health_row row = {
         .schema_name = rows_str_of(n->schema),

@@ -148,7 +148,7 @@ int catalog_use_location(struct catalog *c, const char *dataset, const char *loc
             n->dataset = place->dataset;
     }
     g_mutex_unlock(&c->lock);
-    g_atomic_int_inc(&c->epoch);
+    catalog_next_epoch(c);
     return CA_OK;
 }
 

@@ -80,7 +80,7 @@ bool catalog_proof_is_of(struct catalog *c, struct catalog_dataset *d, int64_t v
         d->unproved = g_strdup_printf("the files of version %" G_GINT64_FORMAT
                                       " are not those that were proved: 'codeanatomy verify' looks at them",
                                       version);
-        g_atomic_int_inc(&c->epoch);
+        catalog_next_epoch(c);
     }
     g_mutex_unlock(&c->lock);
     return is_same;

@@ -254,7 +254,7 @@ static void answer_committed(void *data, const char *schema, const char *table, 
         note_change(c, n, rules, version);
     else
         note_rows(c, n->dataset, is_filled_by_sql(contract));
-    g_atomic_int_inc(&c->epoch);
+    catalog_next_epoch(c);
 }
 
 static bool answer_are_proved(void *data, const char *schema, const char *table, int64_t version, const char *files,

@@ -115,6 +115,11 @@ void catalog_unref(struct catalog *c);
 
 /* The name, or NULL. */
 struct catalog_name *catalog_name_find(const struct catalog *c, const char *schema, const char *name);
+int catalog_name_required(const struct catalog *c, const char *schema, const char *name, struct catalog_name **ret,
+                          struct ca_error *err) CA_MUST_CHECK;
+
+/* Answers may be others from now on. */
+void catalog_next_epoch(struct catalog *c);
 
 /* Make the locations of the bundle; of places.c like what follows. */
 void catalog_places_index(struct catalog *c);

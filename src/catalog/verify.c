@@ -229,7 +229,7 @@ static void settle(struct catalog *c, struct catalog_dataset *d, struct answer *
     d->findings = g_steal_pointer(&a->findings);
     d->is_news = is_news;
     g_mutex_unlock(&c->lock);
-    g_atomic_int_inc(&c->epoch);
+    catalog_next_epoch(c);
 }
 
 int catalog_verify(struct catalog *c, const char *schema, const char *name, struct engine_cancel *cancel,

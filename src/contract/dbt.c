@@ -316,6 +316,47 @@ static void put_type(struct exchange *x, struct yaml_node *column, const struct 
         exchange_bad(x, type, "type '%s' of '%s' has no mapping: %s", type->text, t->path, why);
 }
 
+/* A model or a column: what it says itself, and in its `config`.
+ *   config      NULL: it has none; else &in_config
+ *   own, name   ours in its meta, and its name; NULL: it has none */
+struct entry {
+    struct taking t;
+    struct taking in_config;
+    struct taking *config;
+    char *config_path;
+    const struct yaml_node *own;
+    const struct yaml_node *name;
+};
+
+/* Stays where it is until entry_done(). */
+static void entry_init(struct entry *e, struct exchange *x, const struct yaml_node *node, const char *path)
+{
+    *e = (struct entry){.config_path = path_key(path, "config")};
+    taking_init(&e->t, x, node, path);
+    const struct yaml_node *config = take_kind(&e->t, "config", YAML_MAP);
+    if (config != NULL) {
+        taking_init(&e->in_config, x, config, e->config_path);
+        e->config = &e->in_config;
+    }
+    e->own = take_own(&e->t, e->config);
+    e->name = take_kind(&e->t, "name", YAML_SCALAR);
+}
+
+/* What is left of its `config` is a loss. */
+static void entry_config_done(struct entry *e)
+{
+    if (e->config != NULL)
+        taking_done(e->config, NULL, 0, NO_PLACE);
+    e->config = NULL;
+}
+
+static void entry_done(struct entry *e, const struct exchange_reason *reasons, size_t n_reasons)
+{
+    entry_config_done(e);
+    taking_done(&e->t, reasons, n_reasons, NO_PLACE);
+    g_free(e->config_path);
+}
+
 static const struct exchange_reason column_reasons[] = {
     {"tests", "tests are run by dbt: a constraint or check says it for good"},
     {"data_tests", "tests are run by dbt: a constraint or check says it for good"},
@@ -327,29 +368,20 @@ static struct yaml_node *import_column(struct exchange *x, const struct yaml_nod
                                        const char *path)
 {
     struct yaml_node *column = yaml_map(node);
-    struct taking t;
-    struct taking config = {0};
-    taking_init(&t, x, node, path);
-    g_autofree char *config_path = path_key(path, "config");
-    const struct yaml_node *config_map = take_kind(&t, "config", YAML_MAP);
-    if (config_map != NULL)
-        taking_init(&config, x, config_map, config_path);
-    const struct yaml_node *own = take_own(&t, config_map == NULL ? NULL : &config);
-    const struct yaml_node *name = take_kind(&t, "name", YAML_SCALAR);
-    const struct yaml_node *type = take_kind(&t, "data_type", YAML_SCALAR);
-    if (name == NULL)
+    struct entry e;
+    entry_init(&e, x, node, path);
+    const struct yaml_node *type = take_kind(&e.t, "data_type", YAML_SCALAR);
+    if (e.name == NULL)
         exchange_bad(x, node, "'%s' has no name", path);
     else
-        exchange_put_name(x, column, "name", name, path);
+        exchange_put_name(x, column, "name", e.name, path);
     const struct yaml_node *put_name = yaml_get(column, "name");
-    put_type(x, column, type, own, &t);
-    put_description(x, column, &t);
-    take_constraints(x, &t, c, put_name == NULL ? "" : put_name->text);
+    put_type(x, column, type, e.own, &e.t);
+    put_description(x, column, &e.t);
+    take_constraints(x, &e.t, c, put_name == NULL ? "" : put_name->text);
     static const char *const nothing[] = {NULL};
-    exchange_put_own(x, column, own, nothing);
-    if (config_map != NULL)
-        taking_done(&config, NULL, 0, NO_PLACE);
-    taking_done(&t, column_reasons, G_N_ELEMENTS(column_reasons), NO_PLACE);
+    exchange_put_own(x, column, e.own, nothing);
+    entry_done(&e, column_reasons, G_N_ELEMENTS(column_reasons));
     return column;
 }
 
@@ -460,49 +492,41 @@ static const struct exchange_reason model_reasons[] = {
 
 static void import_model(struct exchange *x, const struct yaml_node *model, const char *path)
 {
-    struct taking t;
-    struct taking config = {0};
-    taking_init(&t, x, model, path);
-    g_autofree char *config_path = path_key(path, "config");
-    const struct yaml_node *config_map = take_kind(&t, "config", YAML_MAP);
-    if (config_map != NULL)
-        taking_init(&config, x, config_map, config_path);
-    struct taking *has_config = config_map == NULL ? NULL : &config;
-    const struct yaml_node *own = take_own(&t, has_config);
-    const struct yaml_node *name = take_kind(&t, "name", YAML_SCALAR);
-    const struct yaml_node *columns = take_kind(&t, "columns", YAML_LIST);
+    struct entry e;
+    entry_init(&e, x, model, path);
+    const struct yaml_node *columns = take_kind(&e.t, "columns", YAML_LIST);
     struct constraints c = {yaml_list(model), yaml_list(model), yaml_list(model), yaml_map(model)};
     struct yaml_node *map = yaml_map(model);
-    if (name == NULL || columns == NULL || columns->n_items == 0)
+    if (e.name == NULL || columns == NULL || columns->n_items == 0)
         exchange_bad(x, model, "'%s': a dataset has a name and columns", path);
     else
-        exchange_put_name(x, map, "dataset", name, path);
-    if (yaml_get(own, "version") == NULL)
+        exchange_put_name(x, map, "dataset", e.name, path);
+    if (yaml_get(e.own, "version") == NULL)
         yaml_put(map, "version", yaml_plain("1", model));
-    put_kind(x, map, has_config, own);
-    put_description(x, map, &t);
-    if (has_config != NULL) {
-        take_contract(x, has_config);
-        put_partitions(map, has_config);
-        taking_done(has_config, NULL, 0, NO_PLACE);
+    put_kind(x, map, e.config, e.own);
+    put_description(x, map, &e.t);
+    if (e.config != NULL) {
+        take_contract(x, e.config);
+        put_partitions(map, e.config);
+        entry_config_done(&e);
     }
-    take_constraints(x, &t, &c, NULL);
+    take_constraints(x, &e.t, &c, NULL);
     struct yaml_node *made = yaml_list(columns == NULL ? model : columns);
     for (size_t i = 0; columns != NULL && i < columns->n_items; i++) {
         g_autofree char *column_path = path_item(path, "columns", i);
         yaml_add(made, import_column(x, columns->items[i], &c, column_path));
     }
-    put_constraints(x, map, made, &c, own);
+    put_constraints(x, map, made, &c, e.own);
     yaml_put(map, "columns", made);
     static const char *const done[] = {"stage", "keys", NULL};
-    exchange_put_own(x, map, own, done);
-    taking_done(&t, model_reasons, G_N_ELEMENTS(model_reasons), NO_PLACE);
+    exchange_put_own(x, map, e.own, done);
+    entry_done(&e, model_reasons, G_N_ELEMENTS(model_reasons));
     const size_t n_before = x->imports->n;
     if (x->status != CA_OK) {
         yaml_node_free(map);
         return;
     }
-    exchange_finish(x, map, own);
+    exchange_finish(x, map, e.own);
     check_types(x, columns, n_before);
 }
 
