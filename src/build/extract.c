@@ -26,6 +26,7 @@ enum {
     WINDOW_FILES = 64,          /* how far a lane may run ahead of the slowest file */
     QUEUE_MAX_BYTES = 32 << 20, /* in flight for each dataset */
     SMALL_ROWS = 1024,          /* rows of the flat tables that go out together */
+    GATHER_BYTES = 1 << 20,     /* files that go out together: a batch costs for each of a bundle's 100 columns */
     MAX_LANES = 1024,
 };
 
@@ -416,6 +417,7 @@ static int writer_start(struct extract *x, enum output output, const struct stag
     w->stage.diag = NULL; /* writers finish in any order, and the rows of a run come in one */
     CA_TRY(catalog_declared_schema(stage->catalog, "public", output_names[output], &schema, err));
     CA_TRY(rows_queue_new(&schema, QUEUE_MAX_BYTES, &w->queue, err));
+    rows_queue_gather(w->queue, GATHER_BYTES);
     w->thread = g_thread_new("writer", writer_main, w);
     return CA_OK;
 }

@@ -1,6 +1,7 @@
 /* rows/queue.c — batches from many threads become one stream, with a bound on what waits. */
 #include <nanoarrow/nanoarrow.h>
 
+#include "rows/gather.h"
 #include "rows/rows.h"
 
 #include <errno.h>
@@ -12,9 +13,11 @@ struct waiting {
     int64_t n_bytes;
 };
 
-/* changed      signalled whenever a batch comes, goes, or the queue ends
- * error_text   of the end, when it was not a good one
- * last_error   what get_last_error() returns: only the consumer's thread touches it
+/* view         of the schema: set to one batch after another, under the lock
+ * gathered     small batches that wait for more of them, released: none; with gather_bytes of them they go into the
+ * queue, 0: each batch goes at once changed      signalled whenever a batch comes, goes, or the queue ends error_text
+ * of the end, when it was not a good one last_error   what get_last_error() returns: only the consumer's thread touches
+ * it
  */
 struct rows_queue {
     gatomicrefcount n_refs;
@@ -24,6 +27,10 @@ struct rows_queue {
     int64_t n_bytes;
     int64_t max_bytes;
     struct ArrowSchema schema;
+    struct ArrowArrayView view;
+    struct ArrowArray gathered;
+    int64_t n_gathered_bytes;
+    int64_t gather_bytes;
     bool has_stream;
     bool is_closed;
     bool is_canceled;
@@ -38,7 +45,13 @@ int rows_queue_new(struct ArrowSchema *schema, int64_t max_bytes, struct rows_qu
         return ca_fail(err, CA_ERR_INVALID, "a queue needs room for 1 byte at least, max_bytes is %" G_GINT64_FORMAT,
                        max_bytes);
     }
+    struct ArrowArrayView view;
+    if (ArrowArrayViewInitFromSchema(&view, schema, NULL) != NANOARROW_OK) {
+        ArrowSchemaRelease(schema);
+        return ca_fail(err, CA_ERR_RESOURCES, "no memory for a queue's schema");
+    }
     struct rows_queue *q = g_new0(struct rows_queue, 1);
+    ArrowArrayViewMove(&view, &q->view);
     g_atomic_ref_count_init(&q->n_refs);
     g_mutex_init(&q->lock);
     g_cond_init(&q->changed);
@@ -83,6 +96,9 @@ void rows_queue_unref(struct rows_queue *q)
     if (q == NULL || !g_atomic_ref_count_dec(&q->n_refs))
         return;
     free_all(&q->batches);
+    if (q->gathered.release != NULL)
+        ArrowArrayRelease(&q->gathered);
+    ArrowArrayViewReset(&q->view);
     ArrowSchemaRelease(&q->schema);
     g_mutex_clear(&q->lock);
     g_cond_clear(&q->changed);
@@ -90,45 +106,136 @@ void rows_queue_unref(struct rows_queue *q)
     g_free(q);
 }
 
-int rows_queue_push(struct rows_queue *q, struct ArrowArray *array, struct ca_error *err)
+void rows_queue_gather(struct rows_queue *q, int64_t n_bytes)
+{
+    q->gather_bytes = rows_can_gather(&q->view) ? n_bytes : 0;
+}
+
+static int check_open(const struct rows_queue *q, struct ca_error *err)
+{
+    if (q->is_canceled)
+        return ca_fail(err, CA_ERR_CANCELED, "the rows are not wanted any more");
+    if (q->is_closed && q->error_text != NULL)
+        return ca_fail(err, CA_ERR_CANCELED, "%s", q->error_text);
+    return q->is_closed ? ca_bug(err, "a batch was pushed after the queue was closed") : CA_OK;
+}
+
+static void enqueue(struct rows_queue *q, struct ArrowArray *array, int64_t n_bytes)
 {
     struct waiting *w = g_new0(struct waiting, 1);
-    w->n_bytes = rows_array_n_bytes(&q->schema, array);
+    w->n_bytes = n_bytes;
     ArrowArrayMove(array, &w->array);
-    int rc = CA_OK;
-    g_mutex_lock(&q->lock);
-    while (!q->is_canceled && !q->is_closed && q->n_bytes > 0 && q->n_bytes + w->n_bytes > q->max_bytes)
+    q->n_bytes += n_bytes;
+    g_queue_push_tail(&q->batches, w);
+    g_cond_broadcast(&q->changed);
+}
+
+/* Takes the batch when it succeeds. */
+static int wait_and_enqueue(struct rows_queue *q, struct ArrowArray *array, int64_t n_bytes, struct ca_error *err)
+{
+    while (!q->is_canceled && !q->is_closed && q->n_bytes > 0 && q->n_bytes + n_bytes > q->max_bytes)
         g_cond_wait(&q->changed, &q->lock);
-    if (q->is_canceled) {
-        rc = ca_fail(err, CA_ERR_CANCELED, "the rows are not wanted any more");
-    } else if (q->is_closed && q->error_text != NULL) {
-        rc = ca_fail(err, CA_ERR_CANCELED, "%s", q->error_text);
-    } else if (q->is_closed) {
-        rc = ca_bug(err, "a batch was pushed after the queue was closed");
-    } else {
-        q->n_bytes += w->n_bytes;
-        g_queue_push_tail(&q->batches, CA_STEAL(w));
-        g_cond_broadcast(&q->changed);
+    CA_TRY(check_open(q, err));
+    enqueue(q, array, n_bytes);
+    return CA_OK;
+}
+
+/* The small batches that waited for more, out of the queue; released: there are none. */
+static int take_gathered(struct rows_queue *q, struct ArrowArray *ret, int64_t *ret_n_bytes)
+{
+    *ret = q->gathered;
+    *ret_n_bytes = q->n_gathered_bytes;
+    q->gathered.release = NULL;
+    q->n_gathered_bytes = 0;
+    return ret->release != NULL ? rows_gather_end(ret) : 0;
+}
+
+static int flush(struct rows_queue *q, struct ca_error *err)
+{
+    struct ArrowArray rows = {0};
+    int64_t n_bytes = 0;
+    int rc = take_gathered(q, &rows, &n_bytes);
+    if (rc != 0)
+        rc = ca_fail_errno(err, CA_ERR_RESOURCES, rc, "gather rows");
+    else if (rows.release != NULL)
+        rc = wait_and_enqueue(q, &rows, n_bytes, err);
+    if (rows.release != NULL)
+        ArrowArrayRelease(&rows);
+    return rc;
+}
+
+/* The queue's view is set to the batch. */
+static int gather(struct rows_queue *q, int64_t n_bytes, struct ca_error *err)
+{
+    CA_TRY(check_open(q, err));
+    int rc = q->gathered.release != NULL ? 0 : rows_gather_start(&q->schema, &q->gathered);
+    if (rc == 0)
+        rc = rows_gather_add(&q->view, &q->gathered);
+    if (rc != 0)
+        return ca_fail_errno(err, CA_ERR_RESOURCES, rc, "gather rows");
+    q->n_gathered_bytes += n_bytes;
+    return q->n_gathered_bytes >= q->gather_bytes ? flush(q, err) : CA_OK;
+}
+
+/* Bytes of a view's own buffers; recursion follows the schema, which ROWS_MAX_DEPTH bounds. */
+static int64_t view_n_bytes(const struct ArrowArrayView *view, int depth)
+{
+    int64_t n_bytes = 0;
+    for (int i = 0; i < NANOARROW_MAX_FIXED_BUFFERS; i++) {
+        if (view->buffer_views[i].size_bytes > 0 && view->buffer_views[i].data.data != NULL)
+            n_bytes += view->buffer_views[i].size_bytes;
+    }
+    for (int32_t i = 0; i < view->n_variadic_buffers; i++)
+        n_bytes += view->variadic_buffer_sizes[i];
+    for (int64_t i = 0; depth < ROWS_MAX_DEPTH && i < view->n_children; i++)
+        n_bytes += view_n_bytes(view->children[i], depth + 1);
+    if (view->dictionary != NULL && depth < ROWS_MAX_DEPTH)
+        n_bytes += view_n_bytes(view->dictionary, depth + 1);
+    return n_bytes;
+}
+
+int rows_queue_push(struct rows_queue *q, struct ArrowArray *array, struct ca_error *err)
+{
+    g_mutex_lock(&q->lock);
+    struct ArrowError said;
+    int rc = CA_OK;
+    if (ArrowArrayViewSetArray(&q->view, array, &said) != NANOARROW_OK)
+        rc = ca_fail(err, CA_ERR_INVALID, "a batch is not of its stream's schema: %s", said.message);
+    const int64_t n_bytes = rc == CA_OK ? view_n_bytes(&q->view, 0) : 0;
+    if (rc == CA_OK && n_bytes < q->gather_bytes) {
+        rc = gather(q, n_bytes, err);
+    } else if (rc == CA_OK) {
+        rc = flush(q, err);
+        if (rc == CA_OK)
+            rc = wait_and_enqueue(q, array, n_bytes, err);
     }
     g_mutex_unlock(&q->lock);
-    if (w != NULL)
-        waiting_free(w);
+    if (array->release != NULL)
+        ArrowArrayRelease(array);
     return rc;
 }
 
 void rows_queue_close(struct rows_queue *q, const char *error_text)
 {
     GQueue dropped = G_QUEUE_INIT;
+    struct ArrowArray rows = {0};
+    int64_t n_bytes = 0;
     g_mutex_lock(&q->lock);
     if (!q->is_closed) {
+        if (take_gathered(q, &rows, &n_bytes) != 0 && error_text == NULL)
+            error_text = "no memory for the last rows";
         q->is_closed = true;
         q->error_text = g_strdup(error_text);
         if (error_text != NULL)
             dropped = take_all(q);
+        else if (rows.release != NULL)
+            enqueue(q, &rows, n_bytes);
         g_cond_broadcast(&q->changed);
     }
     g_mutex_unlock(&q->lock);
     free_all(&dropped);
+    if (rows.release != NULL)
+        ArrowArrayRelease(&rows);
 }
 
 void rows_queue_cancel(struct rows_queue *q)

@@ -195,16 +195,14 @@ CA_MUST_CHECK int rows_stream_align(struct ArrowArrayStream *stream, struct Arro
 CA_MUST_CHECK int rows_stream_next(struct ArrowArrayStream *stream, struct ArrowArray *ret, bool *ret_is_end,
                                    struct ca_error *err);
 
-/* Bytes that the buffers of a batch hold, nested included, by its lengths; what a queue counts. */
-int64_t rows_array_n_bytes(const struct ArrowSchema *schema, const struct ArrowArray *array);
-
 /* ---- a bounded queue (queue.c) ---------------------------------------------------------------------------------- */
 
 /* Many producers, one consumer that is an ArrowArrayStream. Shared and counted: the stream holds a reference of its
  * own. */
 struct rows_queue;
 
-/* Batches of `schema`, at most max_bytes waiting (one batch may always wait, however large). Takes the schema. */
+/* Batches of `schema`, at most max_bytes waiting (one batch may always wait, however large): the bytes that their buffers
+ * hold by their lengths, nested included. Takes the schema. */
 CA_MUST_CHECK int rows_queue_new(struct ArrowSchema *schema, int64_t max_bytes, struct rows_queue **ret,
                                  struct ca_error *err);
 struct rows_queue *rows_queue_ref(struct rows_queue *q);
@@ -214,8 +212,14 @@ CA_DEFINE_AUTOPTR(rows_queue, rows_queue_unref)
 /* The consumer's end; once a queue. A stream that is released early cancels the queue. */
 CA_MUST_CHECK int rows_queue_stream(struct rows_queue *q, struct ArrowArrayStream *ret, struct ca_error *err);
 
+/* From now on batches of fewer bytes are copied together until they have so many, and go on as one: what a batch costs the
+ * consumer for each column, however few rows it has, is paid once. Where they are cut depends on the batches alone, not on
+ * time. Batches of a schema with types that cannot be appended to each other (dictionaries, views) go on as they come.
+ * Before the first push. */
+void rows_queue_gather(struct rows_queue *q, int64_t n_bytes);
+
 /* Add a batch; takes it. Blocks while max_bytes are waiting. CA_ERR_CANCELED when the queue was canceled or its
- * consumer is gone, CA_ERR_BUG after close. Any thread. */
+ * consumer is gone, CA_ERR_INVALID for another schema's batch, CA_ERR_BUG after close. Any thread. */
 CA_MUST_CHECK int rows_queue_push(struct rows_queue *q, struct ArrowArray *array, struct ca_error *err);
 
 /* No more batches. error_text NULL: a good end; else the consumer gets EIO with this text, at once, waiting batches

@@ -130,33 +130,3 @@ int rows_stream_align(struct ArrowArrayStream *stream, struct ArrowSchema *to, c
     };
     return CA_OK;
 }
-
-/* ---- sizes ------------------------------------------------------------------------------------------------------ */
-
-/* Bytes of a view's own buffers; recursion follows the schema, which ROWS_MAX_DEPTH bounds. */
-static int64_t view_n_bytes(const struct ArrowArrayView *view, int depth)
-{
-    int64_t n_bytes = 0;
-    for (int i = 0; i < NANOARROW_MAX_FIXED_BUFFERS; i++) {
-        if (view->buffer_views[i].size_bytes > 0 && view->buffer_views[i].data.data != NULL)
-            n_bytes += view->buffer_views[i].size_bytes;
-    }
-    for (int32_t i = 0; i < view->n_variadic_buffers; i++)
-        n_bytes += view->variadic_buffer_sizes[i];
-    for (int64_t i = 0; depth < ROWS_MAX_DEPTH && i < view->n_children; i++)
-        n_bytes += view_n_bytes(view->children[i], depth + 1);
-    if (view->dictionary != NULL && depth < ROWS_MAX_DEPTH)
-        n_bytes += view_n_bytes(view->dictionary, depth + 1);
-    return n_bytes;
-}
-
-int64_t rows_array_n_bytes(const struct ArrowSchema *schema, const struct ArrowArray *array)
-{
-    struct ArrowArrayView view;
-    int64_t n_bytes = 0;
-    if (ArrowArrayViewInitFromSchema(&view, schema, NULL) == NANOARROW_OK &&
-        ArrowArrayViewSetArray(&view, array, NULL) == NANOARROW_OK)
-        n_bytes = view_n_bytes(&view, 0);
-    ArrowArrayViewReset(&view);
-    return n_bytes;
-}

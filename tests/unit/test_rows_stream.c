@@ -160,7 +160,6 @@ static void test_queue_takes_one_large_batch(void **state)
     struct ArrowSchema schema = batch_text_schema("a:i");
     struct ArrowArray array = batch_text_parse(&schema, "1;2;3;4;5;6;7;8");
     struct rows_queue *q = NULL;
-    assert_int_equal(rows_array_n_bytes(&schema, &array), 32);
     assert_int_equal(rows_queue_new(&schema, 1, &q, &err), CA_OK);
     assert_int_equal(rows_queue_push(q, &array, &err), CA_OK);
     assert_int_equal(rows_queue_n_bytes(q), 32);
@@ -230,6 +229,102 @@ static void test_queue_wakes_those_who_wait(void **state)
     }
 }
 
+/* Pushes each text as a batch, its first row cut off where `is_cut`, and gives what comes out: batches parted by '/'.
+ */
+static char *gathered(const char *schema_text, const char *const *batches, bool is_cut, int64_t n_bytes)
+{
+    struct ca_error err = {0};
+    struct ArrowSchema schema = batch_text_schema(schema_text);
+    struct ArrowSchema own = batch_text_schema(schema_text);
+    struct rows_queue *q = NULL;
+    struct ArrowArrayStream stream;
+    assert_int_equal(rows_queue_new(&own, 1 << 20, &q, &err), CA_OK);
+    rows_queue_gather(q, n_bytes);
+    for (; *batches; batches++) {
+        struct ArrowArray array = batch_text_parse(&schema, *batches);
+        array.offset += is_cut;
+        array.length -= is_cut;
+        assert_int_equal(rows_queue_push(q, &array, &err), CA_OK);
+        assert_null(array.release);
+    }
+    rows_queue_close(q, NULL);
+    assert_int_equal(rows_queue_stream(q, &stream, &err), CA_OK);
+    GString *out = g_string_new(NULL);
+    for (bool is_end = false;;) {
+        struct ArrowArray array;
+        assert_int_equal(rows_stream_next(&stream, &array, &is_end, &err), CA_OK);
+        if (is_end)
+            break;
+        g_autofree char *text = batch_text_render(&schema, &array);
+        g_string_append_printf(out, "%s%s", out->len ? "/" : "", text);
+        ArrowArrayRelease(&array);
+    }
+    ArrowArrayStreamRelease(&stream);
+    rows_queue_unref(q);
+    ArrowSchemaRelease(&schema);
+    return g_string_free(out, FALSE);
+}
+
+/* Small batches come out as one with the same rows; the text of a batch is the text of its rows. */
+static void test_queue_gathers(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *schema;
+        const char *batches[5];
+    } cases[] = {
+        {"a:i,b:l!", {"1|2;3|4", "null|6", "7|8;9|10;null|11"}},
+        {"a:u,b:z", {"one|x;null|yy", "''|zzz", "three|null;four|x"}},
+        {"a:b", {"t;f;null;t;t;f;t;f;t;t", "t;t;f", "null;t;t;t;f;t;f;t;null;f"}},
+        {"l:+l(item:u)", {"[a b];null;[]", "[c null]", "[];[d];null"}},
+        {"l:+l(item:+s!(x:i,y:u,z:b))", {"[{1 a t} {2 null f}];[]", "[{3 c null}];[{4 d t}]", "null;[{null e t}]"}},
+        {"s:+s(x:i,l:+l(item:g))", {"{1 [1.5 2.5]}", "null;{null null}", "{2 []};{3 [null]}"}},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++)
+        for (int is_cut = 0; is_cut < 2; is_cut++) {
+            g_autofree char *apart = gathered(cases[i].schema, cases[i].batches, is_cut, 0);
+            g_autofree char *together = gathered(cases[i].schema, cases[i].batches, is_cut, 1 << 16);
+            assert_null(strchr(together, '/'));
+            /* A batch that lost its only row is none. */
+            g_auto(GStrv) parts = g_strsplit(apart, "/", -1);
+            g_autoptr(GString) want = g_string_new(NULL);
+            for (char **part = parts; *part; part++)
+                if (**part)
+                    g_string_append_printf(want, "%s%s", want->len ? ";" : "", *part);
+            assert_string_equal(together, want->str);
+        }
+}
+
+/* Where batches are cut depends on their bytes: 8 a row here. Types that cannot be appended go as they come. */
+static void test_queue_gathers_up_to(void **state)
+{
+    (void)state;
+    const char *const batches[] = {"1", "2;3", "4", "5;6;7;8", "9", NULL};
+    g_autofree char *all = gathered("a:l", batches, false, 1);
+    assert_string_equal(all, "1/2;3/4/5;6;7;8/9");
+    g_autofree char *some = gathered("a:l", batches, false, 24);
+    assert_string_equal(some, "1;2;3/4/5;6;7;8/9");
+    const char *const texts[] = {"a", "b", NULL};
+    g_autofree char *views = gathered("a:vu", texts, false, 1 << 16);
+    assert_string_equal(views, "a/b");
+}
+
+static void test_queue_refuses_other_batches(void **state)
+{
+    (void)state;
+    struct ca_error err = {0};
+    struct ArrowSchema schema = batch_text_schema("a:i,b:u");
+    struct ArrowSchema other = batch_text_schema("a:i");
+    struct ArrowArray array = batch_text_parse(&other, "1");
+    struct rows_queue *q = NULL;
+    assert_int_equal(rows_queue_new(&schema, 1000, &q, &err), CA_OK);
+    assert_int_equal(rows_queue_push(q, &array, &err), CA_ERR_INVALID);
+    assert_null(array.release);
+    assert_int_equal(rows_queue_n_bytes(q), 0);
+    rows_queue_unref(q);
+    ArrowSchemaRelease(&other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -239,6 +334,9 @@ int main(void)
         cmocka_unit_test(test_queue_takes_one_large_batch),
         cmocka_unit_test(test_queue_error_reaches_the_consumer),
         cmocka_unit_test(test_queue_wakes_those_who_wait),
+        cmocka_unit_test(test_queue_gathers),
+        cmocka_unit_test(test_queue_gathers_up_to),
+        cmocka_unit_test(test_queue_refuses_other_batches),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
