@@ -17,6 +17,7 @@ from typing import Any
 import jsonschema
 import pyarrow as pa
 import pytest
+import running
 import stored
 from conftest import ROOT, SHOP, Answer, Program
 from deltalake import DeltaTable, write_deltalake
@@ -206,6 +207,10 @@ def test_two_writers(program: Program, store: Path) -> None:
     assert ids(program, store) == [1]
 
 
+def wait_for_runs(store: Path, n: int) -> None:
+    running.wait_until(lambda: len(os.listdir(store / "runs")) >= n)
+
+
 def test_killed_writer(program: Program, store: Path) -> None:
     """E1, decision 19: kill -9 while statements are written: the store is as it was before a statement or after it, and
     the next writer goes on from there."""
@@ -224,11 +229,9 @@ def test_killed_writer(program: Program, store: Path) -> None:
         assert writer.stdin
         writer.stdin.write(script)
         writer.stdin.close()
-        before = run_id(store)
-        end = time.monotonic() + 60
-        while run_id(store) == before and writer.poll() is None and time.monotonic() < end:
-            time.sleep(0.001)
-        time.sleep(rng.random() * 0.5)
+        # A statement is a run: so many of them, and then some part of the next.
+        wait_for_runs(store, len(os.listdir(store / "runs")) + rng.randrange(1, 50))
+        time.sleep(rng.random() * 0.02)
         writer.send_signal(signal.SIGKILL)
         writer.wait()
         found = ids(program, store)
