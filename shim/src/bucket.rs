@@ -11,18 +11,16 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow::compute::SortOptions;
-use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
-use datafusion::common::{Result, internal_err};
+use arrow::datatypes::SchemaRef;
+use datafusion::common::Result;
+use datafusion::common::tree_node::Transformed;
 use datafusion::execution::{SendableRecordBatchStream, SessionState, TaskContext};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, Sort, TableScan, col, lit};
-use datafusion::physical_expr::{EquivalenceProperties, LexOrdering, Partitioning, PhysicalExpr, PhysicalSortExpr};
-use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties, ReplaceChildrenOptions,
-    execute_stream,
-};
+use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, execute_stream};
 use futures::{StreamExt, TryStreamExt};
 
 use crate::error::{Failure, Outcome};
@@ -86,16 +84,16 @@ impl Buckets {
         };
         let is_ordered = sort.as_ref().is_some_and(|sort| self.orders(sort));
         let Some(sort) = sort.filter(|sort| sort.fetch.is_none() && !is_ordered) else {
-            return Ok(Arc::new(Pieces::new(self, state, plan, is_ordered).await?));
+            return Pieces::plan(self, state, plan, is_ordered).await;
         };
-        let pieces = Pieces::new(self, state, sort.input.as_ref().clone(), false).await?;
+        let pieces = Pieces::plan(self, state, sort.input.as_ref().clone(), false).await?;
         let mut order = Vec::with_capacity(sort.expr.len());
         for by in &sort.expr {
             let expr = state.create_physical_expr(by.expr.clone(), sort.input.schema()).map_err(Failure::planning)?;
             order.push(PhysicalSortExpr::new(expr, SortOptions::new(!by.asc, by.nulls_first)));
         }
         let order = LexOrdering::new(order).ok_or_else(|| Failure::invalid("the query is ordered by nothing"))?;
-        Ok(Arc::new(SortExec::new(order, Arc::new(pieces))))
+        Ok(Arc::new(SortExec::new(order, pieces)))
     }
 }
 
@@ -113,33 +111,28 @@ struct Pieces {
     state: SessionState,
     query: Arc<LogicalPlan>,
     first: Arc<dyn ExecutionPlan>,
-    properties: Arc<PlanProperties>,
+    schema: SchemaRef,
 }
 
 impl Pieces {
     /// `is_ordered`: each piece is sorted, by the column first.
-    async fn new(buckets: Buckets, state: &SessionState, query: LogicalPlan, is_ordered: bool) -> Outcome<Pieces> {
+    async fn plan(
+        buckets: Buckets,
+        state: &SessionState,
+        query: LogicalPlan,
+        is_ordered: bool,
+    ) -> Outcome<Arc<dyn ExecutionPlan>> {
         let state = as_a_whole(state);
         let first = buckets.restrict(&state, &query, 0).map_err(Failure::planning)?;
         let first = state.create_physical_plan(&first).await.map_err(Failure::planning)?;
         let schema = first.schema();
-        let mut known = EquivalenceProperties::new(Arc::clone(&schema));
         // Ranges rise, so sorted pieces are sorted together; but rows without a value, which come last in an order, are in the first.
         let is_total = schema.field_with_name(&buckets.column).is_ok_and(|field| !field.is_nullable());
-        if is_ordered
-            && is_total
-            && let Some(order) = first.output_ordering()
-        {
-            known.add_ordering(order.clone());
-        }
-        let properties = PlanProperties::new(
-            known,
-            Partitioning::UnknownPartitioning(1),
-            EmissionType::Incremental,
-            Boundedness::Bounded,
-        );
-        let (buckets, query, properties) = (Arc::new(buckets), Arc::new(query), Arc::new(properties));
-        Ok(Pieces { buckets, state, query, first, properties })
+        let order = first.output_ordering().filter(|_| is_ordered && is_total).cloned();
+        let pieces =
+            Pieces { buckets: Arc::new(buckets), state, query: Arc::new(query), first, schema: Arc::clone(&schema) };
+        let exec = StreamingTableExec::try_new(schema, vec![Arc::new(pieces)], None, order, false, None);
+        Ok(Arc::new(exec.map_err(Failure::planning)?))
     }
 }
 
@@ -149,65 +142,27 @@ impl fmt::Debug for Pieces {
     }
 }
 
-impl DisplayAs for Pieces {
-    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Pieces: {} ranges of {}", self.buckets.count(), self.buckets.column)
-    }
-}
-
-impl ExecutionPlan for Pieces {
-    fn name(&self) -> &'static str {
-        "Pieces"
+impl PartitionStream for Pieces {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
     }
 
-    fn properties(&self) -> &Arc<PlanProperties> {
-        &self.properties
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![]
-    }
-
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn replace_children(
-        self: Arc<Self>,
-        _: Vec<Arc<dyn ExecutionPlan>>,
-        _: ReplaceChildrenOptions,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        Ok(self)
-    }
-
-    fn with_new_children(self: Arc<Self>, _: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        Ok(self)
-    }
-
-    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        if partition != 0 {
-            return internal_err!("Pieces: partition {partition} of 1");
-        }
+    fn execute(&self, context: Arc<TaskContext>) -> SendableRecordBatchStream {
         let (buckets, state, query) = (Arc::clone(&self.buckets), self.state.clone(), Arc::clone(&self.query));
-        let first = execute_stream(Arc::clone(&self.first), Arc::clone(&context))?;
-        let others = futures::stream::iter(1..buckets.count()).then(move |index| {
+        let first = Arc::clone(&self.first);
+        let pieces = futures::stream::iter(0..self.buckets.count()).then(move |index| {
             let (buckets, state, query) = (Arc::clone(&buckets), state.clone(), Arc::clone(&query));
-            let context = Arc::clone(&context);
+            let (first, context) = (Arc::clone(&first), Arc::clone(&context));
             async move {
-                let piece = buckets.restrict(&state, &query, index)?;
-                let piece = state.create_physical_plan(&piece).await?;
+                let piece = match index {
+                    0 => first,
+                    _ => state.create_physical_plan(&buckets.restrict(&state, &query, index)?).await?,
+                };
                 execute_stream(piece, context)
             }
         });
-        let schema = self.schema();
-        let rows = first.chain(others.try_flatten());
-        let rows = rows.map({
-            let schema = Arc::clone(&schema);
-            move |batch| Ok(batch?.with_schema(Arc::clone(&schema))?)
-        });
-        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
+        let schema = Arc::clone(&self.schema);
+        let rows = pieces.try_flatten().map(move |batch| Ok(batch?.with_schema(Arc::clone(&schema))?));
+        Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), rows))
     }
 }

@@ -79,7 +79,7 @@ async fn write(
         sums: Some(Arc::clone(&sums)),
         ..Gate::new(table.name.clone(), declared_of(table, target), Arc::clone(&columns))
     };
-    let plan = gated(gate, rows, &tally).map_err(Failure::planning)?;
+    let plan = gated(&gate, rows, &tally).map_err(Failure::planning)?;
     let config = FileSinkConfig {
         original_url: target.url.to_string(),
         object_store_url: target.url.object_store(),

@@ -1,10 +1,13 @@
 //! rules.rs — what a contract demands of the rows that are written, as the host says it.
-use std::ffi::c_char;
+use std::ffi::{c_char, c_void};
 
+use arrow::ffi::FFI_ArrowSchema;
+
+use crate::bucket::Buckets;
 use crate::error::{Failure, Outcome};
-use crate::text;
+use crate::ffi;
+use crate::text::{self, TextFn};
 use crate::write::WriteOptions;
-use crate::{CNames, CWrite, keys_of};
 
 /// `struct cadf_check`.
 #[repr(C)]
@@ -13,6 +16,49 @@ pub struct CCheck {
     name: *const c_char,
     unnest: *const c_char,
     sql: *const c_char,
+}
+
+/// `struct cadf_write`.
+#[repr(C)]
+pub struct CWrite {
+    location: *const c_char,
+    schema: *const FFI_ArrowSchema,
+    mode: i32,
+    partition_by: *const *const c_char,
+    n_partition_by: usize,
+    app_id: *const c_char,
+    app_version: i64,
+    metadata_keys: *const *const c_char,
+    metadata_values: *const *const c_char,
+    n_metadata: usize,
+    property_keys: *const *const c_char,
+    property_values: *const *const c_char,
+    n_properties: usize,
+    row_group_bytes: u64,
+    target_file_bytes: u64,
+    compression: *const c_char,
+    statistics_columns: *const *const c_char,
+    n_statistics_columns: usize,
+    checks: *const CCheck,
+    n_checks: usize,
+    key: *const *const c_char,
+    n_key: usize,
+    bucket_column: *const c_char,
+    bucket_bounds: *const *const c_char,
+    n_bucket_bounds: usize,
+    bucket_tables: *const *const c_char,
+    n_bucket_tables: usize,
+    order: *const *const c_char,
+    n_order: usize,
+    pub files: Option<TextFn>,
+    pub files_data: *mut c_void,
+}
+
+/// `struct cadf_names`.
+#[repr(C)]
+pub struct CNames {
+    items: *const *const c_char,
+    n: usize,
 }
 
 /// `struct cadf_rules`.
@@ -45,6 +91,85 @@ pub struct Rules {
     pub unique: Vec<Vec<String>>,
     pub checks: Vec<Check>,
     pub defaults: Vec<(String, String)>,
+}
+
+impl CWrite {
+    /// How rows are written, without where and what.
+    fn tuning(&self) -> Outcome<WriteOptions> {
+        Ok(WriteOptions {
+            partition_by: text::list(self.partition_by, self.n_partition_by, "partition columns")?,
+            metadata: text::pairs(self.metadata_keys, self.metadata_values, self.n_metadata, "metadata")?,
+            properties: text::pairs(self.property_keys, self.property_values, self.n_properties, "properties")?,
+            row_group_bytes: self.row_group_bytes,
+            target_file_bytes: self.target_file_bytes,
+            compression: text::optional(self.compression, "compression")?,
+            statistics_columns: text::list(self.statistics_columns, self.n_statistics_columns, "statistics columns")?,
+            ..WriteOptions::default()
+        })
+    }
+
+    fn location(&self) -> Outcome<Option<String>> {
+        text::optional(self.location, "location")
+    }
+
+    fn checks(&self) -> Outcome<Vec<Check>> {
+        checks_of(self.checks, self.n_checks)
+    }
+
+    fn key(&self) -> Outcome<Vec<String>> {
+        text::list(self.key, self.n_key, "key columns")
+    }
+
+    pub fn buckets(&self) -> Outcome<Option<Buckets>> {
+        let Some(column) = text::optional(self.bucket_column, "bucket column")? else { return Ok(None) };
+        Ok(Some(Buckets {
+            column,
+            bounds: text::list(self.bucket_bounds, self.n_bucket_bounds, "bucket bounds")?,
+            tables: text::list(self.bucket_tables, self.n_bucket_tables, "bucket tables")?,
+        }))
+    }
+}
+
+pub fn checks_of(checks: *const CCheck, n_checks: usize) -> Outcome<Vec<Check>> {
+    let checks = match n_checks {
+        0 => &[],
+        // SAFETY: the host gives `n_checks` of them.
+        n if !checks.is_null() => unsafe { std::slice::from_raw_parts(checks, n) },
+        _ => return Err(Failure::invalid("the checks are missing")),
+    };
+    checks.iter().map(Check::borrow).collect()
+}
+
+pub fn keys_of(keys: *const CNames, n_keys: usize) -> Outcome<Vec<Vec<String>>> {
+    let keys = match n_keys {
+        0 => &[],
+        // SAFETY: the host gives `n_keys` of them.
+        n if !keys.is_null() => unsafe { std::slice::from_raw_parts(keys, n) },
+        _ => return Err(Failure::invalid("the unique keys are missing")),
+    };
+    keys.iter().map(|key| text::list(key.items, key.n, "key columns")).collect()
+}
+
+pub fn write_of(write: *const CWrite) -> Outcome<WriteOptions> {
+    // SAFETY: NULL, or borrowed for the call.
+    let w = unsafe { write.as_ref() }.ok_or_else(|| Failure::invalid("the write is missing"))?;
+    let location = text::required(w.location, "location")?;
+    let overwrite = match w.mode {
+        0 => false,
+        1 => true,
+        other => return Err(Failure::invalid(format!("write mode {other} is unknown"))),
+    };
+    Ok(WriteOptions {
+        dataset: location.clone(),
+        location,
+        schema: ffi::borrow_schema(w.schema, "the write's schema")?,
+        overwrite,
+        transaction: text::optional(w.app_id, "app_id")?.map(|id| (id, w.app_version)),
+        checks: w.checks()?,
+        key: w.key()?,
+        order: text::list(w.order, w.n_order, "order columns")?,
+        ..w.tuning()?
+    })
 }
 
 impl Rules {

@@ -1,7 +1,7 @@
 //! write.rs — one streaming commit to a Delta table, every batch through the gate.
 //!
 //! ```text
-//! plan or C stream ──▶ GateExec (check, stored form, pieces) ──▶ WriteBuilder (delta's own rules, Parquet, commit)
+//! plan or C stream ──▶ Gated (check, stored form, pieces) ──▶ WriteBuilder (delta's own rules, Parquet, commit)
 //! ```
 //! The gate is a table provider over the rows' plan, so that delta-rs (1.1.3) plans its casts and checks above it and pulls
 //! batches through; nothing is collected. Memory is bounded by the writer's queue (10 pieces), one row group and the uploads
@@ -16,20 +16,17 @@ use std::sync::{Arc, Mutex};
 use arrow::datatypes::{DataType, Field, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Result, internal_err};
 use datafusion::datasource::provider_as_source;
 use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder, TaskContext};
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, TableType, UNNAMED_TABLE};
-use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
-use datafusion::physical_plan::execution_plan::{Boundedness, CardinalityEffect, EmissionType};
+use datafusion::physical_expr::Partitioning;
 use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{
-    ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties,
-    ReplaceChildrenOptions,
-};
+use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use deltalake_core::DeltaTable;
 use deltalake_core::delta_datafusion::SessionFallbackPolicy;
 use deltalake_core::kernel::transaction::CommitProperties;
@@ -410,108 +407,77 @@ impl TableProvider for GateTable {
         _: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let rows = self.rows.lock().ok().and_then(|mut rows| rows.take());
-        let source = match rows {
-            Some(Rows::Plan(plan)) => GateSource::Plan(plan),
-            Some(Rows::Stream(stream)) => GateSource::Stream(Arc::new(Mutex::new(Some(stream)))),
-            None => return internal_err!("the rows of a write are read twice"),
-        };
-        let tally = Arc::clone(&self.tally);
-        Ok(Arc::new(GateExec::new(self.gate.clone(), source, projection.cloned(), tally)?))
+        match rows {
+            Some(rows) => Gated::plan(&self.gate, rows, projection, &self.tally),
+            None => internal_err!("the rows of a write are read twice"),
+        }
     }
 }
 
-#[derive(Clone)]
+/// Where the rows of one partition come from.
 enum GateSource {
-    Plan(Arc<dyn ExecutionPlan>),
-    Stream(Arc<Mutex<Option<SendableRecordBatchStream>>>),
+    Plan(Arc<dyn ExecutionPlan>, usize),
+    Stream(Mutex<Option<SendableRecordBatchStream>>),
 }
 
-#[derive(Clone)]
-struct GateExec {
+/// One partition of a write's rows. The rows' plan is optimized already and must stay as it is: the optimizer does not see it.
+struct Gated {
     gate: Gate,
     source: GateSource,
-    projection: Option<Vec<usize>>,
     tally: SharedTally,
-    schema: SchemaRef,
-    properties: Arc<PlanProperties>,
 }
 
-impl GateExec {
-    fn new(gate: Gate, source: GateSource, projection: Option<Vec<usize>>, tally: SharedTally) -> Result<GateExec> {
-        let schema = match &projection {
-            Some(columns) => Arc::new(gate.stored.project(columns)?),
-            None => Arc::clone(&gate.stored),
-        };
-        let n_partitions = match &source {
-            GateSource::Plan(plan) => plan.output_partitioning().partition_count(),
-            GateSource::Stream(_) => 1,
-        };
-        let properties = PlanProperties::new(
-            EquivalenceProperties::new(Arc::clone(&schema)),
-            Partitioning::UnknownPartitioning(n_partitions),
-            EmissionType::Incremental,
-            Boundedness::Bounded,
-        );
-        Ok(GateExec { gate, source, projection, tally, schema, properties: Arc::new(properties) })
-    }
-}
-
-impl fmt::Debug for GateExec {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "GateExec({})", self.gate.dataset)
-    }
-}
-
-impl DisplayAs for GateExec {
-    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "GateExec: dataset={}", self.gate.dataset)
-    }
-}
-
-impl ExecutionPlan for GateExec {
-    fn name(&self) -> &'static str {
-        "GateExec"
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        &self.properties
-    }
-
-    /// None: the rows' plan is optimized already and must stay as it is, so the optimizer does not see it.
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![]
-    }
-
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn replace_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-        _: ReplaceChildrenOptions,
+impl Gated {
+    /// The plan of all partitions.
+    fn plan(
+        gate: &Gate,
+        rows: Rows,
+        projection: Option<&Vec<usize>>,
+        tally: &SharedTally,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        if children.is_empty() { Ok(self) } else { internal_err!("GateExec has no children") }
-    }
-
-    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
-    }
-
-    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let input = match &self.source {
-            GateSource::Plan(plan) => plan.execute(partition, context)?,
-            GateSource::Stream(stream) => match stream.lock().ok().and_then(|mut s| s.take()) {
-                Some(stream) => stream,
-                None => return internal_err!("the rows of a write are read twice"),
-            },
+        let sources = match rows {
+            Rows::Stream(stream) => vec![GateSource::Stream(Mutex::new(Some(stream)))],
+            Rows::Plan(plan) => {
+                let partitions = 0..plan.output_partitioning().partition_count();
+                partitions.map(|partition| GateSource::Plan(Arc::clone(&plan), partition)).collect()
+            }
         };
-        let (gate, tally, projection) = (self.gate.clone(), Arc::clone(&self.tally), self.projection.clone());
+        let gated = |source| {
+            Arc::new(Gated { gate: gate.clone(), source, tally: Arc::clone(tally) }) as Arc<dyn PartitionStream>
+        };
+        let partitions = sources.into_iter().map(gated).collect();
+        let schema = Arc::clone(&gate.stored);
+        Ok(Arc::new(StreamingTableExec::try_new(schema, partitions, projection, None, false, None)?))
+    }
+
+    fn rows(&self, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        match &self.source {
+            GateSource::Plan(plan, partition) => plan.execute(*partition, context),
+            GateSource::Stream(stream) => match stream.lock().ok().and_then(|mut s| s.take()) {
+                Some(stream) => Ok(stream),
+                None => internal_err!("the rows of a write are read twice"),
+            },
+        }
+    }
+}
+
+impl fmt::Debug for Gated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Gated({})", self.gate.dataset)
+    }
+}
+
+impl PartitionStream for Gated {
+    #[allow(clippy::misnamed_getters)] // the gate's own schema is that of what comes in
+    fn schema(&self) -> &SchemaRef {
+        &self.gate.stored
+    }
+
+    fn execute(&self, context: Arc<TaskContext>) -> SendableRecordBatchStream {
+        let (gate, tally) = (self.gate.clone(), Arc::clone(&self.tally));
         let mut first_row = 0u64;
-        let checked = input
+        let checked = futures::stream::iter([self.rows(context)])
+            .try_flatten()
             .map(move |batch| -> Result<Vec<_>> {
                 let batch = match batch {
                     Ok(batch) => batch,
@@ -526,25 +492,17 @@ impl ExecutionPlan for GateExec {
                     gate.pass(&batch, first_row).inspect_err(|f| tally.fail(f)).map_err(Failure::into_engine)?;
                 first_row += batch.num_rows() as u64;
                 tally.n_rows.fetch_add(batch.num_rows() as u64, Ordering::Relaxed);
-                match &projection {
-                    None => Ok(pieces),
-                    Some(columns) => pieces.into_iter().map(|p| Ok(p.project(columns)?)).collect(),
-                }
+                Ok(pieces)
             })
             .map_ok(|pieces| futures::stream::iter(pieces.into_iter().map(Ok)))
             .try_flatten();
-        Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), checked)))
-    }
-
-    fn cardinality_effect(&self) -> CardinalityEffect {
-        CardinalityEffect::Equal
+        Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.gate.stored), checked))
     }
 }
 
 /// Rows on their way to plain files, through the gate; the tally has what it refused.
-pub fn gated(gate: Gate, rows: SendableRecordBatchStream, tally: &SharedTally) -> Result<Arc<dyn ExecutionPlan>> {
-    let source = GateSource::Stream(Arc::new(Mutex::new(Some(rows))));
-    Ok(Arc::new(GateExec::new(gate, source, None, Arc::clone(tally))?))
+pub fn gated(gate: &Gate, rows: SendableRecordBatchStream, tally: &SharedTally) -> Result<Arc<dyn ExecutionPlan>> {
+    Gated::plan(gate, Rows::Stream(rows), None, tally)
 }
 
 /// One sort a thread. The engine sorts each part of a union by itself, and each sort holds memory of its own: two dozen sorts take

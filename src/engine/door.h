@@ -1,4 +1,4 @@
-/* engine/door.h — what engine.c and delta.c share about the shim; private to the room. */
+/* engine/door.h — what engine.c, query.c and delta.c share about the shim; private to the room. */
 #ifndef CA_ENGINE_DOOR_H
 #define CA_ENGINE_DOOR_H
 

@@ -1,0 +1,238 @@
+//! door_query.rs — the doors of queries, and of what is registered for them.
+use std::ffi::{c_char, c_void};
+use std::sync::Arc;
+
+use arrow::ffi::FFI_ArrowSchema;
+use arrow::ffi_stream::FFI_ArrowArrayStream;
+
+use crate::door::{CParams, CancelToken, Session, cancel_of, core_of, guard, need, params_of, put_if};
+use crate::error::{CError, Failure, Status};
+use crate::ffi::Incoming;
+use crate::function::CScalarFunction;
+use crate::stream::{CStreamSource, StreamSource, StreamTable};
+use crate::text::{Sink, TextFn};
+use crate::{ffi, function, memory, output, plan, query, session, table, text};
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cadf_query(
+    session: *mut Session,
+    sql: *const c_char,
+    n_sql_bytes: usize,
+    params: *const CParams,
+    cancel: *mut CancelToken,
+    ret: *mut FFI_ArrowArrayStream,
+    err: *mut CError,
+) -> i32 {
+    guard(err, || {
+        need(ret, "ret")?;
+        let core = core_of(session)?;
+        let sql = text::sized(sql, n_sql_bytes, "sql")?;
+        let params = params_of(params)?;
+        let cancel = cancel_of(cancel);
+        let engine = Arc::clone(&core.engine);
+        let started = engine.run_cancelable(cancel.as_ref(), query::start(core, sql, params))?;
+        ffi::give_stream(Box::new(query::QueryStream::new(engine, started, cancel)), ret);
+        Ok(())
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cadf_declare(
+    session: *mut Session,
+    sql: *const c_char,
+    n_sql_bytes: usize,
+    err: *mut CError,
+) -> i32 {
+    guard(err, || {
+        let core = core_of(session)?;
+        let sql = text::sized(sql, n_sql_bytes, "sql")?;
+        let engine = Arc::clone(&core.engine);
+        engine.run(query::declare(core, sql))
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cadf_split(
+    sql: *const c_char,
+    n_sql_bytes: usize,
+    call: Option<TextFn>,
+    data: *mut c_void,
+    err: *mut CError,
+) -> i32 {
+    guard(err, || {
+        let sql = text::sized(sql, n_sql_bytes, "sql")?;
+        let statements = plan::split(&sql)?;
+        let sink = Sink { call, data };
+        statements.iter().for_each(|s| sink.emit(s));
+        Ok(())
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cadf_query_schema(
+    session: *mut Session,
+    sql: *const c_char,
+    n_sql_bytes: usize,
+    ret: *mut FFI_ArrowSchema,
+    err: *mut CError,
+) -> i32 {
+    guard(err, || {
+        need(ret, "ret")?;
+        let core = core_of(session)?;
+        let sql = text::sized(sql, n_sql_bytes, "sql")?;
+        let engine = Arc::clone(&core.engine);
+        let plan = engine.run(async move { core.plan(&sql, None).await })?;
+        ffi::give_schema(plan.schema().as_arrow(), ret)
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cadf_table_schema(
+    session: *mut Session,
+    schema: *const c_char,
+    table: *const c_char,
+    ret: *mut FFI_ArrowSchema,
+    err: *mut CError,
+) -> i32 {
+    guard(err, || {
+        need(ret, "ret")?;
+        let core = core_of(session)?;
+        let schema = text::optional(schema, "schema")?;
+        let table = text::required(table, "table")?;
+        let engine = Arc::clone(&core.engine);
+        let columns = engine.run(async move {
+            let state = core.state();
+            let defaults = &state.config_options().catalog;
+            let schema = schema.unwrap_or_else(|| defaults.default_schema.clone());
+            let found = session::find(&state, &defaults.default_catalog, &schema, &table).await?;
+            let found = match found {
+                None if schema == memory::SCHEMA => session::find(&state, memory::CATALOG, &schema, &table).await?,
+                other => other,
+            };
+            match found {
+                Some(provider) => Ok(provider.schema()),
+                None => Err(Failure::new(Status::NotFound, format!("table '{schema}.{table}' is not there"))),
+            }
+        })?;
+        ffi::give_schema(&columns, ret)
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cadf_query_tables(
+    session: *mut Session,
+    sql: *const c_char,
+    n_sql_bytes: usize,
+    through_views: i32,
+    call: Option<TextFn>,
+    data: *mut c_void,
+    err: *mut CError,
+) -> i32 {
+    guard(err, || {
+        let core = core_of(session)?;
+        let sql = text::sized(sql, n_sql_bytes, "sql")?;
+        let engine = Arc::clone(&core.engine);
+        let tables = engine.run(plan::tables(core, sql, through_views != 0))?;
+        let sink = Sink { call, data };
+        tables.iter().for_each(|t| sink.emit(t));
+        Ok(())
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cadf_query_plan(
+    session: *mut Session,
+    sql: *const c_char,
+    n_sql_bytes: usize,
+    optimized: i32,
+    call: Option<TextFn>,
+    data: *mut c_void,
+    err: *mut CError,
+) -> i32 {
+    guard(err, || {
+        let core = core_of(session)?;
+        let sql = text::sized(sql, n_sql_bytes, "sql")?;
+        let engine = Arc::clone(&core.engine);
+        let plan = engine.run(plan::text(core, sql, optimized != 0))?;
+        Sink { call, data }.emit(&plan);
+        Ok(())
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cadf_stream_write(
+    stream: *mut FFI_ArrowArrayStream,
+    format: *const c_char,
+    fd: i32,
+    width: u32,
+    ret_rows: *mut i64,
+    err: *mut CError,
+) -> i32 {
+    guard(err, || {
+        let mut rows = Incoming::take(stream, "the stream")?;
+        let format = text::required(format, "format")?;
+        let n_rows = output::write(&mut rows, &format, fd, width)?;
+        put_if(ret_rows, n_rows);
+        Ok(())
+    })
+}
+
+// ---- registration -------------------------------------------------------------------------------------------------
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cadf_register_stream(
+    session: *mut Session,
+    table: *const c_char,
+    schema: *mut FFI_ArrowSchema,
+    source: *const CStreamSource,
+    err: *mut CError,
+) -> i32 {
+    guard(err, || {
+        // Taken first, so that they are gone on every way out.
+        let columns = ffi::take_schema(schema, "schema");
+        // SAFETY: NULL, or borrowed for the call; its contents are taken.
+        let source = unsafe { source.as_ref() }.copied();
+        let name = text::required(table, "table");
+        let label = name.as_deref().unwrap_or("?");
+        let source = match source {
+            Some(source) => StreamSource::take(source, label),
+            None => Err(Failure::invalid("the stream is missing")),
+        };
+        let (name, columns, source) = (name?, columns?, source?);
+        let core = core_of(session)?;
+        // What C promises of its rows is as unproved as what files promise.
+        let storage = table::Storage::Stream(StreamTable::new(Arc::new(source), Arc::clone(&columns)));
+        let provider =
+            table::ContractTable::new(format!("{}.{name}", memory::SCHEMA), columns, false, storage, None, None);
+        core.memory.put(name, Arc::new(provider));
+        Ok(())
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cadf_deregister(session: *mut Session, table: *const c_char, err: *mut CError) -> i32 {
+    guard(err, || {
+        let core = core_of(session)?;
+        let name = text::required(table, "table")?;
+        match core.memory.remove(&name) {
+            Some(_) => Ok(()),
+            None => Err(Failure::new(Status::NotFound, format!("table '{name}' is not registered"))),
+        }
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cadf_register_function(
+    session: *mut Session,
+    function: *const CScalarFunction,
+    err: *mut CError,
+) -> i32 {
+    guard(err, || {
+        let core = core_of(session)?;
+        // SAFETY: NULL, or borrowed for the call.
+        let function = unsafe { function.as_ref() }.ok_or_else(|| Failure::invalid("the function is missing"))?;
+        core.context.register_udf(function::import(function)?);
+        core.shared.moved();
+        Ok(())
+    })
+}
