@@ -5,15 +5,16 @@
 //! and reorder by rules of its own, and takes a column that a file lacks for NULL before anybody can say otherwise (run on
 //! 55). What the host accepted becomes the declared columns above, in `present`.
 //!
-//! What DataFusion knows only per session is set in a state of the table's own.
+//! What DataFusion knows only per session is set in a state of the table's own. Such a state takes longer to make than a small query
+//! to run, so it is kept as long as the session's settings are the same, and the groups as long as the files are.
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
-use datafusion::catalog::TableProvider;
+use datafusion::catalog::{MemoryCatalogProviderList, TableProvider};
 use datafusion::common::ScalarValue;
-use datafusion::config::ConfigNonZeroUsize;
+use datafusion::config::{ConfigNonZeroUsize, ConfigOptions};
 use datafusion::datasource::file_format::FileFormat;
 use datafusion::datasource::listing::helpers::parse_partitions_for_path;
 use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
@@ -117,6 +118,8 @@ pub struct Listing {
 /// What one table remembers from plan to plan.
 #[derive(Debug, Default)]
 struct Kept {
+    base: Option<Arc<Base>>,
+    opened: Option<Opened>,
     /// The files, where they stay those of the first plan.
     files: Option<Vec<Vec<ObjectMeta>>>,
     /// What was read of a file's columns, good as long as the file is the same.
@@ -125,10 +128,29 @@ struct Kept {
     accepted: Vec<SchemaRef>,
 }
 
+/// The session as the table wants it, and the format in its terms. No catalog is in it: tables hold it, and catalogs hold tables.
+#[derive(Debug)]
+struct Base {
+    /// What it was made of; while something is kept, the session's SET makes others.
+    options: Arc<ConfigOptions>,
+    runtime: Arc<RuntimeEnv>,
+    state: SessionState,
+    format: Arc<dyn FileFormat>,
+}
+
+/// The files of a plan, and what was made of them.
+#[derive(Debug)]
+struct Opened {
+    base: Arc<Base>,
+    files: Vec<Vec<ObjectMeta>>,
+    groups: Arc<[Group]>,
+}
+
 /// Files of one schema and how they are read.
+#[derive(Debug)]
 pub struct Group {
     pub provider: Arc<dyn TableProvider>,
-    pub state: SessionState,
+    pub state: Arc<SessionState>,
 }
 
 /// One location of a plan.
@@ -161,6 +183,11 @@ impl Listing {
         &self.options.partition_columns
     }
 
+    /// Whether the next plan may know what this one read of files.
+    fn is_caching(&self) -> bool {
+        self.options.cache != Some(false)
+    }
+
     /// Whether the reader may apply filters; what it leaves out by statistics is another option.
     pub fn takes_filters(&self) -> bool {
         self.options.format_value("pushdown_filters") != Some("false")
@@ -175,16 +202,19 @@ impl Listing {
     }
 
     /// The groups of a plan, in order of their first file's path; none: there is no file, and that is fine.
-    pub async fn open(&self, state: &SessionState) -> Outcome<Vec<Group>> {
-        let base = self.derive(state)?;
-        let format = self.file_format(&base)?;
-        let places = self.places(&base, format.as_ref()).await?;
-        let partitions = self.partitions(&base, &places)?;
+    pub async fn open(&self, state: &SessionState) -> Outcome<Arc<[Group]>> {
+        let base = self.base(state)?;
+        let places = self.places(&base).await?;
+        if let Some(groups) = self.same_groups(&base, &places) {
+            return Ok(groups);
+        }
+        let partitions = self.partitions(&base.state, &places)?;
         self.check_partitions(&places, &partitions)?;
 
+        let files = places.iter().map(|place| place.files.clone()).collect();
         let mut groups: Vec<(SchemaRef, Vec<Place>)> = Vec::new();
         for place in places {
-            for (file, found) in self.schemas(&base, &format, &place).await? {
+            for (file, found) in self.schemas(&base, &place).await? {
                 let files = self.accept(state, &file, &found, &partitions)?;
                 let at = groups.iter().position(|(schema, _)| *schema == files).unwrap_or_else(|| {
                     groups.push((files, Vec::new()));
@@ -197,7 +227,20 @@ impl Listing {
                 }
             }
         }
-        groups.into_iter().map(|(schema, places)| self.group(&base, &format, schema, places, &partitions)).collect()
+        let group = |(schema, places)| Self::group(&base, schema, places, &partitions);
+        let groups: Arc<[Group]> = groups.into_iter().map(group).collect::<Outcome<_>>()?;
+        if self.is_caching() {
+            self.kept().opened = Some(Opened { base, files, groups: Arc::clone(&groups) });
+        }
+        Ok(groups)
+    }
+
+    /// Those of the plan before, over these very files under the same settings.
+    fn same_groups(&self, base: &Arc<Base>, places: &[Place]) -> Option<Arc<[Group]>> {
+        let kept = self.kept();
+        let opened = kept.opened.as_ref().filter(|opened| Arc::ptr_eq(&opened.base, base))?;
+        let is_same = places.iter().map(|place| &place.files).eq(&opened.files);
+        is_same.then(|| Arc::clone(&opened.groups))
     }
 
     // ---- new files ------------------------------------------------------------------------------------------------
@@ -230,24 +273,22 @@ impl Listing {
                 format!("its location '{url}' is one file or a pattern: a directory, with '/' at its end, takes rows");
             return refuse(text);
         }
-        let state = self.derive(state)?;
-        let format = self.file_format(&state)?;
-        let extension = self.extension(&url, format.as_ref());
+        let base = self.base(state)?;
+        let extension = self.extension(&url, base.format.as_ref());
         if extension.is_empty() {
             return refuse("every file of its location is its own: say a file_extension".to_owned());
         }
         let partitions = match self.options.partition_columns.is_empty() {
-            false => self.partitions(&state, &[])?,
+            false => self.partitions(&base.state, &[])?,
             // Directories that are there say which columns they give; without one there is none.
-            true => self.partitions(&state, &self.places(&state, format.as_ref()).await.unwrap_or_default())?,
+            true => self.partitions(&base.state, &self.places(&base).await.unwrap_or_default())?,
         };
-        let mut config = state.config().clone();
-        let execution = &mut config.options_mut().execution;
+        let mut state = base.state.clone();
+        let execution = &mut state.config_mut().options_mut().execution;
         // One file, or one a partition.
         execution.minimum_parallel_output_files = ConfigNonZeroUsize::try_new(1).map_err(Failure::planning)?;
         execution.soft_max_rows_per_output_file = ConfigNonZeroUsize::try_new(usize::MAX).map_err(Failure::planning)?;
-        let state = SessionStateBuilder::new_from_existing(state).with_config(config).build();
-        Ok(Target { url, format, extension, partitions, state })
+        Ok(Target { url, format: Arc::clone(&base.format), extension, partitions, state })
     }
 
     /// The same table over the files that end otherwise.
@@ -271,6 +312,23 @@ impl Listing {
     }
 
     // ---- the table's own state ------------------------------------------------------------------------------------
+
+    /// What was made of the session before, or of how it is set now.
+    fn base(&self, state: &SessionState) -> Outcome<Arc<Base>> {
+        let (options, runtime) = (state.config_options(), state.runtime_env());
+        let is_same = |b: &&Arc<Base>| Arc::ptr_eq(&b.options, options) && Arc::ptr_eq(&b.runtime, runtime);
+        if let Some(base) = self.kept().base.as_ref().filter(is_same) {
+            return Ok(Arc::clone(base));
+        }
+        let own = self.derive(state)?;
+        let format = self.file_format(&own)?;
+        let (options, runtime) = (Arc::clone(options), Arc::clone(runtime));
+        let base = Arc::new(Base { options, runtime, state: own, format });
+        if self.is_caching() {
+            self.kept().base = Some(Arc::clone(&base));
+        }
+        Ok(base)
+    }
 
     /// The session as this table wants it.
     fn derive(&self, state: &SessionState) -> Outcome<SessionState> {
@@ -309,6 +367,7 @@ impl Listing {
         Ok(SessionStateBuilder::new_from_existing(state.clone())
             .with_config(config)
             .with_runtime_env(Arc::new(runtime))
+            .with_catalog_list(Arc::new(MemoryCatalogProviderList::new()))
             .build())
     }
 
@@ -332,7 +391,7 @@ impl Listing {
 
     // ---- which files ----------------------------------------------------------------------------------------------
 
-    async fn places(&self, state: &SessionState, format: &dyn FileFormat) -> Outcome<Vec<Place>> {
+    async fn places(&self, base: &Base) -> Outcome<Vec<Place>> {
         let mut urls = Vec::with_capacity(self.locations.len());
         for location in &self.locations {
             urls.push(ListingTableUrl::parse(location).map_err(Failure::planning)?);
@@ -344,10 +403,10 @@ impl Listing {
         }
         let mut places = Vec::with_capacity(urls.len());
         for url in urls {
-            let extension = self.extension(&url, format);
-            let store = store_of(state, &url)?;
-            let files =
-                url.list_all_files(state, store.as_ref(), &extension).await.map_err(|e| self.unreadable(&url, e));
+            let extension = self.extension(&url, base.format.as_ref());
+            let store = store_of(&base.state, &url)?;
+            let files = url.list_all_files(&base.state, store.as_ref(), &extension).await;
+            let files = files.map_err(|e| self.unreadable(&url, e));
             let mut files: Vec<ObjectMeta> = files?.try_collect().await.map_err(|e| self.unreadable(&url, e))?;
             if matches!(self.format.as_str(), "csv" | "ndjson") {
                 files.retain(|file| file.size > 0);
@@ -422,28 +481,23 @@ impl Listing {
     // ---- what files say of their columns --------------------------------------------------------------------------
 
     /// The columns of each file, files in order of their paths.
-    async fn schemas(
-        &self,
-        state: &SessionState,
-        format: &Arc<dyn FileFormat>,
-        place: &Place,
-    ) -> Outcome<Vec<(ObjectMeta, SchemaRef)>> {
-        let store = store_of(state, &place.url)?;
-        let n = state.config_options().execution.meta_fetch_concurrency.get();
+    async fn schemas(&self, base: &Base, place: &Place) -> Outcome<Vec<(ObjectMeta, SchemaRef)>> {
+        let store = store_of(&base.state, &place.url)?;
+        let n = base.state.config_options().execution.meta_fetch_concurrency.get();
         let read = |file: ObjectMeta| {
             let store = Arc::clone(&store);
             async move {
                 if let Some(schema) = self.remembered(&file) {
                     return Ok((file, schema));
                 }
-                let schema = self.schema_of(state, format, &store, &file).await?;
+                let schema = self.schema_of(base, &store, &file).await?;
                 Ok::<_, Failure>((file, schema))
             }
         };
         let files: Vec<_> = place.files.iter().cloned().map(read).collect();
         // In order, so that of several bad files the first by name is named, whichever was read first.
         let found: Vec<(ObjectMeta, SchemaRef)> = futures::stream::iter(files).buffered(n).try_collect().await?;
-        if self.options.cache != Some(false) {
+        if self.is_caching() {
             let mut kept = self.kept();
             kept.schemas.retain(|path, _| place.files.iter().any(|f| f.location == *path) || self.locations.len() > 1);
             for (file, schema) in &found {
@@ -463,18 +517,13 @@ impl Listing {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn schema_of(
-        &self,
-        state: &SessionState,
-        format: &Arc<dyn FileFormat>,
-        store: &Arc<dyn ObjectStore>,
-        file: &ObjectMeta,
-    ) -> Outcome<SchemaRef> {
+    async fn schema_of(&self, base: &Base, store: &Arc<dyn ObjectStore>, file: &ObjectMeta) -> Outcome<SchemaRef> {
+        let state = &base.state;
         let one = std::slice::from_ref(file);
         let read = if self.format == "parquet" && self.options.skip_arrow_metadata {
             self.parquet_schema(state, store, file).await
         } else {
-            format.infer_schema(state, store, one).await
+            base.format.infer_schema(state, store, one).await
         };
         let schema = read.map_err(|e| {
             let mut failure = Failure::planning(e);
@@ -571,14 +620,7 @@ impl Listing {
     // ---- reading --------------------------------------------------------------------------------------------------
 
     /// A provider that finds just these files: their list is in the cache of its state.
-    fn group(
-        &self,
-        base: &SessionState,
-        format: &Arc<dyn FileFormat>,
-        schema: SchemaRef,
-        places: Vec<Place>,
-        partitions: &[(String, DataType)],
-    ) -> Outcome<Group> {
+    fn group(base: &Base, schema: SchemaRef, places: Vec<Place>, partitions: &[(String, DataType)]) -> Outcome<Group> {
         let listed: Arc<ListFilesCache> = Arc::new(DefaultCache::<TableScopedPath, CachedFileList>::new(usize::MAX));
         let mut urls = Vec::with_capacity(places.len());
         for place in places {
@@ -586,15 +628,16 @@ impl Listing {
             listed.put(&key, CachedFileList::new(place.files));
             urls.push(place.url);
         }
-        let runtime = environment(base.runtime_env(), |config, _| with_listings(config, &listed))?;
+        let runtime = environment(base.state.runtime_env(), |config, _| with_listings(config, &listed))?;
         let statistics = runtime.cache_manager.get_file_statistic_cache();
-        let state = SessionStateBuilder::new_from_existing(base.clone()).with_runtime_env(Arc::new(runtime)).build();
-        let options = ListingOptions::new(Arc::clone(format))
+        let state =
+            SessionStateBuilder::new_from_existing(base.state.clone()).with_runtime_env(Arc::new(runtime)).build();
+        let options = ListingOptions::new(Arc::clone(&base.format))
             .with_file_extension("")
             .with_table_partition_cols(partitions.to_vec());
         let config = ListingTableConfig::new_with_multi_paths(urls).with_listing_options(options).with_schema(schema);
         let table = ListingTable::try_new(config).map_err(Failure::planning)?.with_cache(statistics);
-        Ok(Group { provider: Arc::new(table), state })
+        Ok(Group { provider: Arc::new(table), state: Arc::new(state) })
     }
 }
 

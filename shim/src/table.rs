@@ -97,7 +97,7 @@ type BatchRows<'a> = Box<dyn Fn(&Schema) -> Option<usize> + Send + Sync + 'a>;
 struct Inner<'a> {
     provider: Arc<dyn TableProvider>,
     /// The state that it is scanned in; None: the session's.
-    state: Option<SessionState>,
+    state: Option<Arc<SessionState>>,
     batch_rows: BatchRows<'a>,
     takes_filters: bool,
 }
@@ -298,8 +298,11 @@ impl ContractTable {
             Storage::Files { listing, .. } => {
                 let groups = listing.open(state).await.map_err(context)?;
                 let takes_filters = listing.takes_filters();
-                let part = |g: Group| Inner { state: Some(g.state), takes_filters, ..Inner::plain(g.provider) };
-                groups.into_iter().map(part).collect()
+                let part = |g: &Group| {
+                    let state = Some(Arc::clone(&g.state));
+                    Inner { state, takes_filters, ..Inner::plain(Arc::clone(&g.provider)) }
+                };
+                groups.iter().map(part).collect()
             }
             Storage::Memory(rows) => {
                 let partitions = vec![rows.now().to_vec()];
@@ -524,7 +527,7 @@ impl ContractTable {
         }
 
         let hints: Vec<Expr> = asked.hints.iter().filter(|h| is_hint(h, &self.schema, &stored)).cloned().collect();
-        let own_state = inner.state.as_ref().unwrap_or(state);
+        let own_state = inner.state.as_deref().unwrap_or(state);
         let mut plan = inner.provider.scan(own_state, Some(&wanted), &hints, asked.limit).await?;
         if !inner.takes_filters {
             plan = with_filters(plan, &hints, own_state)?;

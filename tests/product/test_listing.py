@@ -432,6 +432,26 @@ def test_ignore_subdirectories_and_file_extension(place: Path, tmp_path: Path) -
             assert ("one.pq" in plan_of(session, "SELECT a FROM t")) == (".pq" in scan)
 
 
+def test_a_setting_of_the_session_counts_from_the_next_plan_on(place: Path, tmp_path: Path) -> None:
+    """B4: where a contract is silent, the session's setting holds, also for a table of which an earlier plan is kept;
+    and a file that another takes the place of is read anew."""
+    declare(own(tmp_path), COLUMNS, f"{place}/", scan="file_extension: .parquet")
+    (place / "below").mkdir()
+    write_parquet(place, ROWS)
+    pq.write_table(ROWS, place / "below" / "two.parquet")
+    count = "SELECT count(*) AS n FROM t"
+    with capi.Session(datasets=own(tmp_path), writable=True) as session:
+        assert session.rows(count) == session.rows(count) == [{"n": 3}]
+        session.query("SET datafusion.execution.listing_table_ignore_subdirectory = false")
+        assert session.rows(count) == session.rows(count) == [{"n": 6}]
+        session.query("RESET datafusion.execution.listing_table_ignore_subdirectory")
+        assert session.rows(count) == [{"n": 3}]
+        write_parquet(place, ROWS.slice(1))
+        assert session.rows(count) == [{"n": 2}]
+        session.query("SET datafusion.runtime.memory_limit = '64M'")
+        assert session.rows("SELECT sum(a) AS a FROM t") == [{"a": sum(ROWS["a"].to_pylist()[1:])}]
+
+
 def test_list_cache_and_mutable_listing(place: Path, tmp_path: Path) -> None:
     """B4: how long a list of files is believed; observed by the files that a later plan reads."""
     for scan, seen in (
