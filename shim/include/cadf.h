@@ -276,22 +276,25 @@ int32_t cadf_settings(cadf_session *s, cadf_setting_fn fn, void *data, struct ca
 /* Split text into its statements: `sink` is called with each one's text, comments and `;` stripped at the ends. */
 int32_t cadf_split(const char *sql, size_t n_sql_bytes, cadf_text_fn sink, void *data, struct cadf_error *err);
 
-/* The schema of an unexecuted query; takes nothing, runs nothing. */
-int32_t cadf_query_schema(cadf_session *s, const char *sql, size_t n_sql_bytes, struct ArrowSchema *ret,
-                          struct cadf_error *err);
-
 /* The schema of a registered table as its provider states it. */
 int32_t cadf_table_schema(cadf_session *s, const char *schema, const char *table, struct ArrowSchema *ret,
                           struct cadf_error *err);
 
-/* The tables that the query's plan reads, views looked through when `through_views`: one call of `sink` a table,
- * "catalog.schema.table", sorted, each once. */
-int32_t cadf_query_tables(cadf_session *s, const char *sql, size_t n_sql_bytes, int32_t through_views,
-                          cadf_text_fn sink, void *data, struct cadf_error *err);
-
-/* The logical plan (optimized or not) as indented text. */
-int32_t cadf_query_plan(cadf_session *s, const char *sql, size_t n_sql_bytes, int32_t optimized, cadf_text_fn sink,
-                        void *data, struct cadf_error *err);
+/* What is asked of a query's plan; nothing of it runs. NULL: not asked for.
+ *   schema      its columns: the caller's empty struct
+ *   table       called once for each table that the plan scans, views looked through: "catalog.schema.table", sorted
+ *   text        called once with the logical plan as indented text, as the optimizer leaves it where `optimized`
+ *   optimized   the optimizer runs, also where nobody asks for the text */
+struct cadf_plan {
+    struct ArrowSchema *schema;
+    cadf_text_fn table;
+    void *table_data;
+    cadf_text_fn text;
+    void *text_data;
+    int32_t optimized;
+};
+int32_t cadf_query_plan(cadf_session *s, const char *sql, size_t n_sql_bytes, const struct cadf_plan *ask,
+                        struct cadf_error *err);
 
 /* Write the rows of a stream to `fd` as table, json, ndjson, csv, tsv, arrow or parquet. Takes the stream.
  * `width` limits a table's columns (0: unlimited). ret_rows may be NULL. */
@@ -345,9 +348,13 @@ enum cadf_write_mode { CADF_WRITE_APPEND = 0, CADF_WRITE_OVERWRITE = 1 };
  *                    ("schema.table", none: all that have the column) are read by range, the others whole. The host
  *                    answers for the pieces being the whole. NULL: at once
  * order              columns by which rows should be sorted; see is_ordered
+ * offered            NULL, or called once with the columns that the rows have (borrowed) before anything is written, on
+ *                    the caller's thread: what it fails with, ends the write
  * files              NULL, or gets the table's files after the commit, before *ret is filled: one a line, sorted: path,
  *                    size, and the deletion vector where there is one, a tab between
  */
+typedef int32_t (*cadf_offered_fn)(void *data, const struct ArrowSchema *columns, struct cadf_error *err);
+
 struct cadf_write {
     const char *location;
     const struct ArrowSchema *schema;
@@ -378,6 +385,8 @@ struct cadf_write {
     size_t n_bucket_tables;
     const char *const *order;
     size_t n_order;
+    cadf_offered_fn offered;
+    void *offered_data;
     cadf_text_fn files;
     void *files_data;
 };

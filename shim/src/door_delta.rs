@@ -8,7 +8,7 @@ use arrow::ffi_stream::FFI_ArrowArrayStream;
 use crate::door::{CParams, CancelToken, Session, cancel_of, core_of, guard, need, params_of, put, put_if};
 use crate::error::{CError, Failure};
 use crate::ffi::Incoming;
-use crate::rules::{CCheck, CNames, CWrite, checks_of, keys_of, write_of};
+use crate::rules::{CCheck, CNames, CWrite, checks_of, keys_of};
 use crate::text::{Sink, TextFn};
 use crate::write::{Rows, Written};
 use crate::{check, delta, ffi, schema, stream, text, verify, write};
@@ -56,11 +56,8 @@ impl From<Written> for CWritten {
 }
 
 /// Give a write's result out: the list of files first, then the numbers.
-fn give_written(write: *const CWrite, written: Written, ret: *mut CWritten) {
-    // SAFETY: NULL, or borrowed for the call.
-    if let Some(w) = unsafe { write.as_ref() } {
-        Sink { call: w.files, data: w.files_data }.emit(&written.files);
-    }
+fn give_written(write: &CWrite, written: Written, ret: *mut CWritten) {
+    Sink { call: write.files, data: write.files_data }.emit(&written.files);
     put_if(ret, CWritten::from(written));
 }
 
@@ -135,7 +132,7 @@ pub unsafe extern "C" fn cadf_delta_create(
     guard(err, || {
         let core = core_of(session)?;
         core.refuse_when_read_only("creating a table")?;
-        let options = write_of(write)?;
+        let options = CWrite::borrow(write)?.options()?;
         let version = core.engine.run(async move { delta::create(&options).await })?;
         put_if(ret, CWritten::from(Written { version, ..Written::default() }));
         Ok(())
@@ -156,15 +153,16 @@ pub unsafe extern "C" fn cadf_delta_write_query(
     guard(err, || {
         let core = core_of(session)?;
         core.refuse_when_read_only("writing a table")?;
-        let options = write_of(write)?;
-        // SAFETY: write_of has looked at it.
-        let buckets = unsafe { write.as_ref() }.map(CWrite::buckets).transpose()?.flatten();
+        let write = CWrite::borrow(write)?;
+        let (options, buckets) = (write.options()?, write.buckets()?);
         let sql = text::sized(sql, n_sql_bytes, "sql")?;
         let params = params_of(params)?;
         let cancel = cancel_of(cancel);
         let engine = Arc::clone(&core.engine);
-        let written =
-            engine.run_cancelable(cancel.as_ref(), write::write_query(core, options, sql, params, buckets))?;
+        let planning = Arc::clone(&core);
+        let plan = engine.run_cancelable(cancel.as_ref(), async move { planning.plan(&sql, params).await })?;
+        write.offer(plan.schema().as_arrow())?;
+        let written = engine.run_cancelable(cancel.as_ref(), write::write_query(core, options, plan, buckets))?;
         give_written(write, written, ret);
         Ok(())
     })
@@ -183,10 +181,12 @@ pub unsafe extern "C" fn cadf_delta_write_stream(
         let mut rows = Incoming::take(stream, "the stream")?;
         let core = core_of(session)?;
         core.refuse_when_read_only("writing a table")?;
-        let options = write_of(write)?;
+        let write = CWrite::borrow(write)?;
+        let options = write.options()?;
         let cancel = cancel_of(cancel);
         let engine = Arc::clone(&core.engine);
         let schema = rows.schema();
+        write.offer(&schema)?;
         let produced = Arc::clone(&schema);
         let stream = stream::blocking_stream(schema, move |give| {
             while let Some(batch) = rows.next(&produced)? {

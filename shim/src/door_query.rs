@@ -69,24 +69,6 @@ pub unsafe extern "C" fn cadf_split(
 }
 
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn cadf_query_schema(
-    session: *mut Session,
-    sql: *const c_char,
-    n_sql_bytes: usize,
-    ret: *mut FFI_ArrowSchema,
-    err: *mut CError,
-) -> i32 {
-    guard(err, || {
-        need(ret, "ret")?;
-        let core = core_of(session)?;
-        let sql = text::sized(sql, n_sql_bytes, "sql")?;
-        let engine = Arc::clone(&core.engine);
-        let plan = engine.run(async move { core.plan(&sql, None).await })?;
-        ffi::give_schema(plan.schema().as_arrow(), ret)
-    })
-}
-
-#[unsafe(no_mangle)]
 pub unsafe extern "C" fn cadf_table_schema(
     session: *mut Session,
     schema: *const c_char,
@@ -118,25 +100,15 @@ pub unsafe extern "C" fn cadf_table_schema(
     })
 }
 
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn cadf_query_tables(
-    session: *mut Session,
-    sql: *const c_char,
-    n_sql_bytes: usize,
-    through_views: i32,
-    call: Option<TextFn>,
-    data: *mut c_void,
-    err: *mut CError,
-) -> i32 {
-    guard(err, || {
-        let core = core_of(session)?;
-        let sql = text::sized(sql, n_sql_bytes, "sql")?;
-        let engine = Arc::clone(&core.engine);
-        let tables = engine.run(plan::tables(core, sql, through_views != 0))?;
-        let sink = Sink { call, data };
-        tables.iter().for_each(|t| sink.emit(t));
-        Ok(())
-    })
+/// `struct cadf_plan`.
+#[repr(C)]
+pub struct CPlan {
+    schema: *mut FFI_ArrowSchema,
+    table: Option<TextFn>,
+    table_data: *mut c_void,
+    text: Option<TextFn>,
+    text_data: *mut c_void,
+    optimized: i32,
 }
 
 #[unsafe(no_mangle)]
@@ -144,18 +116,22 @@ pub unsafe extern "C" fn cadf_query_plan(
     session: *mut Session,
     sql: *const c_char,
     n_sql_bytes: usize,
-    optimized: i32,
-    call: Option<TextFn>,
-    data: *mut c_void,
+    ask: *const CPlan,
     err: *mut CError,
 ) -> i32 {
     guard(err, || {
         let core = core_of(session)?;
         let sql = text::sized(sql, n_sql_bytes, "sql")?;
-        let engine = Arc::clone(&core.engine);
-        let plan = engine.run(plan::text(core, sql, optimized != 0))?;
-        Sink { call, data }.emit(&plan);
-        Ok(())
+        // SAFETY: NULL, or borrowed for the call.
+        let ask = unsafe { ask.as_ref() }.ok_or_else(|| Failure::invalid("what is asked of the plan is missing"))?;
+        let (engine, optimized) = (Arc::clone(&core.engine), ask.optimized != 0);
+        let (plan, tables) = engine.run(plan::plan(core, sql, optimized))?;
+        let table = Sink { call: ask.table, data: ask.table_data };
+        tables.iter().for_each(|t| table.emit(t));
+        if ask.text.is_some() {
+            Sink { call: ask.text, data: ask.text_data }.emit(&plan.display_indent().to_string());
+        }
+        if ask.schema.is_null() { Ok(()) } else { ffi::give_schema(plan.schema().as_arrow(), ask.schema) }
     })
 }
 

@@ -3,27 +3,24 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::execution::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Location, Token, Tokenizer, Whitespace};
 
 use crate::error::{Failure, Outcome, Status};
-use crate::session::{Core, find, parse, plan_in, references, resolve};
+use crate::session::{Core, find, plan_in, resolve};
 
-/// "catalog.schema.table", sorted. With `through_views` what the plan scans, else what the text names.
-pub async fn tables(core: Arc<Core>, sql: String, through_views: bool) -> Outcome<Vec<String>> {
+/// A query's plan, as the optimizer leaves it where `optimized`, and the tables that it scans: "catalog.schema.table", sorted.
+pub async fn plan(core: Arc<Core>, sql: String, optimized: bool) -> Outcome<(LogicalPlan, BTreeSet<String>)> {
     let state = core.state();
-    let mut out = BTreeSet::new();
-    if !through_views {
-        // Planned as well, so that a query that cannot run fails here too.
-        plan_in(&state, &sql).await?;
-        let statement = parse(&state, &sql)?;
-        for (catalog, schema, table, _) in references(&state, &statement).await? {
-            out.insert(canonical(&core, catalog, schema, table));
-        }
-        return Ok(out.into_iter().collect());
-    }
     let plan = plan_in(&state, &sql).await?;
+    let tables = tables(&core, &state, &plan).await?;
+    let plan = if optimized { state.optimize(&plan).map_err(Failure::planning)? } else { plan };
+    Ok((plan, tables))
+}
+
+async fn tables(core: &Core, state: &SessionState, plan: &LogicalPlan) -> Outcome<BTreeSet<String>> {
     let mut scanned = Vec::new();
     plan.apply_with_subqueries(|node| {
         if let LogicalPlan::TableScan(scan) = node {
@@ -32,14 +29,15 @@ pub async fn tables(core: Arc<Core>, sql: String, through_views: bool) -> Outcom
         Ok(TreeNodeRecursion::Continue)
     })
     .map_err(Failure::planning)?;
+    let mut out = BTreeSet::new();
     for reference in scanned {
-        let (catalog, schema, table) = resolve(&state, &reference);
+        let (catalog, schema, table) = resolve(state, &reference);
         // A recursive query scans itself, and table functions scan what has no name: neither is in a catalog.
-        if find(&state, &catalog, &schema, &table).await?.is_some() {
-            out.insert(canonical(&core, catalog, schema, table));
+        if find(state, &catalog, &schema, &table).await?.is_some() {
+            out.insert(canonical(core, catalog, schema, table));
         }
     }
-    Ok(out.into_iter().collect())
+    Ok(out)
 }
 
 /// A bare name that the default schema borrowed from `session.memory` is said as what it is.
@@ -52,13 +50,6 @@ fn canonical(core: &Core, catalog: String, schema: String, table: String) -> Str
         return format!("{}.{}.{table}", crate::memory::CATALOG, crate::memory::SCHEMA);
     }
     format!("{catalog}.{schema}.{table}")
-}
-
-pub async fn text(core: Arc<Core>, sql: String, optimized: bool) -> Outcome<String> {
-    let state = core.state();
-    let plan = plan_in(&state, &sql).await?;
-    let plan = if optimized { state.optimize(&plan).map_err(Failure::planning)? } else { plan };
-    Ok(plan.display_indent().to_string())
 }
 
 /// Each statement's text, without the white space, comments and semicolons around it.

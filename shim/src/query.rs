@@ -141,9 +141,12 @@ async fn look_at_files(core: &Core, plan: &LogicalPlan) -> Outcome<()> {
         Ok(TreeNodeRecursion::Continue)
     })
     .map_err(Failure::planning)?;
-    let state = core.state();
     let tables = scanned.iter().filter_map(|t| t.downcast_ref::<ContractTable>());
-    try_join_all(tables.map(|table| table.look_at_files(&state))).await?;
+    let believed: Vec<_> = tables.filter(|table| table.is_believed()).collect();
+    if !believed.is_empty() {
+        let state = core.state();
+        try_join_all(believed.iter().map(|table| table.look_at_files(&state))).await?;
+    }
     Ok(())
 }
 

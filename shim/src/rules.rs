@@ -1,10 +1,11 @@
 //! rules.rs — what a contract demands of the rows that are written, as the host says it.
 use std::ffi::{c_char, c_void};
 
+use arrow::datatypes::Schema;
 use arrow::ffi::FFI_ArrowSchema;
 
 use crate::bucket::Buckets;
-use crate::error::{Failure, Outcome};
+use crate::error::{CError, Failure, Outcome, Status};
 use crate::ffi;
 use crate::text::{self, TextFn};
 use crate::write::WriteOptions;
@@ -17,6 +18,8 @@ pub struct CCheck {
     unnest: *const c_char,
     sql: *const c_char,
 }
+
+pub type OfferedFn = unsafe extern "C" fn(*mut c_void, *const FFI_ArrowSchema, *mut CError) -> i32;
 
 /// `struct cadf_write`.
 #[repr(C)]
@@ -50,6 +53,8 @@ pub struct CWrite {
     n_bucket_tables: usize,
     order: *const *const c_char,
     n_order: usize,
+    pub offered: Option<OfferedFn>,
+    pub offered_data: *mut c_void,
     pub files: Option<TextFn>,
     pub files_data: *mut c_void,
 }
@@ -94,6 +99,43 @@ pub struct Rules {
 }
 
 impl CWrite {
+    pub fn borrow<'a>(write: *const CWrite) -> Outcome<&'a CWrite> {
+        // SAFETY: NULL, or borrowed for the call of the door.
+        unsafe { write.as_ref() }.ok_or_else(|| Failure::invalid("the write is missing"))
+    }
+
+    pub fn options(&self) -> Outcome<WriteOptions> {
+        let location = text::required(self.location, "location")?;
+        let overwrite = match self.mode {
+            0 => false,
+            1 => true,
+            other => return Err(Failure::invalid(format!("write mode {other} is unknown"))),
+        };
+        Ok(WriteOptions {
+            dataset: location.clone(),
+            location,
+            schema: ffi::borrow_schema(self.schema, "the write's schema")?,
+            overwrite,
+            transaction: text::optional(self.app_id, "app_id")?.map(|id| (id, self.app_version)),
+            checks: self.checks()?,
+            key: self.key()?,
+            order: text::list(self.order, self.n_order, "order columns")?,
+            ..self.tuning()?
+        })
+    }
+
+    /// Ask the host whether rows of these columns may be written.
+    pub fn offer(&self, columns: &Schema) -> Outcome<()> {
+        let Some(call) = self.offered else { return Ok(()) };
+        let columns = FFI_ArrowSchema::try_from(columns)?;
+        let mut err = CError::empty();
+        // SAFETY: everything lives for the call, which is on the caller's own thread.
+        match unsafe { call(self.offered_data, &columns, &mut err) } {
+            0 => Ok(()),
+            code => Err(Failure::new(Status::from_code(code), err.message())),
+        }
+    }
+
     /// How rows are written, without where and what.
     fn tuning(&self) -> Outcome<WriteOptions> {
         Ok(WriteOptions {
@@ -148,28 +190,6 @@ pub fn keys_of(keys: *const CNames, n_keys: usize) -> Outcome<Vec<Vec<String>>> 
         _ => return Err(Failure::invalid("the unique keys are missing")),
     };
     keys.iter().map(|key| text::list(key.items, key.n, "key columns")).collect()
-}
-
-pub fn write_of(write: *const CWrite) -> Outcome<WriteOptions> {
-    // SAFETY: NULL, or borrowed for the call.
-    let w = unsafe { write.as_ref() }.ok_or_else(|| Failure::invalid("the write is missing"))?;
-    let location = text::required(w.location, "location")?;
-    let overwrite = match w.mode {
-        0 => false,
-        1 => true,
-        other => return Err(Failure::invalid(format!("write mode {other} is unknown"))),
-    };
-    Ok(WriteOptions {
-        dataset: location.clone(),
-        location,
-        schema: ffi::borrow_schema(w.schema, "the write's schema")?,
-        overwrite,
-        transaction: text::optional(w.app_id, "app_id")?.map(|id| (id, w.app_version)),
-        checks: w.checks()?,
-        key: w.key()?,
-        order: text::list(w.order, w.n_order, "order columns")?,
-        ..w.tuning()?
-    })
 }
 
 impl Rules {

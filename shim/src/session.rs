@@ -328,26 +328,6 @@ fn only_describes(statement: &Statement) -> bool {
     )
 }
 
-/// The tables that a statement names, each once, as they are resolved.
-pub async fn references(
-    state: &SessionState,
-    statement: &Statement,
-) -> Outcome<Vec<(String, String, String, Arc<dyn TableProvider>)>> {
-    let named = state.resolve_table_references(statement).map_err(Failure::planning)?;
-    let mut out = Vec::new();
-    let mut seen = HashSet::new();
-    for reference in named {
-        let (catalog, schema, table) = resolve(state, &reference);
-        if !seen.insert((catalog.clone(), schema.clone(), table.clone())) {
-            continue;
-        }
-        if let Some(provider) = find(state, &catalog, &schema, &table).await? {
-            out.push((catalog, schema, table, provider));
-        }
-    }
-    Ok(out)
-}
-
 pub fn resolve(state: &SessionState, reference: &TableReference) -> (String, String, String) {
     let defaults = &state.config_options().catalog;
     let resolved = reference.clone().resolve(&defaults.default_catalog, &defaults.default_schema);
@@ -367,8 +347,14 @@ pub async fn find(
 }
 
 async fn check_references(state: &SessionState, statement: &Statement) -> Outcome<()> {
-    for (_, _, _, provider) in references(state, statement).await? {
-        check_provider(provider.as_ref())?;
+    let mut seen = HashSet::new();
+    for reference in state.resolve_table_references(statement).map_err(Failure::planning)? {
+        let (catalog, schema, table) = resolve(state, &reference);
+        if let Some(provider) = find(state, &catalog, &schema, &table).await?
+            && seen.insert((catalog, schema, table))
+        {
+            check_provider(provider.as_ref())?;
+        }
     }
     Ok(())
 }

@@ -321,12 +321,14 @@ impl ContractTable {
         Err(Failure::new(Status::Drift, "its files are not those that were proved: plan the statement again"))
     }
 
-    /// Open the table where something of it is believed; an error when that was proved of other files.
+    /// Whether the optimizer is told what was proved of the table's files.
+    pub fn is_believed(&self) -> bool {
+        Arc::ptr_eq(&self.schema, &self.declared) && matches!(self.storage.as_ref(), Storage::Delta { .. })
+    }
+
+    /// Open the table; an error when what is believed of it was proved of other files.
     pub async fn look_at_files(&self, state: &SessionState) -> Outcome<()> {
-        let is_believed = Arc::ptr_eq(&self.schema, &self.declared);
-        if is_believed && matches!(self.storage.as_ref(), Storage::Delta { .. }) {
-            self.inner(state).await.map_err(Failure::planning)?;
-        }
+        self.inner(state).await.map_err(Failure::planning)?;
         Ok(())
     }
 

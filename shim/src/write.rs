@@ -20,7 +20,7 @@ use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Result, internal_err};
 use datafusion::datasource::provider_as_source;
 use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder, TaskContext};
-use datafusion::logical_expr::{Expr, LogicalPlanBuilder, TableType, UNNAMED_TABLE};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableType, UNNAMED_TABLE};
 use datafusion::physical_expr::Partitioning;
 use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
@@ -527,11 +527,9 @@ fn few_sorts(state: &SessionState, plan: Arc<dyn ExecutionPlan>) -> Result<Arc<d
 pub async fn write_query(
     core: Arc<Core>,
     options: WriteOptions,
-    sql: String,
-    params: Option<datafusion::common::ParamValues>,
+    plan: LogicalPlan,
     buckets: Option<Buckets>,
 ) -> Outcome<Written> {
-    let plan = core.plan(&sql, params).await?;
     if crate::query::changes_something(&plan) {
         return Err(Failure::invalid("only a query can be written to a table"));
     }

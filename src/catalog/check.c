@@ -24,17 +24,10 @@ static int check_sql_schema(struct catalog *c, struct catalog_name *n, const cha
     return rc;
 }
 
-static void ignore_text(void *data, const char *text, size_t n_bytes)
-{
-    (void)data;
-    (void)text;
-    (void)n_bytes;
-}
-
 /* Types meet each other in the optimizer, so it runs too. */
 static int plan(struct catalog *c, const char *sql, struct ca_error *err)
 {
-    return engine_query_plan(c->engine, sql, /* is_optimized= */ true, ignore_text, NULL, err);
+    return engine_query_plan(c->engine, sql, &(struct engine_plan){.is_optimized = true}, err);
 }
 
 /* Checks run when rows are there; that they can run is known before. The engine counts lines and columns of what it is

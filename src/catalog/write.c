@@ -4,30 +4,32 @@
 #include "catalog/state.h"
 #include "rows/rows.h"
 
+/* Whose rows are offered, and where the outcome goes. */
+struct handshake {
+    struct catalog *catalog;
+    const struct catalog_write *write;
+    const struct ArrowSchema *declared;
+    struct catalog_written *ret;
+};
+
 /* Compare what is offered with the contract before anything is written: names, order and types must be equal. */
-static int write_handshake(struct catalog *c, const struct catalog_write *w, const struct ArrowSchema *declared,
-                           struct catalog_written *ret, struct ca_error *err)
+static int write_handshake(void *data, const struct ArrowSchema *offered, struct ca_error *err)
 {
-    struct ArrowSchema offered = {0};
+    const struct handshake *h = data;
+    const struct catalog_write *w = h->write;
+    struct catalog_written *ret = h->ret;
     ret->source = w->sql ? "sql" : "stream";
-    if (w->sql)
-        CA_TRY(engine_query_schema(c->engine, w->sql, &offered, err));
-    else if (w->stream->get_schema(w->stream, &offered) != 0) {
-        const char *words = w->stream->get_last_error(w->stream);
-        return ca_fail(err, CA_ERR_ENGINE, "%s", words && words[0] ? words : "the stream has no schema");
-    }
     static const struct rows_compare_options options = {.ignore_nullability = true};
-    int rc = rows_schema_check(declared, &offered, &options, err);
+    int rc = rows_schema_check(h->declared, offered, &options, err);
     bool is_refused = rc != CA_OK;
     struct ca_error *ignored = is_refused ? NULL : err;
-    if (rows_schema_fingerprint(declared, ret->expected, ignored) != CA_OK ||
-        rows_schema_fingerprint(&offered, ret->found, ignored) != CA_OK)
+    if (rows_schema_fingerprint(h->declared, ret->expected, ignored) != CA_OK ||
+        rows_schema_fingerprint(offered, ret->found, ignored) != CA_OK)
         rc = is_refused ? rc : CA_ERR_RESOURCES;
-    else if (is_refused && c->diag)
-        diag_handshake(c->diag, w->schema, w->name, ret->source, ret->expected, ret->found, "refused",
-                       err ? err->message : NULL);
+    else if (is_refused && h->catalog->diag)
+        diag_handshake(h->catalog->diag, w->schema, w->name, ret->source, ret->expected, ret->found, "refused",
+                       err->message);
     ret->verdict = strcmp(ret->expected, ret->found) == 0 ? "equal" : "compatible";
-    offered.release(&offered);
     return rc;
 }
 
@@ -51,7 +53,7 @@ static void prove_written(const struct engine_write *e, const struct contract *c
 static int write_checked(struct catalog *c, const struct catalog_write *w, struct catalog_dataset *d,
                          const struct ArrowSchema *declared, struct catalog_written *ret, struct ca_error *err)
 {
-    CA_TRY(write_handshake(c, w, declared, ret, err));
+    struct handshake handshake = {c, w, declared, ret};
     const struct engine_rules *rules = NULL;
     const struct contract *contract = NULL;
     CA_TRY(catalog_rules(c, d, &rules, err));
@@ -63,6 +65,8 @@ static int write_checked(struct catalog *c, const struct catalog_write *w, struc
     e.buckets = w->buckets;
     e.app_id = w->app_id;
     e.app_version = w->app_version;
+    e.offered = write_handshake;
+    e.offered_data = &handshake;
     e.files = take_digest;
     e.files_data = ret->proof.files_digest;
     CA_TRY(w->sql ? engine_write_query(c->engine, &e, w->sql, NULL, w->cancel, &ret->commit, err)

@@ -97,15 +97,17 @@ static char *compile_run_sql(const struct contract *contract, const char *sql)
     return g_string_free(s, FALSE);
 }
 
-static int compile_fingerprint(struct engine *e, const char *sql, char **ret, struct ca_error *err)
+/* What the plan reads, and its fingerprint. */
+static int compile_plan_model(struct engine *e, struct compile_model *m, struct ca_error *err)
 {
     g_autoptr(GString) text = g_string_new(NULL);
     engine_versions(append_text, text);
     g_string_append_c(text, '\n');
-    CA_TRY(engine_query_plan(e, sql, /* is_optimized= */ false, append_text, text, err));
+    const struct engine_plan ask = {.table = add_read, .table_data = m->reads, .text = append_text, .text_data = text};
+    CA_TRY(engine_query_plan(e, m->run_sql, &ask, err));
     char hex[FINGERPRINT_HEX_SIZE];
     fingerprint_of(text->str, text->len, hex);
-    *ret = g_strdup(hex);
+    m->plan_fingerprint = g_strdup(hex);
     return CA_OK;
 }
 
@@ -193,12 +195,10 @@ static int compile_model_new(struct catalog *c, const struct catalog_entry *entr
         rc = compile_statement(entry->sql, &statement, err);
     if (rc == CA_OK) {
         m->run_sql = compile_run_sql(contract, statement);
-        rc = engine_query_tables(e, m->run_sql, /* through_views= */ true, add_read, m->reads, err);
+        rc = compile_plan_model(e, m, err);
     }
     if (rc == CA_OK)
         rc = compile_buckets(c, contract, m, err);
-    if (rc == CA_OK)
-        rc = compile_fingerprint(e, m->run_sql, &m->plan_fingerprint, err);
     if (rc == CA_OK)
         rc = compile_check_stage_law(c, m, err);
     if (rc != CA_OK) {

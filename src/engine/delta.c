@@ -19,6 +19,14 @@ struct cadf_names *engine_names_door(const struct engine_names *keys, size_t n_k
     return door;
 }
 
+static int32_t offered_door(void *data, const struct ArrowSchema *columns, struct cadf_error *door_error)
+{
+    const struct engine_write *w = data;
+    struct ca_error err = {0};
+    int rc = w->offered(w->offered_data, columns, &err);
+    return rc == CA_OK ? CADF_OK : engine_door_fail(rc, &err, door_error);
+}
+
 /* `checks`: room for as many as there are. */
 struct cadf_write engine_write_door(const struct engine_write *w, struct cadf_check *checks)
 {
@@ -50,6 +58,8 @@ struct cadf_write engine_write_door(const struct engine_write *w, struct cadf_ch
         .n_bucket_tables = buckets->n_tables,
         .order = w->order,
         .n_order = w->n_order,
+        .offered = w->offered ? offered_door : NULL,
+        .offered_data = (void *)w,
         .files = w->files,
         .files_data = w->files_data,
         .property_keys = w->property_keys,

@@ -69,6 +69,8 @@ static int32_t door_status_of(int status)
         return CADF_ERR_IO;
     case CA_ERR_INVALID:
         return CADF_ERR_INVALID;
+    case CA_ERR_CONTRACT:
+        return CADF_ERR_GATE;
     case CA_ERR_DRIFT:
         return CADF_ERR_DRIFT;
     default:
@@ -83,7 +85,7 @@ int engine_result(int32_t code, const struct cadf_error *door_error, struct ca_e
     return ca_fail(err, status_of(code), "%s", door_error->text);
 }
 
-static int32_t door_fail(int status, const struct ca_error *err, struct cadf_error *ret)
+int32_t engine_door_fail(int status, const struct ca_error *err, struct cadf_error *ret)
 {
     if (ret) {
         ret->code = door_status_of(status);
@@ -104,7 +106,7 @@ static int32_t stream_door_open(void *data, size_t partition, const size_t *proj
     struct stream_door *d = data;
     struct ca_error err = {0};
     int rc = d->stream.open(d->stream.data, partition, projection, n_projection, ret, &err);
-    return rc == CA_OK ? CADF_OK : door_fail(rc, &err, door_error);
+    return rc == CA_OK ? CADF_OK : engine_door_fail(rc, &err, door_error);
 }
 
 static void stream_door_drop(void *data)
@@ -195,7 +197,7 @@ static int32_t catalog_door_table(void *data, const char *schema, const char *ta
     struct ca_error err = {0};
     int rc = e->catalog.table(e->catalog.data, schema, table, &t, &err);
     if (rc != CA_OK)
-        return door_fail(rc, &err, door_error);
+        return engine_door_fail(rc, &err, door_error);
     ret->kind = kinds[t.kind];
     *ret->schema = t.schema;
     ret->sql = t.sql;
@@ -248,7 +250,7 @@ static int32_t catalog_door_handshake(void *data, const struct cadf_found *found
                                    .expected = found->expected,
                                    .found = found->found};
     int rc = e->catalog.handshake ? e->catalog.handshake(e->catalog.data, &f, &err) : CA_OK;
-    return rc == CA_OK ? CADF_OK : door_fail(rc, &err, door_error);
+    return rc == CA_OK ? CADF_OK : engine_door_fail(rc, &err, door_error);
 }
 
 static int32_t catalog_door_are_proved(void *data, const char *schema, const char *table, int64_t version,
@@ -457,7 +459,7 @@ static int32_t function_door_call(void *data, const struct ArrowArray *const *ar
     const struct rows_function *fn = data;
     struct ca_error err = {0};
     int rc = fn->call(args, n_args, n_rows, ret, &err);
-    return rc == CA_OK ? CADF_OK : door_fail(rc, &err, door_error);
+    return rc == CA_OK ? CADF_OK : engine_door_fail(rc, &err, door_error);
 }
 
 static int schema_of_format(struct ArrowSchema *s, const char *format, struct ca_error *err)

@@ -65,6 +65,9 @@ struct engine_buckets {
     size_t n_tables;
 };
 
+/* The columns that rows have, before any is written; what it fails with, ends the write. */
+typedef int (*engine_offered_fn)(void *data, const struct ArrowSchema *columns, struct ca_error *err);
+
 /* See struct cadf_write: `buckets` NULL is a query at once; `schema` is what the gate demands of every batch.
  * Everything is borrowed. */
 struct engine_write {
@@ -93,6 +96,8 @@ struct engine_write {
     const struct engine_buckets *buckets;
     const char *const *order;
     size_t n_order;
+    engine_offered_fn offered;
+    void *offered_data;
     engine_text_fn files;
     void *files_data;
 };
@@ -279,9 +284,23 @@ int engine_split(const char *sql, engine_text_fn sink, void *data, struct ca_err
 int engine_query_schema(struct engine *e, const char *sql, struct ArrowSchema *ret, struct ca_error *err) CA_MUST_CHECK;
 int engine_table_schema(struct engine *e, const char *schema, const char *table, struct ArrowSchema *ret,
                         struct ca_error *err) CA_MUST_CHECK;
-int engine_query_tables(struct engine *e, const char *sql, bool through_views, engine_text_fn sink, void *data,
-                        struct ca_error *err) CA_MUST_CHECK;
-int engine_query_plan(struct engine *e, const char *sql, bool is_optimized, engine_text_fn sink, void *data,
+
+/* What is asked of a query's plan; nothing of it runs. NULL: not asked for.
+ * ret_schema     its columns
+ * table          called for each table that the plan scans, views looked through: "catalog.schema.table", sorted, each
+ *                once
+ * text           called once with the logical plan as indented text, as the optimizer leaves it where is_optimized
+ * is_optimized   the optimizer runs, also where nobody asks for the text: types meet each other there */
+struct engine_plan {
+    struct ArrowSchema *ret_schema;
+    engine_text_fn table;
+    void *table_data;
+    engine_text_fn text;
+    void *text_data;
+    bool is_optimized;
+};
+
+int engine_query_plan(struct engine *e, const char *sql, const struct engine_plan *ask,
                       struct ca_error *err) CA_MUST_CHECK;
 int engine_stream_write(struct ArrowArrayStream *stream, const char *format, int fd, uint32_t width, int64_t *ret_rows,
                         struct ca_error *err) CA_MUST_CHECK;

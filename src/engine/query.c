@@ -45,10 +45,23 @@ int engine_split(const char *sql, engine_text_fn sink, void *data, struct ca_err
     return engine_result(cadf_split(sql, strlen(sql), sink, data, &door_error), &door_error, err);
 }
 
-int engine_query_schema(struct engine *e, const char *sql, struct ArrowSchema *ret, struct ca_error *err)
+int engine_query_plan(struct engine *e, const char *sql, const struct engine_plan *ask, struct ca_error *err)
 {
     struct cadf_error door_error = {0};
-    return engine_result(cadf_query_schema(engine_door(e), sql, strlen(sql), ret, &door_error), &door_error, err);
+    const struct cadf_plan door = {
+        .schema = ask->ret_schema,
+        .table = ask->table,
+        .table_data = ask->table_data,
+        .text = ask->text,
+        .text_data = ask->text_data,
+        .optimized = ask->is_optimized,
+    };
+    return engine_result(cadf_query_plan(engine_door(e), sql, strlen(sql), &door, &door_error), &door_error, err);
+}
+
+int engine_query_schema(struct engine *e, const char *sql, struct ArrowSchema *ret, struct ca_error *err)
+{
+    return engine_query_plan(e, sql, &(struct engine_plan){.ret_schema = ret}, err);
 }
 
 int engine_table_schema(struct engine *e, const char *schema, const char *table, struct ArrowSchema *ret,
@@ -56,22 +69,6 @@ int engine_table_schema(struct engine *e, const char *schema, const char *table,
 {
     struct cadf_error door_error = {0};
     return engine_result(cadf_table_schema(engine_door(e), schema, table, ret, &door_error), &door_error, err);
-}
-
-int engine_query_tables(struct engine *e, const char *sql, bool through_views, engine_text_fn sink, void *data,
-                        struct ca_error *err)
-{
-    struct cadf_error door_error = {0};
-    return engine_result(cadf_query_tables(engine_door(e), sql, strlen(sql), through_views, sink, data, &door_error),
-                         &door_error, err);
-}
-
-int engine_query_plan(struct engine *e, const char *sql, bool is_optimized, engine_text_fn sink, void *data,
-                      struct ca_error *err)
-{
-    struct cadf_error door_error = {0};
-    return engine_result(cadf_query_plan(engine_door(e), sql, strlen(sql), is_optimized, sink, data, &door_error),
-                         &door_error, err);
 }
 
 int engine_stream_write(struct ArrowArrayStream *stream, const char *format, int fd, uint32_t width, int64_t *ret_rows,

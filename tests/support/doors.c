@@ -148,7 +148,7 @@ void bundle_schema(struct ArrowSchema *ret)
 void schema_of_query(cadf_session *s, const char *sql, struct ArrowSchema *ret)
 {
     struct cadf_error err = {0};
-    int rc = cadf_query_schema(s, sql, strlen(sql), ret, &err);
+    int rc = cadf_query_plan(s, sql, strlen(sql), &(struct cadf_plan){.schema = ret}, &err);
     if (rc)
         print_error("%s: %s\n", sql, err.text);
     assert_int_equal(rc, CADF_OK);

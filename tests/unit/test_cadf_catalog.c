@@ -137,12 +137,14 @@ static void test_views(void **state)
     struct text t = {0};
     const char *sql = "select m from top where m > 5";
     struct cadf_error err = {0};
-    assert_int_equal(cadf_query_plan(s, sql, strlen(sql), 1, text_add, &t, &err), CADF_OK);
+    struct cadf_plan ask = {.text = text_add, .text_data = &t, .optimized = 1};
+    assert_int_equal(cadf_query_plan(s, sql, strlen(sql), &ask, &err), CADF_OK);
     assert_null(strstr(t.data, "TableScan"));
     assert_non_null(strstr(t.data, "Values"));
     free(t.data);
     t = (struct text){0};
-    assert_int_equal(cadf_query_plan(s, sql, strlen(sql), 0, text_add, &t, &err), CADF_OK);
+    ask.optimized = 0;
+    assert_int_equal(cadf_query_plan(s, sql, strlen(sql), &ask, &err), CADF_OK);
     assert_non_null(strstr(t.data, "SubqueryAlias: top"));
     free(t.data);
 
@@ -187,21 +189,20 @@ static void test_query_tables_and_schema(void **state)
 
     static const struct {
         const char *sql;
-        int through;
         const char *want;
     } cases[] = {
-        {"select * from v", 0, "codeintel.public.v\n"},
-        {"select * from v", 1, "codeintel.other.b\ncodeintel.public.a\n"},
-        {"with c as (select n from a) select * from c where n in (select n from v) or n in (select n from loose)", 1,
+        {"select * from v", "codeintel.other.b\ncodeintel.public.a\n"},
+        {"with c as (select n from a) select * from c where n in (select n from v) or n in (select n from loose)",
          "codeintel.other.b\ncodeintel.public.a\nsession.memory.loose\n"},
-        {"with a as (select 1 as n) select * from a", 0, NULL},
-        {"with recursive r as (select 1 as n union all select n + 1 from r where n < 3) select * from r", 1, NULL},
-        {"select value from generate_series(1, 3)", 1, NULL},
+        {"with a as (select 1 as n) select * from a", NULL},
+        {"with recursive r as (select 1 as n union all select n + 1 from r where n < 3) select * from r", NULL},
+        {"select value from generate_series(1, 3)", NULL},
     };
     for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
         struct text t = {0};
         struct cadf_error err = {0};
-        int rc = cadf_query_tables(s, cases[i].sql, strlen(cases[i].sql), cases[i].through, text_add, &t, &err);
+        const struct cadf_plan ask = {.table = text_add, .table_data = &t};
+        int rc = cadf_query_plan(s, cases[i].sql, strlen(cases[i].sql), &ask, &err);
         if (rc)
             print_error("%s: %s\n", cases[i].sql, err.text);
         assert_int_equal(rc, CADF_OK);
@@ -212,7 +213,8 @@ static void test_query_tables_and_schema(void **state)
         free(t.data);
     }
     struct cadf_error err = {0};
-    assert_int_equal(cadf_query_tables(s, "select * from zz", 16, 0, NULL, NULL, &err), CADF_ERR_PLAN);
+    const struct cadf_plan nothing = {0};
+    assert_int_equal(cadf_query_plan(s, "select * from zz", 16, &nothing, &err), CADF_ERR_PLAN);
 
     struct ArrowSchema schema = {0};
     schema_of_query(s, "select n, cast(n as varchar) as t, [n] as l from a", &schema);
@@ -441,7 +443,8 @@ static void test_broken_structs(void **state)
     stream.get_schema = NULL;
     assert_int_equal(cadf_stream_write(&stream, "csv", 1, 0, NULL, NULL), CADF_ERR_INVALID);
     assert_null(stream.release);
-    assert_int_equal(cadf_query_plan(s, "select 1", 8, 0, NULL, NULL, NULL), CADF_OK);
+    assert_int_equal(cadf_query_plan(s, "select 1", 8, &(struct cadf_plan){0}, NULL), CADF_OK);
+    assert_int_equal(cadf_query_plan(s, "select 1", 8, NULL, NULL), CADF_ERR_INVALID);
     /* first error wins: a second failure does not replace the text */
     struct cadf_write none = {0};
     memset(&err, 0, sizeof err);
