@@ -1,5 +1,9 @@
 /* catalog/params.c — rows in memory of parameter tables, which the caller sets (B15). */
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "catalog/state.h"
 #include "rows/rows.h"
@@ -91,37 +95,60 @@ int catalog_set_params(struct catalog *c, const char *name, struct ArrowArrayStr
     return rc == CA_OK ? CA_OK : ca_fail_context(err, rc, "parameter table '%s'", n->key);
 }
 
-static int fingerprint_row(void *data, const char *const *texts, size_t n_texts, struct ca_error *err)
+/* Rows as lines of JSON, values as texts but for what is nested, which SQL has no text for. */
+static char *lines_sql(const struct contract *contract)
 {
-    GString *all = data;
-    (void)n_texts;
-    (void)err;
-    g_string_append(all, texts[0]);
-    g_string_append_c(all, '\n');
-    return CA_OK;
+    GString *sql = g_string_new("SELECT ");
+    for (size_t i = 0; i < contract->n_columns; i++) {
+        const struct contract_field *f = &contract->columns[i];
+        bool is_nested = (contract_type_shape(f->type) & CONTRACT_SHAPES_NESTED) != 0;
+        g_autofree char *value = g_strdup_printf(is_nested ? "\"%s\"" : "CAST(\"%s\" AS VARCHAR)", f->name);
+        g_string_append_printf(sql, "%s%s AS \"%s\"", i ? ", " : "", value, f->name);
+    }
+    g_string_append_printf(sql, " FROM params.\"%s\"", contract->dataset);
+    return g_string_free(sql, FALSE);
 }
 
-/* Each row as one text, its values quoted and NULL not, sorted: the same rows in any order and number of batches have
- * one fingerprint. */
+/* Takes the stream. The text is g_free'd. */
+static int read_lines(struct ArrowArrayStream *rows, char **ret, struct ca_error *err)
+{
+    int fd = memfd_create("parameter table", MFD_CLOEXEC);
+    if (fd < 0) {
+        rows->release(rows);
+        return ca_fail_errno(err, CA_ERR_RESOURCES, errno, "no memory for the rows");
+    }
+    int rc = engine_stream_write(rows, "ndjson", fd, /* width= */ 0, NULL, err);
+    g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", fd);
+    g_autoptr(GError) why = NULL;
+    if (rc == CA_OK && !g_file_get_contents(path, ret, NULL, &why))
+        rc = ca_fail(err, CA_ERR_RESOURCES, "%s", why->message);
+    close(fd);
+    return rc;
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The lines sorted: the same rows in any order and number of batches have one fingerprint. */
 int catalog_params_fingerprint(struct catalog *c, const char *name, char ret[FINGERPRINT_HEX_SIZE], int64_t *ret_n_rows,
                                struct ca_error *err)
 {
     struct catalog_name *n = NULL;
     const struct contract *contract = NULL;
     struct ArrowArrayStream rows = {0};
+    g_autofree char *text = NULL;
     const char *bare = g_str_has_prefix(name, "params.") ? name + strlen("params.") : name;
     CA_TRY(params_required(c, "params", bare, &n, err));
     CA_TRY(catalog_dataset_contract(c, n->dataset, &contract, err));
-    g_autoptr(GString) sql = g_string_new("SELECT concat_ws(','");
-    for (size_t i = 0; i < contract->n_columns; i++)
-        g_string_append_printf(sql,
-                               ", coalesce('\"' || replace(CAST(\"%s\" AS VARCHAR), '\"', '\"\"') || '\"', 'NULL')",
-                               contract->columns[i].name);
-    g_string_append_printf(sql, ") AS line FROM params.\"%s\" ORDER BY line", n->name);
-    g_autoptr(GString) all = g_string_new(NULL);
-    CA_TRY(engine_query(c->engine, sql->str, NULL, NULL, &rows, err));
-    CA_TRY(rows_each_text(&rows, fingerprint_row, all, err));
-    fingerprint_of(all->str, all->len, ret);
+    g_autofree char *sql = lines_sql(contract);
+    CA_TRY(engine_query(c->engine, sql, NULL, NULL, &rows, err));
+    CA_TRY(read_lines(&rows, &text, err));
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    qsort(lines, g_strv_length(lines), sizeof lines[0], by_text);
+    g_autofree char *all = g_strjoinv("\n", lines);
+    fingerprint_of(all, strlen(all), ret);
     g_mutex_lock(&c->lock);
     *ret_n_rows = MAX(n->dataset->n_rows, 0);
     g_mutex_unlock(&c->lock);

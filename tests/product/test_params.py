@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -201,3 +203,23 @@ def test_what_is_inside_is_aligned_too(program: Program, tmp_path: Path) -> None
     assert good.code == 0 and good.rows() == [{"places": [{"path": "a.py", "line": None}]}], good.err
     bad = program.run(*run, "--param-table", "places=SELECT [named_struct('line', 1)] AS places", cwd=tmp_path)
     assert bad.code == 4 and "'places[].path' (utf8 not null) is missing and has no default" in bad.err
+
+
+def test_nested_rows_are_signed(program: Program, make_repo: Callable[..., Path], tmp_path: Path) -> None:
+    """B15: a table with a list of structs is a run's too; its fingerprint depends on what is inside and on no order."""
+    repo = make_repo({"a.py": "x = 1\n"})
+    (tmp_path / "own" / "params").mkdir(parents=True)
+    (tmp_path / "own" / "params" / "places.yaml").write_text(PLACES)
+
+    def signed(*paths: str) -> dict[str, Any]:
+        rows = " UNION ALL ".join(f"SELECT [named_struct('path', '{path}', 'line', 1)] AS places" for path in paths)
+        store = tmp_path / "store"
+        args = ("--datasets", str(tmp_path / "own"), "--param-table", f"places={rows}", "--layers", "libcst")
+        program.build(repo, store, *args)
+        [entry] = stored.manifest(store)["param_tables"]
+        return entry
+
+    first = signed("a", "b")
+    assert first["n_rows"] == 2
+    assert signed("b", "a") == first
+    assert signed("b", "c")["fingerprint"] != first["fingerprint"]
