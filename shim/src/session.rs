@@ -18,8 +18,10 @@ use deltalake_core::delta_datafusion::planner::DeltaPlanner;
 use futures::FutureExt;
 
 use crate::catalog::{CCatalog, HostCatalog};
+use crate::cooperative::CooperativeJoins;
 use crate::error::{Failure, Outcome};
 use crate::factory;
+use crate::field;
 use crate::memory::{CATALOG, MemoryCatalog, MemorySchema, SCHEMA};
 use crate::pool::SharedPool;
 use crate::runtime::Engine;
@@ -128,8 +130,10 @@ impl Core {
             .with_runtime_env(runtime_env)
             // Plans of delta-rs operations have nodes that only its planner knows; for all others it is the default one.
             .with_query_planner(DeltaPlanner::new())
+            .with_physical_optimizer_rule(Arc::new(CooperativeJoins))
             .build();
         factory::register(&mut state);
+        field::register(&mut state).map_err(Failure::planning)?;
         let context = SessionContext::new_with_state(state);
         context.register_catalog(CATALOG, Arc::new(MemoryCatalog::new(Arc::clone(&memory))));
         if let Some(catalog) = &catalog {

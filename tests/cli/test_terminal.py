@@ -18,9 +18,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import running
 import transcript
+from running import LIMIT_S, wait_until
 
-LIMIT_S = 60
 WIDTH = 72
 
 # Long enough to be caught running on any machine, and ended by nothing but a cancel.
@@ -71,15 +72,13 @@ class Terminal:
     def send(self, text: str) -> None:
         os.write(self.master, text.encode())
 
-    def wait_for_mode(self, is_editing: bool) -> None:
-        """Until the line editor has the terminal, or has given it back. It draws its prompt a moment before."""
-        end = time.monotonic() + LIMIT_S
-        while bool(termios.tcgetattr(self.master)[3] & termios.ICANON) == is_editing:
-            assert time.monotonic() < end
+    def wait_for_editor(self) -> None:
+        """Until the line editor has the terminal. It draws its prompt a moment before."""
+        wait_until(lambda: not termios.tcgetattr(self.master)[3] & termios.ICANON)
 
     def press(self, key: str) -> None:
         """A control character, to the line editor."""
-        self.wait_for_mode(is_editing=True)
+        self.wait_for_editor()
         self.send(key)
 
     def end(self) -> int:
@@ -163,12 +162,14 @@ def test_ctrl_c_drops_the_line(session: Terminal) -> None:
 
 
 def test_ctrl_c_cancels_the_query_and_stays(session: Terminal) -> None:
+    session.wait_for_editor()
+    before_s = running.cpu_seconds_of(session.process.pid)
     session.send(LONG_QUERY + ";\n")
-    session.wait_for("= 3;\r\n")
-    # The line editor gives the terminal back when it has the line; until then Ctrl-C would drop that.
-    session.wait_for_mode(is_editing=False)
+    # Until the query is at work Ctrl-C would drop the line: what uses time beyond editing and planning is the query.
+    wait_until(lambda: running.cpu_seconds_of(session.process.pid) > before_s + running.BUSY_S)
     session.send("\x03")
-    session.wait_for("canceled|sql> ")
+    session.wait_for("canceled")
+    session.wait_for("sql> ")
     session.send("SELECT 8 AS eight;\n")
     session.wait_for(r"\| +8 \|")
 
@@ -244,9 +245,8 @@ def test_signal_ends_with_130(scratch: Path, number: signal.Signals) -> None:
         env=transcript.environment(scratch),
         stderr=subprocess.PIPE,
     )
-    end = time.monotonic() + LIMIT_S
-    while len(os.listdir(scratch)) < 2:  # the temporary file beside out.csv: the query is on its way
-        assert time.monotonic() < end and process.poll() is None
+    # The temporary file beside out.csv: the query is on its way.
+    wait_until(lambda: len(os.listdir(scratch)) == 2, process)
     process.send_signal(number)
     _, errors = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 130, errors
@@ -267,13 +267,15 @@ def full_pipe() -> tuple[int, int]:
 
 def wait_for_thread(process: subprocess.Popen[bytes], name: str) -> None:
     """Until one of its threads is called so: `signals` watches for Ctrl-C, `cadf` belongs to an open session."""
-    end = time.monotonic() + LIMIT_S
     tasks = Path(f"/proc/{process.pid}/task")
-    names: list[str] = []
-    while name not in names:
-        assert time.monotonic() < end and process.poll() is None
-        with contextlib.suppress(FileNotFoundError):  # a thread that ended meanwhile
-            names = [(task / "comm").read_text(encoding="utf-8").strip() for task in tasks.iterdir()]
+
+    def has_thread() -> bool:
+        try:
+            return any((task / "comm").read_text(encoding="utf-8").strip() == name for task in tasks.iterdir())
+        except (FileNotFoundError, ProcessLookupError):  # a thread that ended meanwhile
+            return False
+
+    wait_until(has_thread, process)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

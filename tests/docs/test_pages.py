@@ -124,8 +124,15 @@ def test_c(page: Path, block: pages.Block, shop: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("page", "block"), PYTHON, ids=named)
 def test_python(page: Path, block: pages.Block, shop: Path) -> None:
-    """STORE is the store of the shop."""
-    answer = run(sys.executable, "-c", block.text.replace("STORE", "shop/.codeanatomy"), cwd=shop)
+    """STORE is the store of the shop, and codeanatomy is on the PATH."""
+    done = subprocess.run(
+        [sys.executable, "-c", block.text.replace("STORE", "shop/.codeanatomy")],
+        cwd=shop,
+        env=transcript.environment(shop),
+        capture_output=True,
+        text=True,
+    )
+    answer = Answer(done.returncode, done.stdout, done.stderr)
     assert (answer.code, answer.err) == (0, "")
     assert answer.out == (block.shown or ""), f"{page.name}:{block.line}"
 

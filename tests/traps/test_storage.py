@@ -195,3 +195,27 @@ def test_0_17_columns_declared_of_a_delta_table(ours: capi.Session, tmp_path: Pa
         ours.query(made)
     with pytest.raises(capi.Refused, match=r"'codeintel\.public\.t' not found"):
         ours.query("SELECT * FROM t")
+
+
+def test_field_of_a_null_struct(ours: capi.Session, tmp_path: Path) -> None:
+    """Found by tests/product/test_ibis.py: of a null struct the engine reads the field that lies under the null."""
+    place = pa.struct([pa.field("path", pa.string(), nullable=False)])
+    inside = pa.struct([pa.field("place", place, nullable=False)])
+    rows = [{"id": 1, "at": {"place": {"path": "a.py"}}}, {"id": 2, "at": None}]
+    schema = pa.schema([("id", pa.int64()), pa.field("at", inside)])
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), tmp_path / "t.parquet")
+    paths = "SELECT at['place']['path'] AS path FROM t ORDER BY id"
+    flat = "SELECT get_field(at, 'place', 'path') AS path FROM t ORDER BY id"
+    nulls = "SELECT id FROM t WHERE at['place']['path'] IS NULL"
+
+    engine = plain.session()
+    engine.register_parquet("t", tmp_path / "t.parquet")
+    assert plain.values(plain.rows(engine, paths)) == ["a.py", ""]
+    assert plain.values(plain.rows(engine, nulls)) == []
+
+    ours.query(f"CREATE EXTERNAL TABLE t STORED AS PARQUET LOCATION '{tmp_path}/t.parquet'")
+    assert plain.values(ours.rows(paths)) == plain.values(ours.rows(flat)) == ["a.py", None]
+    assert plain.values(ours.rows(nulls)) == [2]
+    # What the planner makes of the engine's own function it makes of ours.
+    [_, physical] = ours.rows("EXPLAIN SELECT id FROM t WHERE named_struct('x', id)['x'] = 1")
+    assert "get_field" not in physical["plan"]
