@@ -17,7 +17,7 @@ use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig};
 use datafusion::datasource::source::DataSourceExec;
-use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::execution::SessionState;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::StreamExt;
 use object_store::ObjectStoreExt;
@@ -28,15 +28,16 @@ use serde_json::{Value, json};
 
 use crate::check::Checks;
 use crate::delta::DataFile;
-use crate::error::{Failure, Outcome};
+use crate::error::{Failure, Outcome, Status};
 use crate::gate::null_row;
 use crate::query::{self, Started};
 use crate::rules::Check;
-use crate::schema::{index_by_name, relax, restamp_batch};
+use crate::schema::{index_by_name, new_batch, relax, restamp_batch};
 use crate::session::{self, Core};
 use crate::sorted::Sorted;
 use crate::table::ContractTable;
 use crate::unique::{KeyHashes, nulls_of};
+use crate::write::in_order;
 
 /// Rows that a fact names.
 const MAX_ROWS: usize = 10;
@@ -96,7 +97,8 @@ enum Step {
 
 /// The findings, one JSON object each: first `files`, then a `file` for each that cannot be read, then the facts.
 pub async fn verify(core: Arc<Core>, schema: String, table: String, facts: Facts) -> Outcome<Vec<String>> {
-    let state = one_by_one(core.state());
+    // Rows in the order in which they lie.
+    let state = in_order(core.state());
     let catalog = state.config_options().catalog.default_catalog.clone();
     let found = session::find(&state, &catalog, &schema, &table).await?;
     let Some(contract) = found.as_ref().and_then(|t| t.downcast_ref::<ContractTable>()) else {
@@ -144,14 +146,6 @@ pub async fn verify(core: Arc<Core>, schema: String, table: String, facts: Facts
         out.push(finding);
     }
     Ok(out.into_iter().map(|finding| finding.to_string()).collect())
-}
-
-/// One partition and no repartitioning: rows in the order in which they lie.
-fn one_by_one(state: SessionState) -> SessionState {
-    let mut config = state.config().clone();
-    config.options_mut().optimizer.enable_round_robin_repartition = false;
-    config.options_mut().execution.target_partitions = 1;
-    SessionStateBuilder::from(state).with_config(config).build()
 }
 
 // ---- files --------------------------------------------------------------------------------------------------------
@@ -211,17 +205,17 @@ async fn look(
     let found = store.head(&path).await.map_err(|e| Failure::running(e.into()))?;
     if found.size != file.object_meta.size {
         let text = format!("it has {} bytes, the log says {}", found.size, file.object_meta.size);
-        return Err(Failure::new(crate::error::Status::Io, text));
+        return Err(Failure::new(Status::Io, text));
     }
     let mut source = DataFile { store, path };
     let head =
-        source.fetch(0..found.size.min(4)).await.map_err(|e| Failure::new(crate::error::Status::Io, e.to_string()))?;
+        source.fetch(0..found.size.min(4)).await.map_err(|e| Failure::new(Status::Io, e.to_string()))?;
     if head.as_ref() != b"PAR1" {
         // Another format; what is no Parquet where it should be shows when it is read.
         return Ok(None);
     }
     let footer = ParquetMetaDataReader::new().load_and_finish(source, found.size).await;
-    footer.map(Some).map_err(|e| Failure::new(crate::error::Status::Io, e.to_string()))
+    footer.map(Some).map_err(|e| Failure::new(Status::Io, e.to_string()))
 }
 
 fn store_url(plan: &Arc<dyn ExecutionPlan>) -> Option<datafusion::execution::object_store::ObjectStoreUrl> {
@@ -445,7 +439,7 @@ fn widen(batch: &RecordBatch, columns: &SchemaRef, wanted: &[usize]) -> Outcome<
         Some(index) => Arc::clone(batch.column(*index)),
         None => arrow::array::new_null_array(field.data_type(), batch.num_rows()),
     });
-    crate::schema::new_batch(Arc::clone(columns), arrays.collect(), batch.num_rows())
+    new_batch(Arc::clone(columns), arrays.collect(), batch.num_rows())
 }
 
 /// Every path at which `field` forbids nulls, as registry.columns writes paths, with the Parquet leaves that lie under it. Entries and keys

@@ -320,9 +320,9 @@ async fn write_through(
     Ok(written)
 }
 
-/// The session for what delta-rs plans above the gate: no repartitioning, since a round robin would write the rows in another order
-/// than they came in (and hold them meanwhile). The rows' own plan is optimized already and keeps its partitions.
-fn in_order(state: SessionState) -> SessionState {
+/// The session with one partition and no repartitioning, for what delta-rs plans above the gate: a round robin would write the rows in
+/// another order than they came in (and hold them meanwhile). The rows' own plan is optimized already and keeps its partitions.
+pub fn in_order(state: SessionState) -> SessionState {
     let mut config = state.config().clone();
     config.options_mut().optimizer.enable_round_robin_repartition = false;
     config.options_mut().execution.target_partitions = 1;
