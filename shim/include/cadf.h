@@ -427,6 +427,10 @@ struct cadf_facts {
 int32_t cadf_verify(cadf_session *s, const char *schema, const char *table, const struct cadf_facts *facts,
                     cadf_cancel *cancel, cadf_text_fn sink, void *data, struct cadf_error *err);
 
+/* The list of files that cadf_verify would say first, as they are now. */
+int32_t cadf_table_files(cadf_session *s, const char *schema, const char *table, cadf_text_fn files, void *data,
+                         struct cadf_error *err);
+
 /* Plan checks as the gate of rows of `schema` (borrowed) would: CADF_ERR_PLAN for one that is no condition on one row
  * by itself, CADF_ERR_SYNTAX for no SQL. */
 int32_t cadf_checks_plan(cadf_session *s, const struct ArrowSchema *schema, const struct cadf_check *checks,

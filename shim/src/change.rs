@@ -1,4 +1,4 @@
-//! change.rs — SQL `UPDATE` and `DELETE` of a dataset's rows.
+//! change.rs — SQL `UPDATE` and `DELETE` of a dataset's rows; `MERGE` has a file of its own.
 //!
 //! DataFusion (55.2) gives a provider's hooks a filter that it rebuilt from the optimized plan, which may have lost the predicate, so
 //! they refuse. Here predicate and assignments are taken from the plan as it was written:
@@ -27,12 +27,13 @@ use crate::delta;
 use crate::error::{Failure, Outcome, Status};
 use crate::gate::Gate;
 use crate::insert::stand_on;
+use crate::merge::Merge;
 use crate::proof::{Kept, Proof};
 use crate::query::Started;
 use crate::schema::{relax, stored};
 use crate::session::Core;
 use crate::table::ContractTable;
-use crate::write::Onto;
+use crate::write::{Onto, WriteOptions};
 
 /// What a statement does to the rows of its table.
 struct Change {
@@ -44,17 +45,22 @@ struct Change {
     assignments: Vec<(String, Expr)>,
 }
 
-/// Run the statement when it is an UPDATE or DELETE; None: it is something else.
+/// Run the statement when it changes rows of a table; None: it is something else.
 pub async fn run(core: &Arc<Core>, state: &SessionState, plan: &LogicalPlan) -> Outcome<Option<Started>> {
     let LogicalPlan::Dml(dml) = plan else { return Ok(None) };
     let what = match dml.op {
         WriteOp::Delete => "DELETE",
         WriteOp::Update => "UPDATE",
+        WriteOp::MergeInto(_) => "MERGE",
         _ => return Ok(None),
     };
-    let change = Change::read(state, what, dml)?;
-    let name = change.table.name.clone();
-    let n_rows = change.apply(core, state).await.map_err(|f| match f.status {
+    let table = target(what, dml)?;
+    let name = table.name.clone();
+    let n_rows = match &dml.op {
+        WriteOp::MergeInto(op) => Merge::read(table, dml, op)?.apply(state).await,
+        _ => Change::read(state, what, table, dml)?.apply(core, state).await,
+    };
+    let n_rows = n_rows.map_err(|f| match f.status {
         Status::Gate | Status::Refused | Status::Drift => f,
         _ => f.context(format!("{what} of '{name}'")),
     })?;
@@ -63,20 +69,36 @@ pub async fn run(core: &Arc<Core>, state: &SessionState, plan: &LogicalPlan) -> 
     Ok(Some(Started::Done(schema, vec![row])))
 }
 
+/// The table that a statement changes, shown without NOT NULL.
+fn target(what: &str, dml: &DmlStatement) -> Outcome<ContractTable> {
+    let provider = source_as_provider(&dml.target).map_err(Failure::planning)?;
+    match provider.downcast_ref::<ContractTable>() {
+        Some(table) if table.base().is_some() => Ok(table.relaxed()),
+        Some(table) => Err(table.refusal(what)),
+        None => Err(refused(what, &dml.table_name.to_string(), "it is neither a dataset nor a Delta table")),
+    }
+}
+
+/// How a statement writes onto the version that it reads: that is what it changes, or nothing is.
+pub async fn stand_on_read(table: &ContractTable) -> Outcome<Option<WriteOptions>> {
+    let Some((base, mut options)) = table.change() else { return Ok(None) };
+    stand_on(base, &mut options).await?;
+    if options.onto == Onto::Anything {
+        options.onto = match table.read_version() {
+            Some(version) => Onto::Version(version),
+            None if delta::exists(&options.location).await? => Onto::Version(delta::version(&options.location).await?),
+            None => Onto::Nothing,
+        };
+    }
+    Ok(Some(options))
+}
+
 fn refused(what: &str, table: &str, why: impl std::fmt::Display) -> Failure {
     Failure::new(Status::Refused, format!("{what} is refused on table '{table}': {why}"))
 }
 
 impl Change {
-    fn read(state: &SessionState, what: &'static str, dml: &DmlStatement) -> Outcome<Change> {
-        let provider = source_as_provider(&dml.target).map_err(Failure::planning)?;
-        let Some(table) = provider.downcast_ref::<ContractTable>() else {
-            return Err(refused(what, &dml.table_name.to_string(), "it is neither a dataset nor a Delta table"));
-        };
-        if table.base().is_none() {
-            return Err(table.refusal(what));
-        }
-        let table = table.relaxed();
+    fn read(state: &SessionState, what: &'static str, table: ContractTable, dml: &DmlStatement) -> Outcome<Change> {
         let refuse = |why: String| refused(what, &table.name, why);
         let mut input = dml.input.as_ref();
         let mut values = None;
@@ -119,12 +141,15 @@ impl Change {
             other => other,
         };
         let mut assignments = Vec::new();
-        for (value, field) in values.into_iter().flatten().zip(table.declared.fields()) {
+        for (value, field) in values.into_iter().flatten().zip(columns.fields()) {
             let value = value.clone().unalias();
             if !matches!(&value, Expr::Column(column) if column.name == *field.name()) {
-                let value = plain(&value).map_err(|f| match f.status {
-                    Status::Refused => f,
-                    _ => f.context(format!("{what} of '{}': column '{}'", table.name, field.name())),
+                // A parameter got its value after the statement was planned, and may be of another type.
+                let value = plain(&Expr::Cast(Cast::new(Box::new(value), field.data_type().clone()))).map_err(|f| {
+                    match f.status {
+                        Status::Refused => f,
+                        _ => f.context(format!("{what} of '{}': column '{}'", table.name, field.name())),
+                    }
                 })?;
                 assignments.push((field.name().clone(), value));
             }
@@ -139,24 +164,13 @@ impl Change {
         if n_changed == 0 || (!is_delete && self.assignments.is_empty()) {
             return Ok(n_changed);
         }
-        let Some((base, mut options)) = self.table.change() else { return Ok(0) };
-        stand_on(base, &mut options).await?;
-        // What was proved is what is changed, or nothing is.
-        if options.onto == Onto::Anything {
-            let read = self.table.read_version();
-            options.onto = Onto::Version(match read {
-                Some(version) => version,
-                None => delta::version(&options.location).await?,
-            });
-        }
+        let Some(options) = stand_on_read(&self.table).await? else { return Ok(0) };
         let predicate = self.predicate.clone().map(|p| self.over_stored(p)).transpose()?;
         let version = if is_delete {
             delta::delete(core, &options, predicate).await
         } else {
-            let assignments = self.assignments.iter().map(|(name, value)| {
-                let value = Expr::Cast(Cast::new(Box::new(value.clone()), self.type_of(name)?));
-                Ok((name.clone(), self.over_stored(value)?))
-            });
+            let assignments = self.assignments.iter();
+            let assignments = assignments.map(|(name, value)| Ok((name.clone(), self.over_stored(value.clone())?)));
             delta::update(core, &options, predicate, assignments.collect::<Outcome<_>>()?).await
         };
         let version = version.map_err(|f| match f.text.contains("Unable to convert expression to string") {
@@ -240,10 +254,6 @@ impl Change {
         execute_stream(plan, state.task_ctx()).map_err(Failure::running)
     }
 
-    fn type_of(&self, column: &str) -> Outcome<DataType> {
-        Ok(self.table.declared.field_with_name(column)?.data_type().clone())
-    }
-
     /// The expression over columns as storage has them.
     fn over_stored(&self, expr: Expr) -> Outcome<Expr> {
         let kept: SchemaRef = stored(&self.table.declared)?;
@@ -266,7 +276,7 @@ impl Change {
     }
 }
 
-fn own(column: &str) -> Expr {
+pub fn own(column: &str) -> Expr {
     Expr::Column(Column::new_unqualified(column))
 }
 

@@ -109,6 +109,10 @@ fn describe(error: DeltaTableError, location: &str) -> Failure {
     Failure::from(error).context(format!("Delta table '{location}'"))
 }
 
+fn absent(location: &str) -> Failure {
+    Failure::new(Status::NotFound, format!("no Delta table at '{location}'"))
+}
+
 /// The table at a version (None: newest).
 pub async fn load(location: &str, version: Option<Version>) -> Outcome<DeltaTable> {
     let mut builder = builder(location)?;
@@ -120,8 +124,10 @@ pub async fn load(location: &str, version: Option<Version>) -> Outcome<DeltaTabl
         Err(error) => {
             let mut failure = describe(error, location);
             // The kernel has one error for "no log" and for others; the directory says which it is.
-            let is_no_table = !matches!(failure.status, Status::NotFound | Status::Io) && !exists(location).await?;
-            if is_no_table || (version.is_some() && failure.text.contains("version")) {
+            if failure.status != Status::Io && !exists(location).await? {
+                return Err(absent(location));
+            }
+            if version.is_some() && failure.text.contains("version") {
                 failure.status = Status::NotFound;
             }
             Err(failure)
@@ -292,10 +298,10 @@ pub async fn create(options: &WriteOptions) -> Outcome<Version> {
 
 pub async fn version(location: &str) -> Outcome<Version> {
     if !exists(location).await? {
-        return Err(Failure::new(Status::NotFound, format!("no Delta table at '{location}'")));
+        return Err(absent(location));
     }
     let table = load(location, None).await?;
-    table.version().ok_or_else(|| Failure::new(Status::NotFound, format!("no Delta table at '{location}'")))
+    table.version().ok_or_else(|| absent(location))
 }
 
 pub async fn schema(location: &str, version: Option<Version>) -> Outcome<SchemaRef> {

@@ -107,6 +107,25 @@ pub unsafe extern "C" fn cadf_verify(
 }
 
 #[unsafe(no_mangle)]
+pub unsafe extern "C" fn cadf_table_files(
+    session: *mut Session,
+    schema: *const c_char,
+    table: *const c_char,
+    call: Option<TextFn>,
+    data: *mut c_void,
+    err: *mut CError,
+) -> i32 {
+    guard(err, || {
+        let core = core_of(session)?;
+        let (schema, table) = (text::required(schema, "schema")?, text::required(table, "table")?);
+        let engine = Arc::clone(&core.engine);
+        let files = engine.run(verify::files(core, schema, table))?;
+        Sink { call, data }.emit(&files);
+        Ok(())
+    })
+}
+
+#[unsafe(no_mangle)]
 pub unsafe extern "C" fn cadf_checks_plan(
     session: *mut Session,
     schema: *const FFI_ArrowSchema,

@@ -42,7 +42,7 @@ impl Place {
     /// Whether rows may be there that the statement leaves as they are.
     pub fn keeps_rows(&self) -> bool {
         match self {
-            Place::Delta { options, .. } => !options.overwrite,
+            Place::Delta { base, options } => !options.overwrite && !matches!(base, Base::Nothing),
             Place::Files { has_rows, .. } => *has_rows,
             Place::Memory { overwrite, .. } => !overwrite,
         }

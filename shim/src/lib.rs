@@ -40,6 +40,7 @@ mod insert_memory;
 mod listing;
 mod log;
 mod memory;
+mod merge;
 mod output;
 mod plan;
 mod pool;

@@ -12,7 +12,7 @@ use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::datasource::source_as_provider;
 use datafusion::execution::SendableRecordBatchStream;
-use datafusion::logical_expr::{CreateExternalTable, DdlStatement, LogicalPlan, Statement};
+use datafusion::logical_expr::{CreateExternalTable, DdlStatement, DmlStatement, LogicalPlan, Statement, WriteOp};
 use datafusion::physical_plan::{collect, execute_stream};
 use futures::StreamExt;
 use futures::future::try_join_all;
@@ -42,6 +42,7 @@ fn change(plan: &LogicalPlan) -> Option<String> {
     let walked = plan.apply_with_subqueries(|node| {
         found = match node {
             LogicalPlan::Ddl(ddl) => Some(ddl.name().to_owned()),
+            LogicalPlan::Dml(DmlStatement { op: WriteOp::MergeInto(_), .. }) => Some("Merge Into".to_owned()),
             LogicalPlan::Dml(dml) => Some(dml.op.to_string()),
             LogicalPlan::Copy(_) => Some("COPY".to_owned()),
             LogicalPlan::Statement(Statement::Prepare(_) | Statement::Execute(_) | Statement::Deallocate(_)) => None,

@@ -11,12 +11,12 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::common::{Column, DFSchema, Result, ScalarValue};
+use datafusion::common::{Column, DFSchema, DFSchemaRef, Result, ScalarValue};
 use datafusion::datasource::MemTable;
 use datafusion::datasource::sink::DataSinkExec;
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::SessionState;
-use datafusion::logical_expr::dml::InsertOp;
+use datafusion::logical_expr::dml::{InsertOp, MergeIntoClause};
 use datafusion::logical_expr::expr_rewriter::unnormalize_col;
 use datafusion::logical_expr::{Expr, Operator, TableProviderFilterPushDown, TableType, Volatility};
 use datafusion::physical_plan::ExecutionPlan;
@@ -237,6 +237,16 @@ impl ContractTable {
         self.base().zip(self.write_options())
     }
 
+    /// The columns of all keys, of every row; None: there is no key.
+    pub async fn scan_keys(&self, state: &SessionState) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        let keys = self.rules.key_columns().into_iter().map(|name| self.schema.index_of(name));
+        let keys = keys.collect::<std::result::Result<Vec<_>, _>>()?;
+        match keys.is_empty() {
+            true => Ok(None),
+            false => Ok(Some(self.scan(state, Some(&keys), &[], None).await?)),
+        }
+    }
+
     /// Tell the host of a version that SQL made.
     pub fn report(&self, version: u64) {
         if let Some(hosted) = &self.hosted {
@@ -260,6 +270,13 @@ impl ContractTable {
     /// The parts of storage; none: no rows.
     async fn inner(&self, state: &SessionState) -> Result<Vec<Inner<'_>>> {
         let context = |e: Failure| e.context(format!("table '{}'", self.name)).into_engine();
+        // A version that is named was there; what else is not there was never made.
+        let missing = |e: Failure, is_named: bool| match e.status {
+            Status::NotFound if !is_named => {
+                Failure::new(e.status, format!("{}: make it, or say in the contract where it is", e.text))
+            }
+            _ => e,
+        };
         Ok(match self.storage.as_ref() {
             Storage::Empty => Vec::new(),
             Storage::Broken(_) => match self.failure() {
@@ -268,7 +285,8 @@ impl ContractTable {
             },
             Storage::Delta { location, version, as_of_us, opened, compared, .. } => {
                 let open = || delta::open_at(state, location, *version, *as_of_us);
-                let table = opened.get_or_try_init(open).await.map_err(context)?;
+                let table = opened.get_or_try_init(open).await;
+                let table = table.map_err(|e| context(missing(e, version.is_some() || as_of_us.is_some())))?;
                 let is_proved = Arc::ptr_eq(&self.schema, &self.declared);
                 if is_proved && compared.get().is_none() {
                     self.compare(table).map_err(context)?;
@@ -450,10 +468,8 @@ impl TableProvider for ContractTable {
         let session = concrete(state)?;
         let place = self.place(session, overwrite).await.map_err(Failure::into_engine)?;
         let proof = Proof::new(session, &self.name, &self.declared, &self.rules).map_err(Failure::into_engine)?;
-        let keys = self.rules.key_columns().into_iter().map(|name| self.schema.index_of(name));
-        let keys = keys.collect::<std::result::Result<Vec<_>, _>>()?;
-        let kept = match place.keeps_rows() && !keys.is_empty() {
-            true => Some(self.scan(state, Some(&keys), &[], None).await?),
+        let kept = match place.keeps_rows() {
+            true => self.scan_keys(session).await?,
             false => None,
         };
         let sink = InsertSink::new(self.clone(), place, proof, kept, session.clone());
@@ -468,6 +484,18 @@ impl TableProvider for ContractTable {
 
     async fn update(&self, _: &dyn Session, _: Vec<(String, Expr)>, _: Vec<Expr>) -> Result<Arc<dyn ExecutionPlan>> {
         Err(refused("UPDATE", &self.name))
+    }
+
+    /// Our SQL door reads the statement before this is asked; EXPLAIN asks.
+    async fn merge_into(
+        &self,
+        _: &dyn Session,
+        _: Arc<dyn ExecutionPlan>,
+        _: DFSchemaRef,
+        _: Expr,
+        _: Vec<MergeIntoClause>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        Err(refused("MERGE", &self.name))
     }
 
     async fn truncate(&self, _: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
@@ -488,8 +516,11 @@ impl ContractTable {
             }
             Storage::Memory(rows) => Ok(Place::Memory { rows: Arc::clone(rows), base: rows.now(), overwrite }),
             _ => {
-                let (base, mut options) = self.change().ok_or_else(|| self.refusal("INSERT"))?;
-                self.inner(state).await.map_err(Failure::planning)?;
+                let (mut base, mut options) = self.change().ok_or_else(|| self.refusal("INSERT"))?;
+                match base {
+                    Base::Newest if !delta::exists(&options.location).await? => base = Base::Nothing,
+                    _ => drop(self.inner(state).await.map_err(Failure::planning)?),
+                }
                 options.overwrite = overwrite;
                 Ok(Place::Delta { base, options: Box::new(options) })
             }

@@ -99,18 +99,13 @@ enum Step {
 pub async fn verify(core: Arc<Core>, schema: String, table: String, facts: Facts) -> Outcome<Vec<String>> {
     // Rows in the order in which they lie.
     let state = in_order(core.state());
-    let catalog = state.config_options().catalog.default_catalog.clone();
-    let found = session::find(&state, &catalog, &schema, &table).await?;
-    let Some(contract) = found.as_ref().and_then(|t| t.downcast_ref::<ContractTable>()) else {
-        return Err(Failure::invalid(format!("'{schema}.{table}' is no table of the catalog")));
-    };
-    let relaxed = contract.relaxed();
+    let relaxed = find(&state, &schema, &table).await?;
     let columns = relax(&relaxed.declared);
-    let all: Vec<usize> = (0..columns.fields().len()).collect();
     let root = relaxed.root();
-    let plan = relaxed.scan(&state, Some(&all), &[], None).await.map_err(Failure::planning)?;
+    let plan = scan_all(&state, &relaxed).await?;
     let files = files_of(&plan);
-    let mut out = vec![list_of(&relaxed, &files)?];
+    let (version, list) = list_of(&relaxed, &files)?;
+    let mut out = vec![json!({"kind": "files", "version": version, "list": list})];
 
     let mut readable = Vec::new();
     let mut footers = Vec::new();
@@ -148,6 +143,28 @@ pub async fn verify(core: Arc<Core>, schema: String, table: String, facts: Facts
     Ok(out.into_iter().map(|finding| finding.to_string()).collect())
 }
 
+/// The list that the digest of a table's proofs is taken of, as its files are now.
+pub async fn files(core: Arc<Core>, schema: String, table: String) -> Outcome<String> {
+    let state = in_order(core.state());
+    let relaxed = find(&state, &schema, &table).await?;
+    let plan = scan_all(&state, &relaxed).await?;
+    Ok(list_of(&relaxed, &files_of(&plan))?.1)
+}
+
+/// The table, shown without NOT NULL.
+async fn find(state: &SessionState, schema: &str, table: &str) -> Outcome<ContractTable> {
+    let catalog = state.config_options().catalog.default_catalog.clone();
+    let found = session::find(state, &catalog, schema, table).await?;
+    match found.as_ref().and_then(|t| t.downcast_ref::<ContractTable>()) {
+        Some(contract) => Ok(contract.relaxed()),
+        None => Err(Failure::invalid(format!("'{schema}.{table}' is no table of the catalog"))),
+    }
+}
+
+async fn scan_all(state: &SessionState, table: &ContractTable) -> Outcome<Arc<dyn ExecutionPlan>> {
+    table.scan(state, None, &[], None).await.map_err(Failure::planning)
+}
+
 // ---- files --------------------------------------------------------------------------------------------------------
 
 fn scan_of(node: &Arc<dyn ExecutionPlan>) -> Option<&FileScanConfig> {
@@ -174,19 +191,16 @@ fn path_of(root: Option<&Path>, file: &PartitionedFile) -> String {
     under.filter(|path| !path.is_empty()).unwrap_or_else(|| location.to_string())
 }
 
-/// The list that a proof's digest is taken of: a Delta table's from its log, others by path, size and time of change.
-fn list_of(table: &ContractTable, files: &[PartitionedFile]) -> Outcome<Value> {
-    let (version, list) = match table.files()? {
-        Some((version, list)) => (Some(version), list),
-        None => {
-            let line = |f: &PartitionedFile| {
-                let meta = &f.object_meta;
-                format!("{}\t{}\t{}\n", meta.location, meta.size, meta.last_modified.timestamp_micros())
-            };
-            (None, files.iter().map(line).collect())
-        }
+/// The version of a Delta table, and its files: a Delta table's from its log, others by path, size and time of change.
+fn list_of(table: &ContractTable, files: &[PartitionedFile]) -> Outcome<(Option<u64>, String)> {
+    if let Some((version, list)) = table.files()? {
+        return Ok((Some(version), list));
+    }
+    let line = |f: &PartitionedFile| {
+        let meta = &f.object_meta;
+        format!("{}\t{}\t{}\n", meta.location, meta.size, meta.last_modified.timestamp_micros())
     };
-    Ok(json!({"kind": "files", "version": version, "list": list}))
+    Ok((None, files.iter().map(line).collect()))
 }
 
 fn unreadable(root: Option<&Path>, file: &PartitionedFile, failure: &Failure) -> Value {
@@ -208,8 +222,7 @@ async fn look(
         return Err(Failure::new(Status::Io, text));
     }
     let mut source = DataFile { store, path };
-    let head =
-        source.fetch(0..found.size.min(4)).await.map_err(|e| Failure::new(Status::Io, e.to_string()))?;
+    let head = source.fetch(0..found.size.min(4)).await.map_err(|e| Failure::new(Status::Io, e.to_string()))?;
     if head.as_ref() != b"PAR1" {
         // Another format; what is no Parquet where it should be shows when it is read.
         return Ok(None);

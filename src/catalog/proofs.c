@@ -210,12 +210,37 @@ static int add_row(struct proofs *rows, const struct catalog_name *n, const stru
     return proofs_finish_row(rows, &row);
 }
 
+static void take_digest(void *digest, const char *text, size_t n_bytes)
+{
+    fingerprint_of(text, n_bytes, digest);
+}
+
+/* Whether the files of a listing are not those that were looked at: others change them when they like. */
+static bool is_stale(struct catalog *c, const struct catalog_name *n, const struct contract *contract)
+{
+    struct catalog_dataset *d = n->dataset;
+    char proved[FINGERPRINT_HEX_SIZE];
+    char found[FINGERPRINT_HEX_SIZE] = "";
+    g_mutex_lock(&c->lock);
+    bool has_findings = d->findings && !n->is_nested && catalog_is_listing(contract);
+    memcpy(proved, d->proof.files_digest, sizeof proved);
+    g_mutex_unlock(&c->lock);
+    if (!has_findings)
+        return false;
+    return engine_table_files(c->engine, n->schema, n->table, take_digest, found, NULL) != CA_OK ||
+           strcmp(found, proved) != 0;
+}
+
 static int each_proof(struct catalog *c, struct catalog_name *n, const struct contract *contract, void *rows,
                       struct ca_error *err)
 {
+    if (!contract)
+        return CA_OK;
     const struct catalog_dataset *d = n->dataset;
+    bool is_of_others = is_stale(c, n, contract);
+    static const char others[] = "the files are not those that were looked at: 'codeanatomy verify' looks at them";
     g_mutex_lock(&c->lock);
-    bool has_findings = d->findings && !n->is_nested;
+    bool has_findings = d->findings && !n->is_nested && !is_of_others;
     g_autoptr(GPtrArray) facts = has_findings   ? g_ptr_array_ref(d->findings)
                                  : n->is_nested ? view_facts(contract, contract_view_named(contract, n->name))
                                                 : catalog_facts(contract);
@@ -225,7 +250,7 @@ static int each_proof(struct catalog *c, struct catalog_name *n, const struct co
         if (!has_findings) {
             f->method = n->is_nested ? NULL : method_of(contract, d, f->kind);
             f->status = f->method ? "proved" : "unproved";
-            f->detail = !f->method && !n->is_nested ? g_strdup(d->unproved) : NULL;
+            f->detail = !f->method && !n->is_nested ? g_strdup(is_of_others ? others : d->unproved) : NULL;
         }
         rc = add_row(rows, n, f, d, !n->is_nested && d->location);
     }
@@ -233,4 +258,9 @@ static int each_proof(struct catalog *c, struct catalog_name *n, const struct co
     return catalog_rows_failed(rc, err);
 }
 
-CATALOG_TABLE_OF_NAMES(proofs, each_proof)
+static int proofs_fill(struct catalog *c, struct proofs *rows, struct ca_error *err)
+{
+    return catalog_ask_engine(c, each_proof, rows, err);
+}
+
+CATALOG_TABLE(proofs, proofs_fill)

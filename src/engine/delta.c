@@ -136,6 +136,13 @@ int engine_verify(struct engine *e, const char *schema, const char *table, const
         err);
 }
 
+int engine_table_files(struct engine *e, const char *schema, const char *table, engine_text_fn sink, void *data,
+                       struct ca_error *err)
+{
+    struct cadf_error door_error = {0};
+    return engine_result(cadf_table_files(engine_door(e), schema, table, sink, data, &door_error), &door_error, err);
+}
+
 int engine_checks_plan(struct engine *e, const struct ArrowSchema *schema, const struct engine_check *checks,
                        size_t n_checks, struct ca_error *err)
 {

@@ -351,6 +351,10 @@ struct engine_facts {
 int engine_verify(struct engine *e, const char *schema, const char *table, const struct engine_facts *facts,
                   struct engine_cancel *cancel, engine_text_fn sink, void *data, struct ca_error *err) CA_MUST_CHECK;
 
+/* The list of a table's files as engine_verify would find it now. */
+int engine_table_files(struct engine *e, const char *schema, const char *table, engine_text_fn sink, void *data,
+                       struct ca_error *err) CA_MUST_CHECK;
+
 /* Plan checks as the gate of rows of `schema` (borrowed) would (cadf_checks_plan). */
 int engine_checks_plan(struct engine *e, const struct ArrowSchema *schema, const struct engine_check *checks,
                        size_t n_checks, struct ca_error *err) CA_MUST_CHECK;

@@ -514,6 +514,36 @@ def test_verified_listing_is_shown_and_not_believed(program: Program, listing: t
     assert answer.rows() == [{"is_proved": False}]
 
 
+def test_proofs_of_files_that_changed_are_stale(program: Program, tmp_path: Path) -> None:
+    """What verify found of files is said of those files: another file, another time, and nothing is proved of it."""
+    files, own, store = tmp_path / "files", tmp_path / "own" / "normalize", tmp_path / "store"
+    files.mkdir()
+    own.mkdir(parents=True)
+    (own / "listed.yaml").write_text(LISTED % f"{files}/")
+    write_listed(files, "one.parquet", (1, "a"), (2, None))
+    program.build(SHOP, store, "--datasets", str(own.parent), "--layers", "symtable")
+
+    def found() -> list[tuple[str, str | None]]:
+        asked = "SELECT status, detail FROM registry.proofs WHERE dataset_name = 'listed'"
+        return [(row["status"], row["detail"]) for row in program.sql(store, asked)]
+
+    others = ("unproved", "the files are not those that were looked at: 'codeanatomy verify' looks at them")
+    verify = ("verify", "--store", store, "-q", "listed")
+    assert found() == [("unproved", None)] * 5
+    assert program.run(*verify).code == 0
+    assert found() == [("proved", None)] * 5
+    write_listed(files, "two.parquet", (None, "c"))
+    assert found() == [others] * 5
+    (files / "two.parquet").unlink()
+    assert found() == [("proved", None)] * 5
+    write_listed(files, "one.parquet", (1, "a"), (1, "b"))
+    assert found() == [others] * 5
+    assert program.run(*verify).code == 1
+    assert [status for status, _ in found()].count("violated") == 1
+    (files / "one.parquet").unlink()
+    assert found() == [others] * 5
+
+
 # ---- wrong questions -----------------------------------------------------------------------------------------------
 
 

@@ -383,6 +383,35 @@ def test_update_under_another_name(program: Program, store: Path) -> None:
     assert [row["weight"] for row in found] == [1, 2, 9]
 
 
+def test_parameters(program: Program, store: Path) -> None:
+    """E1: values that come by flags and by EXECUTE, in conditions and as what is set; they take the type of the column,
+    and what has no value, or one that does not fit, changes nothing."""
+
+    def bound(statement: str, *params: str) -> Answer:
+        flags = [part for param in params for part in ("--param", param)]
+        return program.run("sql", "--store", store, "-q", "--format", "ndjson", "--write", *flags, "-c", statement)
+
+    assert sql(program, store, THREE).code == 0
+    update = "UPDATE notes SET weight = $w, path = $p, stars = $w WHERE note_id = $id OR path = $p"
+    assert bound(update, "w=9", "p=c.py", "id=1").rows() == [{"count": 2}]
+    answer = sql(
+        program, store,
+        "PREPARE u AS UPDATE notes SET weight = $1, tags = $2 WHERE note_id = $3", "EXECUTE u(8, make_array('t'), 2)",
+        "PREPARE d(BIGINT) AS DELETE FROM notes WHERE note_id = $1", "EXECUTE d(3)", f"{ALL}",
+    )  # fmt: skip
+    assert answer.code == 0, answer.err
+    assert [row["count"] for row in answer.rows() if "count" in row] == [1, 1]
+    assert [(r["note_id"], r["path"], r["weight"], r["stars"]) for r in answer.rows() if "stars" in r] == [
+        (1, "c.py", 9, 9), (2, "b.py", 8, 6),
+    ]  # fmt: skip
+    assert rows(program, store, "SELECT tags FROM notes ORDER BY note_id") == [{"tags": ["x"]}, {"tags": ["t"]}]
+    version = notes(store).version()
+    for params, said in ((("w=9", "p=x"), "id"), (("w=999", "p=x", "id=1"), "999"), (("w=x", "p=x", "id=1"), "'x'")):
+        answer = bound(update, *params)
+        assert answer.code in (1, 3) and said in answer.err, answer
+    assert notes(store).version() == version
+
+
 REFUSED_CHANGES = {
     "UPDATE notes SET weight = 100 WHERE stars = 6": "gate 'public.notes': check 'heavy' fails in row 0: weight < 100",
     "UPDATE notes SET path = NULL": "gate 'public.notes': column 'path' is null in row 0",
