@@ -129,12 +129,13 @@ struct cadf_rules {
 
 /* What the catalog callback answers about one table. The shim zeroes it, the callback fills it; pointers are borrowed
  * until `release_def` is called; `schema` and `stream` are moved out.
- *   as_of_us    of a Delta table: read the newest version that was committed by then, in microseconds since 1970, and
- * not `version`; 0: no time is said is_fixed    the version or time is all that is ever read, so INSERT, UPDATE and
- * DELETE are refused predicate   NULL, or an SQL boolean expression over the table's columns that every scan applies
- * (file buckets) proved_not_null  when 0, the provider relaxes NOT NULL everywhere in `schema`: nothing unproved
- * reaches the optimizer failure     NULL, or why this table cannot be read: it stays listed, planning a query on it
- * fails with this text rules       NULL: SQL keeps to the schema alone
+ *   as_of_us         of a Delta table: read the newest version that was committed by then, in microseconds since 1970,
+ *                    and not `version`; 0: no time is said
+ *   is_fixed         the version or time is all that is ever read: INSERT, UPDATE, DELETE and MERGE are refused
+ *   predicate        NULL, or an SQL boolean expression over the table's columns that every scan applies
+ *   proved_not_null  0: the provider relaxes NOT NULL everywhere in `schema`: nothing unproved reaches the optimizer
+ *   failure          NULL, or why this table cannot be read: it stays listed, and a query on it fails with this text
+ *   rules            NULL: SQL keeps to the schema alone
  */
 struct cadf_table_def {
     int32_t kind;
@@ -188,8 +189,9 @@ struct cadf_found {
  * Delta table, in memory, or (INSERT INTO alone) in new files of a listing's directory, which get their names when all
  * of them are written and read back as what was given. UPDATE and DELETE of a Delta table reach the storage
  * library's own, with predicate and assignments from the unoptimized plan (the hooks that DataFusion has for them get a
- * filter rebuilt from the optimized one, which may have lost the predicate). Each stands on the version that the
- * session reads: what others committed above it, and no run published, is put back first.
+ * filter rebuilt from the optimized one, which may have lost the predicate). The rows that a MERGE makes are written
+ * like those of an INSERT, in the place of all rows where it changes one. Each stands on the version that the session
+ * reads: what others committed above it, and no run published, is put back first.
  */
 struct cadf_catalog {
     void *data;

@@ -140,7 +140,8 @@ def test_other_changes_are_refused(kind: str, folder: Path, tmp_path: Path) -> N
         where = (
             "in memory, and INSERT is what changes them" if kind == "memory" else "files, and INSERT INTO adds new ones"
         )
-        for what, sql in {"UPDATE": "UPDATE t SET a = 2", "DELETE": "DELETE FROM t"}.items():
+        merge = "MERGE INTO t USING (VALUES (1)) AS s (a) ON t.a = s.a WHEN MATCHED THEN DELETE"
+        for what, sql in {"UPDATE": "UPDATE t SET a = 2", "DELETE": "DELETE FROM t", "MERGE": merge}.items():
             said = f"{what} is refused on table 'public.t': its rows are {where}"
             assert refusal(s, sql) == ("CA_ERR_REFUSED", said)
         if kind != "memory":
