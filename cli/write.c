@@ -93,7 +93,7 @@ static int format_of(const struct writing *w, const char **ret, struct ca_error 
                     is_standard_input(w) ? "standard input" : w->file);
 }
 
-/* In the session's private schema, where no name of the catalog is in its way. */
+/* In the session's private schema: nothing is kept of its columns. */
 #define SCRATCH "\"session\".\"memory\".\"file_to_write\""
 
 /* The rows of the file, whatever its suffix, as a table of the session's own shows them. */

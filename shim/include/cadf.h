@@ -162,7 +162,9 @@ typedef void (*cadf_name_fn)(void *sink, const char *name, int32_t is_view);
 /* The columns that a file or stream has, seen before the first of its rows is read; everything is borrowed.
  *   name      "schema.table", or as SQL named a table that it made
  *   source    path of the file; one for all files of the same columns
- *   format    parquet, csv, ndjson, arrow or avro */
+ *   format    parquet, csv, ndjson, arrow or avro
+ * Where columns are inferred (`inferred` below): the table's name alone, the locations with ", " between, the word
+ * behind STORED AS in small letters, and no `expected`. */
 struct cadf_found {
     const char *name;
     const char *source;
@@ -184,6 +186,11 @@ struct cadf_found {
  *               proved_not_null from now on, and the statement is planned again. NULL: they always are
  * definition    the DDL of a table or view as one text, for SHOW CREATE TABLE and information_schema.views; `sink` is
  *               not called when there is none. Asked once an epoch, when it is wanted. NULL: there is none
+ * inferred      CREATE EXTERNAL TABLE without columns is about to make a table of the session's own: CADF_OK and in
+ *               *ret (release NULL: as found) the columns that it shall have, or a status that fails the statement.
+ *               `replaces`: it said OR REPLACE. What the host notes is undone when the statement fails. NULL: as found
+ * dropped       DROP TABLE names a table over files of the session's own, or none that is there: whether the host kept
+ *               columns under that name, which it forgets. NULL: it keeps none
  *
  * INSERT INTO / INSERT OVERWRITE reach the same write gate as cadf_delta_write_query, wherever the rows are kept: in a
  * Delta table, in memory, or (INSERT INTO alone) in new files of a listing's directory, which get their names when all
@@ -208,6 +215,9 @@ struct cadf_catalog {
     int32_t (*are_proved)(void *data, const char *schema, const char *table, int64_t version, const char *files,
                           size_t n_bytes);
     void (*definition)(void *data, const char *schema, const char *table, cadf_text_fn sink, void *sink_data);
+    int32_t (*inferred)(void *data, const struct cadf_found *found, int32_t replaces, struct ArrowSchema *ret,
+                        struct cadf_error *err);
+    int32_t (*dropped)(void *data, const char *table);
 };
 
 /* ---- session -------------------------------------------------------------------------------------------------- */

@@ -14,9 +14,9 @@ use arrow::datatypes::{Schema, SchemaRef};
 use arrow::ffi::FFI_ArrowSchema;
 use async_trait::async_trait;
 use datafusion::catalog::{CatalogProvider, SchemaProvider, TableProvider};
-use datafusion::common::{DFSchema, Result};
+use datafusion::common::{DFSchema, Result, TableReference};
 use datafusion::execution::SessionState;
-use datafusion::logical_expr::{Expr, TableType};
+use datafusion::logical_expr::{CreateExternalTable, Expr, TableType};
 use tokio::sync::OnceCell;
 
 use crate::endless::Endless;
@@ -26,7 +26,7 @@ use crate::insert_memory::MemoryRows;
 use crate::listing::{Listing, ScanOptions};
 use crate::memory::MemorySchema;
 use crate::rules::{CRules, Rules};
-use crate::session::Shared;
+use crate::session::{Shared, resolve};
 use crate::stream::{CStreamSource, StreamSource, StreamTable};
 use crate::table::{ContractTable, Storage};
 use crate::text::{self, TextFn};
@@ -75,6 +75,9 @@ pub struct CCatalog {
         Option<unsafe extern "C" fn(*mut c_void, *const c_char, *const c_char, i64, *const c_char, usize) -> i32>,
     pub definition:
         Option<unsafe extern "C" fn(*mut c_void, *const c_char, *const c_char, Option<TextFn>, *mut c_void)>,
+    pub inferred:
+        Option<unsafe extern "C" fn(*mut c_void, *const CFound, i32, *mut FFI_ArrowSchema, *mut CError) -> i32>,
+    pub dropped: Option<unsafe extern "C" fn(*mut c_void, *const c_char) -> i32>,
 }
 
 /// `struct cadf_found`.
@@ -97,14 +100,37 @@ pub struct Found<'a> {
     pub found: &'a Schema,
 }
 
+/// What `ask` answers of the session's host; None: it has none.
+fn of_host<T>(state: &SessionState, ask: impl FnOnce(&HostCatalog) -> T) -> Option<T> {
+    let catalog = state.catalog_list().catalog(&state.config_options().catalog.default_catalog)?;
+    catalog.downcast_ref::<HostCatalog>().map(ask)
+}
+
+/// The host, and the table of the session's own that the name means there. One that is named in the session's private schema is
+/// nobody else's.
+fn own_table(state: &SessionState, name: &TableReference) -> Option<(Arc<Host>, String)> {
+    let (catalog, schema, table) = resolve(state, name);
+    let own = |host: &HostCatalog| (catalog == host.name && schema == host.default_schema).then(|| host.host());
+    Some((of_host(state, own)??, table))
+}
+
+/// Columns that were inferred for a table of the session's own become what the host keeps under its name: those found, or those
+/// that it has had since an earlier session.
+pub fn inferred(state: &SessionState, cmd: &CreateExternalTable, found: SchemaRef) -> Outcome<SchemaRef> {
+    match own_table(state, &cmd.name) {
+        Some((host, table)) => Ok(host.inferred(&table, cmd, &found)?.unwrap_or(found)),
+        None => Ok(found),
+    }
+}
+
+/// A table of the session's own was dropped. Whether the host kept columns under the name, and forgot them.
+pub fn dropped(state: &SessionState, name: &TableReference) -> bool {
+    own_table(state, name).is_some_and(|(host, table)| host.dropped(&table))
+}
+
 /// Ask the host of the session whether rows of such columns may be read; a session without one takes what it gets.
 pub fn handshake(state: &SessionState, found: &Found<'_>) -> Outcome<()> {
-    let name = &state.config_options().catalog.default_catalog;
-    let catalog = state.catalog_list().catalog(name);
-    match catalog.as_ref().and_then(|c| c.downcast_ref::<HostCatalog>()) {
-        Some(catalog) => catalog.host.handshake(found),
-        None => Ok(()),
-    }
+    of_host(state, |host| host.host.handshake(found)).unwrap_or(Ok(()))
 }
 
 /// One table of the host: what it is told and asked of it.
@@ -198,16 +224,47 @@ extern "C" fn collect_name(sink: *mut c_void, name: *const c_char, is_view: i32)
     names.push((unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned(), is_view != 0));
 }
 
+fn c_text(s: &str) -> Outcome<CString> {
+    CString::new(s).map_err(|_| Failure::invalid(format!("'{s}' has a NUL in it")))
+}
+
 impl Host {
     pub fn epoch(&self) -> u64 {
         // SAFETY: as documented for `struct cadf_catalog`.
         self.calls.epoch.map_or(0, |call| unsafe { call(self.calls.data) })
     }
 
+    /// The columns that the host keeps for the table; None: those that were found.
+    fn inferred(&self, table: &str, cmd: &CreateExternalTable, found: &Schema) -> Outcome<Option<SchemaRef>> {
+        let Some(call) = self.calls.inferred else { return Ok(None) };
+        let (name, source, format) =
+            (c_text(table)?, c_text(&cmd.locations.join(", "))?, c_text(&cmd.file_type.to_lowercase())?);
+        let schema = FFI_ArrowSchema::try_from(found)?;
+        let c_found = CFound {
+            name: name.as_ptr(),
+            source: source.as_ptr(),
+            format: format.as_ptr(),
+            expected: std::ptr::null(),
+            found: &schema,
+        };
+        let (mut kept, mut err) = (FFI_ArrowSchema::empty(), CError::empty());
+        // SAFETY: everything lives for the call; the header says that callbacks are called from any thread.
+        match unsafe { call(self.calls.data, &c_found, i32::from(cmd.or_replace), &mut kept, &mut err) } {
+            0 if crate::ffi::is_released(&kept) => Ok(None),
+            0 => Ok(Some(schema_of(&kept, "schema")?)),
+            code => Err(Failure::new(Status::from_code(code), err.message())),
+        }
+    }
+
+    fn dropped(&self, table: &str) -> bool {
+        let (Some(call), Ok(table)) = (self.calls.dropped, CString::new(table)) else { return false };
+        // SAFETY: as documented for `struct cadf_catalog`.
+        unsafe { call(self.calls.data, table.as_ptr()) != 0 }
+    }
+
     fn handshake(&self, found: &Found<'_>) -> Outcome<()> {
         let Some(call) = self.calls.handshake else { return Ok(()) };
-        let text = |s: &str| CString::new(s).map_err(|_| Failure::invalid(format!("'{s}' has a NUL in it")));
-        let (name, source, format) = (text(found.name)?, text(found.source)?, text(found.format)?);
+        let (name, source, format) = (c_text(found.name)?, c_text(found.source)?, c_text(found.format)?);
         let (expected, schema) = (FFI_ArrowSchema::try_from(found.expected)?, FFI_ArrowSchema::try_from(found.found)?);
         let c_found = CFound {
             name: name.as_ptr(),

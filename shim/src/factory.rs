@@ -5,15 +5,15 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider, TableProviderFactory};
 use datafusion::common::{Constraint, Constraints, DFSchema, Result};
-use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableUrl};
 use datafusion::datasource::listing_table_factory::ListingTableFactory;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::CreateExternalTable;
 
+use crate::catalog::inferred;
 use crate::delta;
 use crate::endless::Endless;
 use crate::error::{Failure, Outcome, Status};
@@ -41,15 +41,20 @@ struct DeltaFactory;
 
 #[async_trait]
 impl TableProviderFactory for DeltaFactory {
-    async fn create(&self, _: &dyn Session, cmd: &CreateExternalTable) -> Result<Arc<dyn TableProvider>> {
-        match create_delta(cmd).await {
+    async fn create(&self, state: &dyn Session, cmd: &CreateExternalTable) -> Result<Arc<dyn TableProvider>> {
+        match create_delta(session_of(state)?, cmd).await {
             Ok(table) => Ok(Arc::new(table)),
             Err(failure) => Err(failure.context(format!("table '{}'", cmd.name)).into_engine()),
         }
     }
 }
 
-async fn create_delta(cmd: &CreateExternalTable) -> Outcome<ContractTable> {
+fn session_of(state: &dyn Session) -> Result<&SessionState> {
+    let state = state.as_any().downcast_ref::<SessionState>();
+    state.ok_or_else(|| Failure::invalid("a table is made by a session of this library alone").into_engine())
+}
+
+async fn create_delta(state: &SessionState, cmd: &CreateExternalTable) -> Outcome<ContractTable> {
     let plan_error = |text: String| Failure::new(Status::Plan, text);
     let [location] = cmd.locations.as_slice() else {
         return Err(plan_error(format!("a Delta table has one location, not {}", cmd.locations.len())));
@@ -66,12 +71,11 @@ async fn create_delta(cmd: &CreateExternalTable) -> Outcome<ContractTable> {
     let declared = if exists {
         let have = delta::schema(location, None).await?;
         if declared.fields().is_empty() {
-            have
+            let agreed = inferred(state, cmd, Arc::clone(&have))?;
+            check_stored(location, &have, &agreed)?;
+            agreed
         } else {
-            let want = stored(&declared)?;
-            if let Some(text) = difference(&have, &want) {
-                return Err(plan_error(format!("the Delta table at '{location}' is another: {text}")));
-            }
+            check_stored(location, &have, &declared)?;
             declared
         }
     } else {
@@ -86,6 +90,15 @@ async fn create_delta(cmd: &CreateExternalTable) -> Outcome<ContractTable> {
     let storage = Storage::LiveDelta { location: location.clone(), partition_by };
     let table = ContractTable::new(cmd.name.to_string(), declared, false, storage, None, None);
     Ok(table.with_rules(rules).with_defaults(cmd.column_defaults.clone()).with_statement(cmd.definition.clone()))
+}
+
+/// Columns of a Delta table that is there are those that are declared, in stored form.
+fn check_stored(location: &str, have: &Schema, declared: &Schema) -> Outcome<()> {
+    let want = stored(declared)?;
+    match difference(have, &want) {
+        Some(text) => Err(Failure::new(Status::Plan, format!("the Delta table at '{location}' is another: {text}"))),
+        None => Ok(()),
+    }
 }
 
 /// Keys are proved of the rows that SQL writes.
@@ -141,14 +154,14 @@ struct FileFactory;
 #[async_trait]
 impl TableProviderFactory for FileFactory {
     async fn create(&self, state: &dyn Session, cmd: &CreateExternalTable) -> Result<Arc<dyn TableProvider>> {
-        match create_files(state, cmd).await {
+        match create_files(session_of(state)?, cmd).await {
             Ok(table) => Ok(Arc::new(table)),
             Err(failure) => Err(failure.context(format!("table '{}'", cmd.name)).into_engine()),
         }
     }
 }
 
-async fn create_files(state: &dyn Session, cmd: &CreateExternalTable) -> Outcome<ContractTable> {
+async fn create_files(state: &SessionState, cmd: &CreateExternalTable) -> Outcome<ContractTable> {
     let name = cmd.name.to_string();
     let (mut scan, mut format) = (Vec::new(), HashMap::new());
     for (key, value) in &cmd.options {
@@ -185,8 +198,29 @@ async fn create_files(state: &dyn Session, cmd: &CreateExternalTable) -> Outcome
     if options.file_extension.is_none() && cmd.file_type.eq_ignore_ascii_case("json") {
         options.file_extension = Some(".json".to_owned());
     }
-    let mut plain = CreateExternalTable {
-        schema: Arc::new(DFSchema::try_from(relax(&declared)).map_err(Failure::planning)?),
+    let declared = if is_declared {
+        check_files(state, cmd, &declared, partitions, format).await?;
+        declared
+    } else {
+        let listing = Listing::new(name.clone(), cmd.locations.clone(), &cmd.file_type, options.clone(), declared);
+        let (found, columns) = listing.infer(state).await?;
+        options.partition_columns = columns;
+        inferred(state, cmd, found)?
+    };
+    let listing = Listing::new(name.clone(), cmd.locations.clone(), &cmd.file_type, options, Arc::clone(&declared));
+    Ok(table(declared, Storage::Files { listing }))
+}
+
+/// What DataFusion's own factory holds locations, options and partition columns to; its table is not used.
+async fn check_files(
+    state: &SessionState,
+    cmd: &CreateExternalTable,
+    declared: &Schema,
+    partitions: Vec<String>,
+    format: HashMap<String, String>,
+) -> Outcome<()> {
+    let plain = CreateExternalTable {
+        schema: Arc::new(DFSchema::try_from(relax(declared)).map_err(Failure::planning)?),
         constraints: Constraints::default(),
         order_exprs: Vec::new(),
         column_defaults: HashMap::new(),
@@ -195,37 +229,6 @@ async fn create_files(state: &dyn Session, cmd: &CreateExternalTable) -> Outcome
         file_type: if cmd.file_type.eq_ignore_ascii_case("ndjson") { "JSON".to_owned() } else { cmd.file_type.clone() },
         ..cmd.clone()
     };
-    if !is_declared && cmd.file_type.eq_ignore_ascii_case("ndjson") {
-        infer_ndjson(state, &mut plain).await.map_err(Failure::planning)?;
-    }
-    let files = ListingTableFactory::new().create(state, &plain).await.map_err(Failure::planning)?;
-    let declared = if is_declared { declared } else { files.schema() };
-    if let Some(listed) = files.downcast_ref::<ListingTable>() {
-        let columns = &listed.options().table_partition_cols;
-        options.partition_columns = columns.iter().map(|(name, _)| name.clone()).collect();
-    }
-    let listing = Listing::new(name.clone(), cmd.locations.clone(), &cmd.file_type, options, Arc::clone(&declared));
-    Ok(table(declared, Storage::Files { listing }))
-}
-
-/// Declare the columns of a folder's NDJSON files as they are found: DataFusion (55.2) would look into `*.json` alone.
-async fn infer_ndjson(state: &dyn Session, plain: &mut CreateExternalTable) -> Result<()> {
-    let [location] = plain.locations.as_slice() else { return Ok(()) };
-    let url = ListingTableUrl::parse(location)?;
-    if !url.is_folder() || url.get_glob().is_some() {
-        return Ok(());
-    }
-    let Some(state) = state.as_any().downcast_ref::<SessionState>() else { return Ok(()) };
-    let Some(factory) = state.get_file_format_factory(&plain.file_type) else { return Ok(()) };
-    let options = ListingOptions::new(factory.create(state, &plain.options)?).with_file_extension(".ndjson".to_owned());
-    if plain.table_partition_cols.is_empty() && state.config_options().execution.listing_table_factory_infer_partitions
-    {
-        plain.table_partition_cols = options.infer_partitions(state, &url).await?;
-    }
-    let found = options.infer_schema(state, &url).await?;
-    let key = DataType::Dictionary(Box::new(DataType::UInt16), Box::new(DataType::Utf8));
-    let keys = plain.table_partition_cols.iter().map(|name| Arc::new(Field::new(name, key.clone(), false)));
-    let columns: Vec<_> = found.fields().iter().cloned().chain(keys).collect();
-    plain.schema = Arc::new(DFSchema::try_from(Schema::new(columns))?);
+    ListingTableFactory::new().create(state, &plain).await.map_err(Failure::planning)?;
     Ok(())
 }

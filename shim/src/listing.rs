@@ -243,6 +243,26 @@ impl Listing {
         is_same.then(|| Arc::clone(&opened.groups))
     }
 
+    /// The columns that the files have together, where none are declared, and which of them, the last ones, directories give.
+    pub async fn infer(&self, state: &SessionState) -> Outcome<(SchemaRef, Vec<String>)> {
+        let base = self.base(state)?;
+        let format = self.file_format(&base.state, /* of_one_file= */ false)?;
+        let places = self.places(&base).await?;
+        let partitions = self.partitions(&base.state, &places)?;
+        self.check_partitions(&places, &partitions)?;
+        let mut found = Vec::with_capacity(places.len() + 1);
+        for place in &places {
+            let store = store_of(&base.state, &place.url)?;
+            let files: Vec<_> = place.files.iter().filter(|file| file.size > 0).cloned().collect();
+            let schema = format.infer_schema(&base.state, &store, &files).await.map_err(Failure::planning)?;
+            found.push(schema.as_ref().clone());
+        }
+        let key = DataType::Dictionary(Box::new(DataType::UInt16), Box::new(DataType::Utf8));
+        let columns: Vec<String> = partitions.into_iter().map(|(name, _)| name).collect();
+        found.push(Schema::new(columns.iter().map(|n| Field::new(n, key.clone(), false)).collect::<Vec<_>>()));
+        Ok((Arc::new(Schema::try_merge(found)?), columns))
+    }
+
     // ---- new files ------------------------------------------------------------------------------------------------
 
     pub fn format(&self) -> &str {
@@ -321,7 +341,7 @@ impl Listing {
             return Ok(Arc::clone(base));
         }
         let own = self.derive(state)?;
-        let format = self.file_format(&own)?;
+        let format = self.file_format(&own, /* of_one_file= */ true)?;
         let (options, runtime) = (Arc::clone(options), Arc::clone(runtime));
         let base = Arc::new(Base { options, runtime, state: own, format });
         if self.is_caching() {
@@ -371,7 +391,8 @@ impl Listing {
             .build())
     }
 
-    fn file_format(&self, state: &SessionState) -> Outcome<Arc<dyn FileFormat>> {
+    /// `of_one_file`: columns are asked of single files, text from its first lines alone.
+    fn file_format(&self, state: &SessionState, of_one_file: bool) -> Outcome<Arc<dyn FileFormat>> {
         let name = if self.format == "ndjson" { "json" } else { self.format.as_str() };
         let factory = state
             .get_file_format_factory(name)
@@ -379,8 +400,8 @@ impl Listing {
         let mut options: HashMap<String, String> =
             self.options.format.iter().map(|(key, value)| (format!("format.{key}"), value.clone())).collect();
         let sample = match name {
-            "csv" => Some("1"),
-            "json" => Some(JSON_SAMPLE),
+            "csv" if of_one_file => Some("1"),
+            "json" if of_one_file => Some(JSON_SAMPLE),
             _ => None,
         };
         if let Some(n) = sample {
@@ -408,6 +429,10 @@ impl Listing {
             let files = url.list_all_files(&base.state, store.as_ref(), &extension).await;
             let files = files.map_err(|e| self.unreadable(&url, e));
             let mut files: Vec<ObjectMeta> = files?.try_collect().await.map_err(|e| self.unreadable(&url, e))?;
+            files.retain(|file| !is_hidden(&url, &file.location));
+            if self.format == "parquet" {
+                refuse_delta(&url, store.as_ref()).await?;
+            }
             if matches!(self.format.as_str(), "csv" | "ndjson") {
                 files.retain(|file| file.size > 0);
             }
@@ -646,6 +671,25 @@ fn store_of(state: &SessionState, url: &ListingTableUrl) -> Outcome<Arc<dyn Obje
         let text = format!("no way to '{url}': a location is a path of this machine or begins with file://");
         Failure::new(Status::Io, text)
     })
+}
+
+/// What tools leave beside data, `.part-0.crc` or `_temporary`, is none of it; `_k=v` is a partition. A file that the location
+/// itself names counts.
+fn is_hidden(url: &ListingTableUrl, path: &Path) -> bool {
+    let hides = |name: &str| name.starts_with('.') || (name.starts_with('_') && !name.contains('='));
+    url.strip_prefix(path).is_some_and(|mut below| below.any(hides))
+}
+
+/// The Parquet files of a Delta table are not its rows: its log says which count.
+async fn refuse_delta(url: &ListingTableUrl, store: &dyn ObjectStore) -> Outcome<()> {
+    if !url.is_folder() || store.list(Some(&url.prefix().clone().join("_delta_log"))).next().await.is_none() {
+        return Ok(());
+    }
+    let text = format!(
+        "'{url}' is a Delta table: read as plain Parquet it would have rows again that were deleted; read it as one, \
+         STORED AS DELTA in SQL, format delta in a contract"
+    );
+    Err(Failure::new(Status::Drift, text))
 }
 
 fn no_file(url: &ListingTableUrl, extension: &str) -> String {

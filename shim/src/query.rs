@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{ParamValues, ScalarValue};
+use datafusion::common::{ParamValues, ScalarValue, TableReference};
 use datafusion::datasource::source_as_provider;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::{CreateExternalTable, DdlStatement, DmlStatement, LogicalPlan, Statement, WriteOp};
@@ -19,6 +19,7 @@ use futures::future::try_join_all;
 use tokio::sync::mpsc::{Receiver, channel};
 use tokio::task::JoinHandle;
 
+use crate::catalog;
 use crate::change;
 use crate::error::{Failure, Outcome, Status};
 use crate::ffi::Outgoing;
@@ -104,6 +105,11 @@ async fn start_once(core: Arc<Core>, sql: &str, params: Option<ParamValues>) -> 
     let at_once = change.is_some() || matches!(plan, LogicalPlan::Statement(_));
     refuse_other_catalogs(&plan)?;
     refuse_drop_of_catalog(&core, &plan)?;
+    if let LogicalPlan::Ddl(DdlStatement::DropTable(drop)) = &plan
+        && forget_columns(&core, &drop.name).await?
+    {
+        return Ok(Started::Done(Arc::new(Schema::empty()), Vec::new()));
+    }
     if settings::change(&core, &plan).await? {
         return Ok(Started::Done(Arc::new(Schema::empty()), Vec::new()));
     }
@@ -175,6 +181,21 @@ fn refuse_drop_of_catalog(core: &Core, plan: &LogicalPlan) -> Outcome<()> {
             Err(Failure::new(Status::Refused, format!("table '{schema}.{table}' belongs to the catalog")))
         }
         _ => Ok(()),
+    }
+}
+
+/// DROP TABLE of a table over files forgets the columns that the host keeps under its name, also where only an earlier session
+/// had the table: then nothing else is to be done.
+async fn forget_columns(core: &Core, name: &TableReference) -> Outcome<bool> {
+    let state = core.state();
+    let (catalog, schema, table) = crate::session::resolve(&state, name);
+    match crate::session::find(&state, &catalog, &schema, &table).await? {
+        Some(provider) if provider.downcast_ref::<ContractTable>().is_none() => Ok(false),
+        Some(_) => {
+            catalog::dropped(&state, name);
+            Ok(false)
+        }
+        None => Ok(catalog::dropped(&state, name)),
     }
 }
 

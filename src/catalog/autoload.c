@@ -74,9 +74,15 @@ static int find_format(const struct said *s, const struct format **ret, struct c
                    s->format);
 }
 
+/* What tools leave beside data, as the engine's listing leaves it out; `_k=v` is a partition. */
+static bool is_hidden(const char *name)
+{
+    return name[0] == '.' || (name[0] == '_' && !strchr(name, '='));
+}
+
 static bool is_of_format(const char *name, const struct format *format)
 {
-    return name[0] != '.' && g_str_has_suffix(name, format->extension) && strcmp(name, format->extension) != 0;
+    return !is_hidden(name) && g_str_has_suffix(name, format->extension) && strcmp(name, format->extension) != 0;
 }
 
 /* Whether a table over the folder would find a file: directly in it, or below folders of partitions, `key=value`. What
@@ -92,7 +98,7 @@ static bool holds_files(const char *path, const struct format *format)
     while (!is_found && (entry = readdir(dir))) {
         g_autofree char *below = g_build_filename(path, entry->d_name, NULL);
         struct stat st;
-        if (entry->d_name[0] == '.' || lstat(below, &st) != 0)
+        if (is_hidden(entry->d_name) || lstat(below, &st) != 0)
             continue;
         is_found = S_ISDIR(st.st_mode) ? strchr(entry->d_name, '=') && holds_files(below, format)
                                        : is_of_format(entry->d_name, format);
@@ -109,7 +115,7 @@ static bool is_table(const char *path, const char *name, const struct format *fo
     bool is_there = stat(path, &st) == 0;
     *ret_is_dir = is_there && S_ISDIR(st.st_mode);
     if (*ret_is_dir)
-        return name[0] != '.' && holds_files(path, format);
+        return !is_hidden(name) && holds_files(path, format);
     return is_of_format(name, format) && (!is_there || S_ISREG(st.st_mode));
 }
 

@@ -212,12 +212,15 @@ int catalog_open(const struct catalog_options *options, struct catalog **ret, st
     c->places = g_ptr_array_new_with_free_func(catalog_place_free);
     c->loaded = g_ptr_array_new_with_free_func(catalog_loaded_free);
     c->handshakes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    c->inferred = catalog_inferred_new();
     c->changed = g_ptr_array_new();
     c->diag = options->diag;
     c->functions = options->functions;
     c->n_functions = options->n_functions;
     c->place = options->place;
     c->place_data = options->place_data;
+    c->keeper = options->keeper;
+    c->keeper_data = options->keeper_data;
     c->epoch = 1;
     int rc = catalog_load(c, options, err);
     if (rc == CA_OK)
@@ -247,6 +250,7 @@ void catalog_unref(struct catalog *c)
     for (guint i = 0; i < c->datasets->len; i++)
         dataset_done(c->datasets->pdata[i]);
     g_hash_table_unref(c->handshakes);
+    g_hash_table_unref(c->inferred);
     g_ptr_array_unref(c->changed);
     g_ptr_array_unref(c->names);
     g_ptr_array_unref(c->places);

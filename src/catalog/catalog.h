@@ -40,6 +40,21 @@ struct catalog;
  * the catalog. */
 typedef int (*catalog_place_fn)(void *data, const struct contract *contract, char **ret, struct ca_error *err);
 
+/* A contract that somebody keeps of columns that were inferred; borrowed for the call. text NULL: it cannot be read,
+ * and `failure` says why. */
+struct catalog_kept {
+    const char *name;
+    const char *file;
+    const char *text;
+    const char *failure;
+};
+typedef int (*catalog_kept_fn)(void *data, const struct catalog_kept *kept, struct ca_error *err);
+
+/* One call of `each` for what is kept under `name`, or (NULL) for all in order of name. Called from any thread, must
+ * not call the catalog. */
+typedef int (*catalog_keeper_fn)(void *keeper, const char *name, catalog_kept_fn each, void *data,
+                                 struct ca_error *err);
+
 /* snapshot        an applied snapshot (contract/bundle.h), taken whole: built-in contracts are not looked at. NULL:
  *                 those built in
  * snapshot_path   where it comes from, for messages
@@ -51,6 +66,7 @@ typedef int (*catalog_place_fn)(void *data, const struct contract *contract, cha
  * diag            collects registrations, view registrations, DDL fingerprints; NULL: nobody wants them. Borrowed until
  *                 close
  * place           NULL: nowhere, a dataset without a table takes no rows from SQL
+ * keeper          who keeps inferred columns; NULL: nobody
  */
 struct catalog_options {
     GBytes *snapshot;
@@ -64,6 +80,8 @@ struct catalog_options {
     struct diag *diag;
     catalog_place_fn place;
     void *place_data;
+    catalog_keeper_fn keeper;
+    void *keeper_data;
 };
 
 int catalog_open(const struct catalog_options *options, struct catalog **ret, struct ca_error *err) CA_MUST_CHECK;
@@ -328,6 +346,12 @@ int catalog_metadata(struct catalog *c, const struct catalog_entry *entry, char 
  * all. CA_ERR_INVALID: it has none of its own; CA_ERR_NOT_FOUND: not yet. */
 int catalog_history(struct catalog *c, const struct catalog_entry *entry, int64_t limit, struct ArrowArrayStream *ret,
                     struct ca_error *err) CA_MUST_CHECK;
+
+/* ---- inferred columns (inferred.c, B10) ------------------------------------------------------------------------- */
+
+/* What is to be kept since the last call: by table the text of its contract, NULL where it is forgotten. Statements
+ * that fail are to be followed by a call too, whose answer nobody wants. The caller unrefs; NULL: nothing. */
+GHashTable *catalog_take_inferred(struct catalog *c);
 
 /* ---- settings --------------------------------------------------------------------------------------------------- */
 

@@ -288,5 +288,7 @@ struct engine_catalog catalog_provide(struct catalog *c)
         .handshake = catalog_handshake,
         .are_proved = answer_are_proved,
         .definition = answer_definition,
+        .inferred = catalog_inferred,
+        .dropped = catalog_dropped,
     };
 }

@@ -72,6 +72,7 @@ struct catalog_loaded {
     char *failure;
 };
 
+/* Where SQL finds the tables that are the session's own. */
 #define CATALOG_LOADED_SCHEMA "public"
 
 /* n_refs   one is the owner's, one each source of rows that the engine still reads: a stream may outlive catalog_close
@@ -83,6 +84,7 @@ struct catalog_loaded {
  *          one the place `default`, in order of schema and name
  * loaded   struct catalog_loaded *, in order of name, unchanged since the session opened
  * handshakes   "name fingerprint" of the files' columns that diagnostics have already
+ * inferred     what is to be kept: table, and its contract's text or NULL
  * changed  struct catalog_name * of the datasets that SQL wrote to, in the order of the first commit
  * epoch    read without the lock
  * engine_use   held while rows are made that ask the engine; closing waits for it
@@ -99,6 +101,7 @@ struct catalog {
     GPtrArray *places;
     GPtrArray *loaded;
     GHashTable *handshakes;
+    GHashTable *inferred;
     GPtrArray *changed;
     gint epoch;
     GRWLock engine_use;
@@ -108,6 +111,8 @@ struct catalog {
     struct diag *diag;
     catalog_place_fn place;
     void *place_data;
+    catalog_keeper_fn keeper;
+    void *keeper_data;
 };
 
 struct catalog *catalog_ref(struct catalog *c);
@@ -221,6 +226,24 @@ void catalog_rules_options(const struct catalog_rules *r, struct engine_table *r
 
 /* Whether rows of the columns found may be read as a table, a contract's or one that SQL made (handshake.c). */
 int catalog_handshake(void *data, const struct engine_found *found, struct ca_error *err) CA_MUST_CHECK;
+
+/* Columns were inferred for a table that SQL makes: they agree with those that are kept, or the statement fails; a
+ * table was dropped, and what is kept of it with it (inferred.c). */
+int catalog_inferred(void *data, const struct engine_found *found, bool replaces, struct ArrowSchema *ret,
+                     struct ca_error *err) CA_MUST_CHECK;
+bool catalog_dropped(void *data, const char *table);
+GHashTable *catalog_inferred_new(void);
+
+/* What is kept of one table; contract NULL: it cannot be read, and `failure` says why. */
+struct catalog_kept_contract {
+    char *name;
+    struct contract *contract;
+    char *failure;
+};
+void catalog_kept_contract_free(void *data);
+
+/* All of them in order of name, struct catalog_kept_contract * that are added to `ret`. */
+int catalog_kept_contracts(struct catalog *c, GPtrArray *ret, struct ca_error *err) CA_MUST_CHECK;
 
 /* Whether rows of this kind and storage format are kept in the store. */
 bool catalog_is_stored(const struct contract *contract);

@@ -11,6 +11,7 @@
 
 #include "base/file.h"
 #include "contract/exchange_room.h"
+#include "contract/inferred.h"
 #include "contract/keys.h"
 #include "contract/scan.h"
 
@@ -342,6 +343,27 @@ static const char *default_format(enum contract_kind kind)
     return NULL;
 }
 
+static int load_contract(struct loader *l, const struct yaml_node *root, enum contract_stage stage,
+                         struct contract **ret, struct ca_error *err)
+{
+    CA_AUTOPTR(contract) c = g_new0(struct contract, 1);
+    const struct yaml_node *name = yaml_get(root, "dataset");
+    c->source = g_strdup(l->source);
+    c->line = name == NULL ? root->line : name->line;
+    c->column = name == NULL ? root->column : name->column;
+    c->stage = stage;
+    load_map(l, root, "a contract", top_specs, G_N_ELEMENTS(top_specs), c);
+    if (c->storage.format == NULL)
+        c->storage.format = g_strdup(default_format(c->kind));
+    if (l->status == CA_OK)
+        load_check(l, c, root);
+    if (l->status == CA_OK)
+        load_value_checks(l, c, root);
+    CA_TRY(load_done(l, err));
+    *ret = CA_STEAL(c);
+    return CA_OK;
+}
+
 int contract_parse(const char *text, size_t n_bytes, const char *source, enum contract_stage stage,
                    struct contract **ret, struct ca_error *err)
 {
@@ -356,23 +378,17 @@ int contract_parse(const char *text, size_t n_bytes, const char *source, enum co
 int contract_read(const struct yaml_node *root, const char *source, enum contract_stage stage, struct contract **ret,
                   struct ca_error *err)
 {
-    CA_AUTOPTR(contract) c = g_new0(struct contract, 1);
-    const struct yaml_node *name = yaml_get(root, "dataset");
-    c->source = g_strdup(source);
-    c->line = name == NULL ? root->line : name->line;
-    c->column = name == NULL ? root->column : name->column;
-    c->stage = stage;
     struct loader l = {.source = source, .problems = g_string_new(NULL)};
-    load_map(&l, root, "a contract", top_specs, G_N_ELEMENTS(top_specs), c);
-    if (c->storage.format == NULL)
-        c->storage.format = g_strdup(default_format(c->kind));
-    if (l.status == CA_OK)
-        load_check(&l, c, root);
-    if (l.status == CA_OK)
-        load_value_checks(&l, c, root);
-    CA_TRY(load_done(&l, err));
-    *ret = CA_STEAL(c);
-    return CA_OK;
+    return load_contract(&l, root, stage, ret, err);
+}
+
+int contract_inferred_parse(const char *text, size_t n_bytes, const char *source, struct contract **ret,
+                            struct ca_error *err)
+{
+    CA_AUTOPTR(yaml_node) root = NULL;
+    CA_TRY(yaml_parse(text, n_bytes, source, &root, err));
+    struct loader l = {.source = source, .problems = g_string_new(NULL), .is_inferred = true};
+    return load_contract(&l, root, CONTRACT_NORMALIZE, ret, err);
 }
 
 int contract_load(const char *path, struct contract **ret, struct ca_error *err)

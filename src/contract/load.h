@@ -16,13 +16,15 @@
 #define LOAD_MAX_PROBLEMS 20
 
 /* key     whose value is being read, for messages
- * status  of the first problem; a file with any syntax problem is not checked further */
+ * status  of the first problem; a file with any syntax problem is not checked further
+ * is_inferred   names are as they were found */
 struct loader {
     const char *source;
     const char *key;
     GString *problems;
     size_t n_problems;
     int status;
+    bool is_inferred;
 };
 
 typedef void (*load_fn)(struct loader *l, const struct yaml_node *node, void *target);

@@ -43,7 +43,7 @@ static void check_derived_ids(struct loader *l, const struct contract *c, const 
 static void check_version_suffix(struct loader *l, const struct contract *c, const struct yaml_node *root)
 {
     const char *suffix = strrchr(c->dataset, '_');
-    if (suffix == NULL || suffix[1] != 'v' || suffix[2] == '\0' ||
+    if (l->is_inferred || suffix == NULL || suffix[1] != 'v' || suffix[2] == '\0' ||
         strspn(suffix + 2, "0123456789") != strlen(suffix + 2))
         return;
     g_autofree char *expected = g_strdup_printf("%" G_GINT64_FORMAT, c->version);

@@ -75,7 +75,7 @@ void load_name(struct loader *l, const struct yaml_node *node, void *target)
     char **ret = target;
     if (node->kind != YAML_SCALAR || load_is_other_than_text(node))
         bad(l, node, "key '%s': expected a name", l->key);
-    else if (!contract_name_is_valid(node->text))
+    else if (!l->is_inferred && !contract_name_is_valid(node->text))
         bad(l, node, "'%s' is not a name: lower-case letters, digits and '_', a letter first", node->text);
     else
         *ret = g_strdup(node->text);

@@ -240,15 +240,36 @@ static void catalog_door_committed(void *data, const char *schema, const char *t
         e->catalog.committed(e->catalog.data, schema, table, version);
 }
 
+static struct engine_found found_of(const struct cadf_found *found)
+{
+    return (struct engine_found){.name = found->name,
+                                 .source = found->source,
+                                 .format = found->format,
+                                 .expected = found->expected,
+                                 .found = found->found};
+}
+
+static int32_t catalog_door_inferred(void *data, const struct cadf_found *found, int32_t replaces,
+                                     struct ArrowSchema *ret, struct cadf_error *door_error)
+{
+    struct engine *e = data;
+    struct ca_error err = {0};
+    const struct engine_found f = found_of(found);
+    int rc = e->catalog.inferred ? e->catalog.inferred(e->catalog.data, &f, replaces != 0, ret, &err) : CA_OK;
+    return rc == CA_OK ? CADF_OK : engine_door_fail(rc, &err, door_error);
+}
+
+static int32_t catalog_door_dropped(void *data, const char *table)
+{
+    struct engine *e = data;
+    return e->catalog.dropped && e->catalog.dropped(e->catalog.data, table);
+}
+
 static int32_t catalog_door_handshake(void *data, const struct cadf_found *found, struct cadf_error *door_error)
 {
     struct engine *e = data;
     struct ca_error err = {0};
-    const struct engine_found f = {.name = found->name,
-                                   .source = found->source,
-                                   .format = found->format,
-                                   .expected = found->expected,
-                                   .found = found->found};
+    const struct engine_found f = found_of(found);
     int rc = e->catalog.handshake ? e->catalog.handshake(e->catalog.data, &f, &err) : CA_OK;
     return rc == CA_OK ? CADF_OK : engine_door_fail(rc, &err, door_error);
 }
@@ -299,6 +320,8 @@ int engine_open(const struct engine_options *options, struct engine **ret, struc
             .handshake = catalog_door_handshake,
             .are_proved = catalog_door_are_proved,
             .definition = catalog_door_definition,
+            .inferred = catalog_door_inferred,
+            .dropped = catalog_door_dropped,
         };
     }
     size_t n_fixed = 0;

@@ -174,6 +174,9 @@ struct engine_catalog {
     bool (*are_proved)(void *data, const char *schema, const char *table, int64_t version, const char *files,
                        size_t n_bytes);
     void (*definition)(void *data, const char *schema, const char *table, engine_text_fn sink, void *sink_data);
+    int (*inferred)(void *data, const struct engine_found *found, bool replaces, struct ArrowSchema *ret,
+                    struct ca_error *err);
+    bool (*dropped)(void *data, const char *table);
 };
 
 /* ---- opening ---------------------------------------------------------------------------------------------------- */

@@ -20,6 +20,7 @@ enum {
     SMALL_FILE_MAX_BYTES = 4096,
     MANIFEST_MAX_BYTES = 64 << 20,
     RUN_ID_MAX_BYTES = 63,
+    INFERRED_FILE_MAX_BYTES = 200, /* what file systems take, with room for the name of a temporary file */
 };
 
 struct store {
@@ -371,6 +372,94 @@ int store_findings_write(const struct store *s, const char *run_id, const json_t
     return rc;
 }
 
+/* Names in a directory, in any order; empty when there is none. */
+static GPtrArray *names_in(const char *folder)
+{
+    GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+    const char *name = NULL;
+    while (dir && (name = g_dir_read_name(dir)))
+        g_ptr_array_add(names, g_strdup(name));
+    return names;
+}
+
+/* ---- inferred columns ------------------------------------------------------------------------------------------- */
+
+static const char inferred_suffix[] = ".yaml";
+
+void store_inferred_free(void *data)
+{
+    struct store_inferred *k = data;
+    g_free(k->name);
+    g_free(k->file);
+    free(k->text);
+    g_free(k);
+}
+
+static int store_inferred_path(const struct store *s, const char *name, char **ret, struct ca_error *err)
+{
+    g_autofree char *escaped = g_uri_escape_string(name, /* reserved_chars_allowed= */ NULL, /* allow_utf8= */ FALSE);
+    g_autofree char *file = g_strconcat(escaped, inferred_suffix, NULL);
+    if (strlen(file) > INFERRED_FILE_MAX_BYTES)
+        return ca_fail(err, CA_ERR_INVALID, "table '%s': the name is too long to keep its columns under: shorten it",
+                       name);
+    *ret = g_build_filename(s->path, "inferred", file, NULL);
+    return CA_OK;
+}
+
+static int add_inferred(const struct store *s, const char *name, GPtrArray *ret, struct ca_error *err)
+{
+    g_autofree char *file = NULL;
+    size_t n_bytes = 0;
+    CA_TRY(store_inferred_path(s, name, &file, err));
+    struct store_inferred *k = g_new0(struct store_inferred, 1);
+    k->name = g_strdup(name);
+    k->file = g_steal_pointer(&file);
+    int rc = file_read_bounded(k->file, MANIFEST_MAX_BYTES, &k->text, &n_bytes, &k->failure);
+    if (rc == CA_ERR_NOT_FOUND)
+        store_inferred_free(k);
+    else
+        g_ptr_array_add(ret, k);
+    return CA_OK;
+}
+
+static gint by_inferred_name(gconstpointer a, gconstpointer b)
+{
+    return strcmp((*(const struct store_inferred *const *)a)->name, (*(const struct store_inferred *const *)b)->name);
+}
+
+int store_inferred_read(const struct store *s, const char *name, GPtrArray *ret, struct ca_error *err)
+{
+    if (name)
+        return add_inferred(s, name, ret, err);
+    g_autofree char *folder = store_file(s, "inferred");
+    g_autoptr(GPtrArray) files = names_in(folder);
+    for (guint i = 0; i < files->len; i++) {
+        g_autofree char *escaped = g_strdup(files->pdata[i]);
+        if (!g_str_has_suffix(escaped, inferred_suffix))
+            continue;
+        escaped[strlen(escaped) - strlen(inferred_suffix)] = '\0';
+        g_autofree char *known = g_uri_unescape_string(escaped, NULL);
+        if (known)
+            CA_TRY(add_inferred(s, known, ret, err));
+    }
+    g_ptr_array_sort(ret, by_inferred_name);
+    return CA_OK;
+}
+
+int store_inferred_write(struct store *s, const char *name, const char *text, struct ca_error *err)
+{
+    if (s->lock_fd < 0)
+        return ca_bug(err, "keeping columns in a store that is open for reading");
+    g_autofree char *file = NULL;
+    CA_TRY(store_inferred_path(s, name, &file, err));
+    if (!text)
+        return file_remove_tree(file, err);
+    g_autofree char *folder = store_file(s, "inferred");
+    CA_TRY(file_make_dirs(folder, err));
+    return file_write_atomic(file, text, strlen(text), err);
+}
+
 /* ---- pruning ---------------------------------------------------------------------------------------------------- */
 
 /* Tables and snapshot that a run's manifest names, as absolute paths added to `keep`. */
@@ -393,17 +482,6 @@ static int keep_paths(const struct store *s, const char *run_id, GHashTable *kee
         g_hash_table_add(keep, store_snapshot_path(s, fingerprint));
     manifest_done(&m);
     return CA_OK;
-}
-
-/* Names in a directory, in any order; empty when there is none. */
-static GPtrArray *names_in(const char *folder)
-{
-    GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
-    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
-    const char *name = NULL;
-    while (dir && (name = g_dir_read_name(dir)))
-        g_ptr_array_add(names, g_strdup(name));
-    return names;
 }
 
 static int prune_tables(const struct store *s, GHashTable *keep, struct ca_error *err)

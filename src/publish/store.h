@@ -1,14 +1,15 @@
 /* publish/store.h — where a repository's tables live, who may write them, and which run is visible.
  *
- *     STORE/FORMAT                              "codeanatomy store 3"
+ *     STORE/FORMAT                              "codeanatomy store 4"
  *     STORE/lock                                held (flock) by the one writer; holds its process id
  *     STORE/catalog/<fp>.bundle                 applied snapshot: every contract and model that a run was built from
  *     STORE/tables/<schema>/<dataset>/<fp>/     a Delta table; fp: first 16 hex digits of the contract's schema
  *                                               fingerprint
  *     STORE/runs/<run_id>.json                  manifest of a run: docs/manifest.schema.json
  *     STORE/published                           id of the visible run, replaced by rename
- *     STORE/tmp/                                spill files of the writer
- *     STORE/.gitignore                          "*": a store inside a repository is never committed by accident
+ *     STORE/inferred/<name>.yaml                the contract of a table whose columns were inferred, escaped as in a
+ * URI STORE/tmp/                                spill files of the writer STORE/.gitignore "*": a store inside a
+ * repository is never committed by accident
  *
  * Invariants
  *   1. Readers see `published` and what its manifest names, nothing else. A writer that dies changes neither.
@@ -22,11 +23,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <glib.h>
 #include <jansson.h>
 
 #include "base/error.h"
 
-enum { STORE_FORMAT = 3 };
+enum { STORE_FORMAT = 4 };
 
 struct store;
 
@@ -65,6 +67,24 @@ int store_manifest_read(const struct store *s, const char *run_id, char **ret_js
 int store_findings_read(const struct store *s, const char *run_id, json_t **ret, struct ca_error *err) CA_MUST_CHECK;
 int store_findings_write(const struct store *s, const char *run_id, const json_t *findings,
                          struct ca_error *err) CA_MUST_CHECK;
+
+/* A contract that is kept of inferred columns (contract/inferred.h).
+ *   file, text   g_free'd by store_inferred_free; text NULL: it cannot be read, and `failure` says why */
+struct store_inferred {
+    char *name;
+    char *file;
+    char *text;
+    struct ca_error failure;
+};
+void store_inferred_free(void *data);
+
+/* What is kept of the table `name`, or (NULL) of all in order of name: struct store_inferred * that are added to `ret`.
+ * CA_ERR_INVALID: the name is too long for a file. */
+int store_inferred_read(const struct store *s, const char *name, GPtrArray *ret, struct ca_error *err) CA_MUST_CHECK;
+
+/* Keep `text` under the name, or (NULL) nothing any more; replaced by rename. Needs the write lock. CA_ERR_INVALID: the
+ * name is too long for a file. */
+int store_inferred_write(struct store *s, const char *name, const char *text, struct ca_error *err) CA_MUST_CHECK;
 
 /* Make run_id the visible run: its manifest first, then the pointer, each by fsync and rename. Needs the write lock. */
 int store_publish(struct store *s, const char *run_id, const char *manifest_json, struct ca_error *err) CA_MUST_CHECK;

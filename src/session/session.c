@@ -14,6 +14,7 @@
 #include "publish/manifest.h"
 #include "publish/run.h"
 #include "publish/store.h"
+#include "session/inferred.h"
 #include "session/options.h"
 #include "session/pins.h"
 #include "session/session.h"
@@ -126,6 +127,8 @@ static int session_open_run(ca_session *s, const char *run, struct ca_error *err
         .functions = kernel_functions(&n_functions),
         .place = s->manifest.root && !s->is_read_only ? session_place : NULL,
         .place_data = s->store,
+        .keeper = s->store ? session_keeper : NULL,
+        .keeper_data = s->store,
     };
     c.n_functions = n_functions;
     c.engine.is_read_only = s->is_read_only;
@@ -138,7 +141,7 @@ static int session_open_run(ca_session *s, const char *run, struct ca_error *err
         CA_TRY_CTX(session_use_location(s->catalog, s->locations[i], err), err, "location '%s'", s->locations[i]);
     for (size_t i = 0; s->pins[i]; i++)
         CA_TRY_CTX(session_pin_dataset(s->catalog, s->store, s->pins[i], err), err, "pin '%s'", s->pins[i]);
-    return CA_OK;
+    return session_keep_inferred(s, err); /* of the tables of a folder */
 }
 
 /* What the options, the project file and the user's file say about the engine. */
@@ -292,10 +295,15 @@ void ca_cancel_free(ca_cancel *c)
 
 int session_publish(ca_session *s, int64_t started_us, int rc, struct ca_error *err)
 {
-    if (rc != CA_OK)
+    if (rc != CA_OK) {
         catalog_forget_changes(s->catalog);
-    if (rc != CA_OK || !s->manifest.root)
+        GHashTable *unused = catalog_take_inferred(s->catalog);
+        g_clear_pointer(&unused, g_hash_table_unref);
         return rc;
+    }
+    CA_TRY(session_keep_inferred(s, err));
+    if (!s->manifest.root)
+        return CA_OK;
     return run_publish_changes(s->store, s->catalog, &s->manifest, started_us, err);
 }
 

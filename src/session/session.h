@@ -30,6 +30,9 @@ struct ca_session {
     char **locations;
 };
 
+/* Keep the columns that were inferred, and forget those of dropped tables, where the session may write a store. */
+int session_keep_inferred(ca_session *s, struct ca_error *err) CA_MUST_CHECK;
+
 /* After a statement that ended with `rc` and began at `started_us` (g_get_monotonic_time): publish what it wrote, or,
  * where it failed, forget it. Returns `rc`, or why it could not be published. */
 int session_publish(ca_session *s, int64_t started_us, int rc, struct ca_error *err) CA_MUST_CHECK;

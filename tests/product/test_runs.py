@@ -176,7 +176,7 @@ def test_nothing_is_published(program: Program, tmp_path: Path, own: Path) -> No
     store = tmp_path / "empty"
     for folder in ("tables", "runs", "catalog", "tmp"):
         (store / folder).mkdir(parents=True)
-    (store / "FORMAT").write_text("codeanatomy store 3\n")
+    (store / "FORMAT").write_text("codeanatomy store 4\n")
     said = "its rows are given another way, or no run is published that they could follow"
     answer = ask(program, store, ONE, "--write", "--datasets", own)
     refused(answer, 3, f"INSERT is refused on table 'public.notes': {said}")

@@ -12,6 +12,7 @@
 
 #include "base/file.h"
 #include "contract/contract.h"
+#include "contract/inferred.h"
 #include "rows/rows.h"
 #include "support/contract_text.h"
 
@@ -50,6 +51,48 @@ static void test_schema(void **state)
     g_autofree char *view = contract_text_schema(&schema);
     assert_string_equal(view, "file_id int64 not null\norder utf8 not null\nkind utf8 not null\nparent int32\n"
                               "from list<uint8 not null>\n");
+    ArrowSchemaRelease(&schema);
+}
+
+/* B10: columns that are kept as the text of a contract come back, under any name. */
+static void check_kept(struct ArrowSchema *schema)
+{
+    struct ca_error err = {0};
+    CA_AUTOFREE char *text = NULL;
+    CA_AUTOPTR(contract) kept = NULL;
+    struct ArrowSchema again;
+    struct rows_findings findings = {0};
+    assert_int_equal(ArrowSchemaSetName(schema->children[0], "Its \"name\": 1_v2"), 0);
+    assert_int_equal(contract_inferred_render("A b_v2", 3, "parquet", "/a: b", schema, &text, &err), CA_OK);
+    int rc = contract_inferred_parse(text, strlen(text), "kept.yaml", &kept, &err);
+    if (rc != CA_OK)
+        fail_msg("%s\n%s", err.message, text);
+    assert_string_equal(kept->dataset, "A b_v2");
+    assert_int_equal(kept->version, 3);
+    assert_string_equal(kept->storage.location, "/a: b");
+    assert_int_equal(contract_schema(kept, &again, &err), CA_OK);
+    assert_int_equal(rows_schema_compare(schema, &again, NULL, &findings, &err), CA_OK);
+    assert_int_equal(findings.n, 0);
+    rows_findings_done(&findings);
+    ArrowSchemaRelease(&again);
+}
+
+/* B10: what no contract can say is named, nested too. */
+static void test_columns_that_cannot_be_kept(void **state)
+{
+    (void)state;
+    struct ArrowSchema schema;
+    struct ca_error err = {0};
+    char *text = NULL;
+    ArrowSchemaInit(&schema);
+    assert_int_equal(ArrowSchemaSetTypeStruct(&schema, 1), 0);
+    assert_int_equal(ArrowSchemaSetType(schema.children[0], NANOARROW_TYPE_LIST), 0);
+    assert_int_equal(ArrowSchemaSetName(schema.children[0], "l"), 0);
+    assert_int_equal(ArrowSchemaSetTypeUnion(schema.children[0]->children[0], NANOARROW_TYPE_SPARSE_UNION, 0), 0);
+    assert_int_equal(contract_inferred_render("t", 1, "arrow", NULL, &schema, &text, &err), CA_ERR_CONTRACT);
+    assert_non_null(strstr(err.message, "column 'l[]' is "));
+    assert_non_null(strstr(err.message, "which no contract can say, so it cannot be kept"));
+    assert_null(text);
     ArrowSchemaRelease(&schema);
 }
 
@@ -160,6 +203,7 @@ static void test_every_type(void **state)
         struct ArrowError why;
         assert_int_equal(ArrowArrayViewInitFromSchema(&view, &schema, &why), 0);
         ArrowArrayViewReset(&view);
+        check_kept(&schema);
         ArrowSchemaRelease(&schema);
         g_autofree char *own = contract_type_text(&c->columns[0]);
         assert_true(g_str_has_prefix(cases[i].text, own));
@@ -522,6 +566,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_schema),
         cmocka_unit_test(test_every_type),
+        cmocka_unit_test(test_columns_that_cannot_be_kept),
         cmocka_unit_test(test_view_schema_of_nullable_items),
         cmocka_unit_test(test_ddl),
         cmocka_unit_test(test_ddl_of_other_kinds),
