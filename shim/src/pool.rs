@@ -10,7 +10,7 @@ use datafusion::execution::memory_pool::{
     MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation, human_readable_size,
 };
 
-/// What everybody who can spill may hold: a sort (55.2) that gets no memory for its first batch has nothing to spill, and fails.
+/// What everybody who can spill may hold: less would be many small files, which are merged again.
 const LEAST: usize = 16 << 20;
 
 #[derive(Debug, Default)]
@@ -45,10 +45,11 @@ impl SharedPool {
     }
 
     /// Bytes that `reservation` may still take: a fair part of what is for spillers is its own in any case, and beyond it what
-    /// the others leave.
+    /// the others leave. Who holds nothing has nothing to spill: a sort (55.2) that gets no memory for its first batch fails,
+    /// however large that is, so only the limit of all bounds it.
     fn available(&self, held: &Held, reservation: &MemoryReservation) -> usize {
         let free = self.limit.saturating_sub(held.spillable + held.unspillable);
-        if !reservation.consumer().can_spill() {
+        if !reservation.consumer().can_spill() || reservation.size() == 0 {
             return free;
         }
         let fair = (self.spillable / held.n_spillers.max(1)).max(LEAST).saturating_sub(reservation.size());

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/log.h"
+
 void stage_output_done(struct stage_output *o)
 {
     g_clear_pointer(&o->location, g_free);
@@ -173,9 +175,11 @@ static int run_task(const struct run *r, struct task *t)
         .n_tables = m->bucket_inputs->len,
     };
     bool is_cut = m->is_bucketed && buckets.n_bounds > 0;
+    log_emit(LOG_DEBUG, "stage", "model starts", "dataset", m->name, NULL);
     int rc = stage_output_new(r->options, m->schema, m->name, m->run_sql, is_cut ? &buckets : NULL, NULL,
                               m->plan_fingerprint, &t->out, &t->error);
     t->elapsed_us = g_get_monotonic_time() - started_us;
+    log_emit(LOG_DEBUG, "stage", "model ends", "dataset", m->name, NULL);
     return rc == CA_OK ? CA_OK : ca_fail_context(&t->error, rc, "model '%s.%s'", m->schema, m->name);
 }
 

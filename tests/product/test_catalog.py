@@ -795,6 +795,21 @@ OWN_FAILURES = {
 }
 
 
+def test_sort_of_wide_rows(program: Program, tmp_path: Path) -> None:
+    """D1: a sort whose first batch is larger than its part of the memory for sorts has nothing to spill yet, and goes
+    on all the same. 4,096 rows of 12 kB a batch, 64 MiB for all sorts of profile small."""
+    contract = OWN_CONTRACT.replace("n_calls < 1000", "n_calls < 12000").replace("[path]", "[n_calls]")
+    sql = "SELECT repeat('x', 12000) AS path, i AS n_calls FROM unnest(range(11999, -1, -1)) AS t(i)\n"
+    own = own_datasets(tmp_path / "own", contract, sql)
+    store = tmp_path / "store"
+    program.build(SHOP, store, "--datasets", str(own), "--profile", "small")
+    assert program.sql(store, "SELECT count(*) AS n, min(length(path)) AS least FROM calls_by_file") == [
+        {"n": 12000, "least": 12000}
+    ]
+    order = "SELECT status, method FROM registry.proofs WHERE dataset_name = 'calls_by_file' AND kind = 'order'"
+    assert program.sql(store, order) == [{"status": "proved", "method": "gate"}]
+
+
 @pytest.mark.parametrize("what", OWN_FAILURES)
 def test_own_dataset_fails(what: str, program: Program, tmp_path: Path) -> None:
     """B1, B5, D1, G2: a contract, a model or its rows that are not right end the build; the message names dataset,
