@@ -201,8 +201,8 @@ CA_MUST_CHECK int rows_stream_next(struct ArrowArrayStream *stream, struct Arrow
  * own. */
 struct rows_queue;
 
-/* Batches of `schema`, at most max_bytes waiting (one batch may always wait, however large): the bytes that their buffers
- * hold by their lengths, nested included. Takes the schema. */
+/* Batches of `schema`, at most max_bytes waiting (one batch may always wait, however large): the bytes that their
+ * buffers hold by their lengths, nested included. Takes the schema. */
 CA_MUST_CHECK int rows_queue_new(struct ArrowSchema *schema, int64_t max_bytes, struct rows_queue **ret,
                                  struct ca_error *err);
 struct rows_queue *rows_queue_ref(struct rows_queue *q);
@@ -212,10 +212,10 @@ CA_DEFINE_AUTOPTR(rows_queue, rows_queue_unref)
 /* The consumer's end; once a queue. A stream that is released early cancels the queue. */
 CA_MUST_CHECK int rows_queue_stream(struct rows_queue *q, struct ArrowArrayStream *ret, struct ca_error *err);
 
-/* From now on batches of fewer bytes are copied together until they have so many, and go on as one: what a batch costs the
- * consumer for each column, however few rows it has, is paid once. Where they are cut depends on the batches alone, not on
- * time. Batches of a schema with types that cannot be appended to each other (dictionaries, views) go on as they come.
- * Before the first push. */
+/* From now on batches of fewer bytes are copied together until they have so many, and go on as one: what a batch costs
+ * the consumer for each column, however few rows it has, is paid once. Where they are cut depends on the batches alone,
+ * not on time. Batches of a schema with types that cannot be appended to each other (dictionaries, views) go on as they
+ * come. Before the first push. */
 void rows_queue_gather(struct rows_queue *q, int64_t n_bytes);
 
 /* Add a batch; takes it. Blocks while max_bytes are waiting. CA_ERR_CANCELED when the queue was canceled or its
