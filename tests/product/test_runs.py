@@ -580,7 +580,7 @@ def test_table_elsewhere_that_does_not_fit(program: Program, people: Path, tmp_p
     assert "person_id" in answer.err and "Int64" in answer.err and "Utf8" in answer.err
     shutil.rmtree(place)
     answer = program.run(*asked, NAMES, cwd=tmp_path)
-    assert answer.code == 3 and answer.err.startswith("codeanatomy: table 'public.people': Delta table '")
+    assert answer.code == 3 and answer.err.startswith("codeanatomy: table 'public.people': no Delta table at '")
     health = "SELECT health, failure FROM registry.datasets WHERE dataset_name = 'people'"
     [row] = program.run(*asked, health, cwd=tmp_path).rows()
     assert row["health"] == "missing" and row["failure"].endswith("make it, or say in the contract where it is")
