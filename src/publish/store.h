@@ -7,9 +7,9 @@
  *                                               fingerprint
  *     STORE/runs/<run_id>.json                  manifest of a run: docs/manifest.schema.json
  *     STORE/published                           id of the visible run, replaced by rename
- *     STORE/inferred/<name>.yaml                the contract of a table whose columns were inferred, escaped as in a
- * URI STORE/tmp/                                spill files of the writer STORE/.gitignore "*": a store inside a
- * repository is never committed by accident
+ *     STORE/inferred/<name>.yaml                contract of a table whose columns were inferred; <name> as in a URI
+ *     STORE/tmp/                                spill files of the writer
+ *     STORE/.gitignore                          "*": a store inside a repository is never committed by accident
  *
  * Invariants
  *   1. Readers see `published` and what its manifest names, nothing else. A writer that dies changes neither.

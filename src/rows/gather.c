@@ -37,8 +37,7 @@ bool rows_can_gather(const struct ArrowArrayView *view)
     return true;
 }
 
-/* Bits first .. first + n - 1 of `bits` behind those of `to`. */
-static int append_bits(const uint8_t *bits, int64_t first, int64_t n, struct ArrowBitmap *to)
+int rows_append_bits(const uint8_t *bits, int64_t first, int64_t n, struct ArrowBitmap *to)
 {
     NANOARROW_RETURN_NOT_OK(ArrowBitmapReserve(to, n));
     while (n > 0) {
@@ -70,13 +69,13 @@ static int append_validity(const struct ArrowArrayView *in, int64_t first, int64
     if (bits == NULL)
         return ArrowBitmapAppend(valid, 1, n);
     out->null_count += n - ArrowBitCountSet(bits, first, n);
-    return append_bits(bits, first, n, valid);
+    return rows_append_bits(bits, first, n, valid);
 }
 
 static int append_booleans(const struct ArrowArrayView *in, int64_t first, int64_t n, struct ArrowArray *out)
 {
     struct ArrowBitmap values = {.buffer = *ArrowArrayBuffer(out, 1), .size_bits = out->length};
-    const int rc = append_bits(in->buffer_views[1].data.as_uint8, first, n, &values);
+    const int rc = rows_append_bits(in->buffer_views[1].data.as_uint8, first, n, &values);
     *ArrowArrayBuffer(out, 1) = values.buffer;
     return rc;
 }

@@ -25,4 +25,7 @@ int rows_gather_add(const struct ArrowArrayView *batch, struct ArrowArray *out);
 
 int rows_gather_end(struct ArrowArray *out);
 
+/* Bits first .. first + n - 1 of `bits` behind those of `to`. */
+int rows_append_bits(const uint8_t *bits, int64_t first, int64_t n, struct ArrowBitmap *to);
+
 #endif

@@ -1,6 +1,8 @@
 /* rows/widen.c — see the header. */
 #include "rows/widen.h"
 
+#include "rows/gather.h"
+
 /* Bytes of a value of `to`, where all values of `from` are values of `to`, else 0. */
 static int64_t wide_bytes(enum ArrowType from, enum ArrowType to)
 {
@@ -100,12 +102,8 @@ static int copy_nulls(const struct ArrowArrayView *in, int64_t first, int64_t n_
     const uint8_t *bits = in->buffer_views[0].data.as_uint8;
     if (bits == NULL)
         return NANOARROW_OK;
-    struct ArrowBitmap *valid = ArrowArrayValidityBitmap(out);
-    int rc = ArrowBitmapReserve(valid, n_rows);
-    for (int64_t i = 0; rc == NANOARROW_OK && i < n_rows; i++)
-        ArrowBitmapAppendUnsafe(valid, ArrowBitGet(bits, first + i), 1);
     out->null_count = n_rows - ArrowBitCountSet(bits, first, n_rows);
-    return rc;
+    return rows_append_bits(bits, first, n_rows, ArrowArrayValidityBitmap(out));
 }
 
 int rows_widen(const struct ArrowArrayView *in, int64_t first, int64_t n_rows, enum ArrowType to,

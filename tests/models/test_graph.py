@@ -62,13 +62,6 @@ NEVER = {
 }
 
 
-@pytest.fixture(scope="module")
-def shop_store(program: Program, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    store = tmp_path_factory.mktemp("shop") / "store"
-    program.build(Path(__file__).parent.parent / "corpus" / "shop", store)
-    return store
-
-
 @pytest.mark.parametrize("what", NEVER)
 def test_never_in_shop(what: str, program: Program, shop_store: Path) -> None:
     assert program.sql(shop_store, NEVER[what]) == [{"n": 0}]

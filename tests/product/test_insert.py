@@ -14,7 +14,7 @@ import capi
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import ROOT, Program
+from conftest import SHOP, Program
 from deltalake import DeltaTable
 from listed import Files, declare
 
@@ -471,8 +471,7 @@ def test_what_contracts_allow_is_what_delta_holds(program: Program, tmp_path: Pa
         if form:
             held[f"t{i}"] = (type, form)
             declare(tmp_path / "own", column, None, name=f"t{i}", format="delta")
-    shop = ROOT / "tests" / "corpus" / "shop"
-    program.build(shop, tmp_path / "store", "--datasets", str(tmp_path / "own"), "--layers", "symtable")
+    program.build(SHOP, tmp_path / "store", "--datasets", str(tmp_path / "own"), "--layers", "symtable")
     with capi.Session(tmp_path / "store", writable=True) as s:
         for name, (type, form) in held.items():
             declared = s.resolve(name)

@@ -12,12 +12,10 @@ import capi
 import pyarrow as pa
 import pytest
 import stored
-from conftest import ROOT, Answer, Program
+from conftest import SHOP, Answer, Program
 from deltalake import DeltaTable, write_deltalake
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-SHOP = ROOT / "tests" / "corpus" / "shop"
 
 STOCK = """\
 dataset: stock

@@ -12,7 +12,7 @@ import capi
 import pyarrow as pa
 import pytest
 import slt
-from conftest import ROOT, Answer, Program
+from conftest import Answer, Program
 
 FOLDER = Path(__file__).resolve().parent
 FILES = sorted(FOLDER.glob("*.slt"))
@@ -74,28 +74,21 @@ class ThroughCApi:
         return [self.answer(record.sql) for record in records]
 
 
-@pytest.fixture(scope="module")
-def store(program: Program, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("slt") / "store"
-    program.build(ROOT / "tests" / "corpus" / "shop", folder)
-    return folder
-
-
 OpenEngine = Callable[[bool], slt.Engine]
 
 
 @pytest.fixture(params=["program", "c_api"])
-def engine(request: pytest.FixtureRequest, program: Program, store: Path, tmp_path: Path) -> Iterator[OpenEngine]:
+def engine(request: pytest.FixtureRequest, program: Program, shop_store: Path, tmp_path: Path) -> Iterator[OpenEngine]:
     """Opens a session over the store; one that writes has a copy of it. The file's own folder is tmp_path/files."""
     (tmp_path / "files").mkdir()
     with ExitStack() as opened:
 
         def through_c_api(is_writable: bool) -> slt.Engine:
-            place = shutil.copytree(store, tmp_path / "copy") if is_writable else store
+            place = shutil.copytree(shop_store, tmp_path / "copy") if is_writable else shop_store
             return ThroughCApi(opened.enter_context(capi.Session(place, writable=is_writable)))
 
         def through_program(is_writable: bool) -> slt.Engine:
-            return ThroughProgram(program, store, is_writable, tmp_path / "files")
+            return ThroughProgram(program, shop_store, is_writable, tmp_path / "files")
 
         yield through_program if request.param == "program" else through_c_api
 
