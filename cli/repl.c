@@ -122,6 +122,23 @@ static bool do_refresh(struct repl *r, const char *argument G_GNUC_UNUSED)
     return true;
 }
 
+static void say_registered(void *data, const char *text, size_t n_bytes)
+{
+    struct repl *r = data;
+    if (!r->cli->is_quiet)
+        talk_plain(&r->cli->talk, "registered %.*s", (int)n_bytes, text);
+}
+
+static bool do_register(struct repl *r, const char *argument)
+{
+    struct ca_error err = {0};
+    if (argument[0] == '\0')
+        talk_error(&r->cli->talk, ".register needs a contract file or a folder of datasets");
+    else if (ca_dataset_register(r->session, &argument, 1, say_registered, r, &err) != CA_OK)
+        talk_error(&r->cli->talk, err.message);
+    return true;
+}
+
 static bool do_quit(struct repl *r G_GNUC_UNUSED, const char *argument G_GNUC_UNUSED)
 {
     return false;
@@ -142,6 +159,7 @@ static const struct {
     {"\\d", NULL, "[NAME]", "the one or the other", do_d},
     {".ddl", NULL, "[NAME]", "DDL of one or of all", do_ddl},
     {".format", NULL, "NAME", "format of answers: table, json, ndjson, csv, tsv", do_format},
+    {".register", NULL, "PATH", "add the contract of a file, or those of a folder of datasets", do_register},
     {".refresh", NULL, "", "read the newest published run from now on", do_refresh},
     {".help", "\\?", "", "show this", do_help},
     {".quit", "\\q", "", "leave, as Ctrl-D", do_quit},

@@ -141,6 +141,23 @@ class Session:
         of = ffi.NULL if name is None else ffi.new("char[]", name.encode())
         return self._text(lambda sink, error: lib.ca_ddl(self._session, of, sink, ffi.NULL, error))
 
+    def register(self, *paths: Path) -> list[str]:
+        """Contracts of files and folders; the names that are new."""
+        names: list[str] = []
+
+        @ffi.callback("void(void *, const char *, size_t)")
+        def take(_: Any, text: Any, n_bytes: int) -> None:
+            names.append(ffi.buffer(text, n_bytes)[:].decode())
+
+        texts = [ffi.new("char[]", str(path).encode()) for path in paths]
+        array = ffi.new("char *[]", texts)
+        listed = ffi.cast("const char *const *", array)
+        self._check(lambda error: lib.ca_dataset_register(self._session, listed, len(texts), take, ffi.NULL, error))
+        return names
+
+    def refresh(self) -> None:
+        self._check(lambda error: lib.ca_session_refresh(self._session, error))
+
     def dataset(self, name: str) -> Dataset:
         handle = ffi.new("ca_dataset **")
         self._check(lambda error: lib.ca_dataset_open(self._session, name.encode(), handle, error))

@@ -182,6 +182,20 @@ typedef struct ca_dataset ca_dataset;
 int ca_dataset_open(ca_session *s, const char *name, ca_dataset **ret, struct ca_error *err);
 void ca_dataset_close(ca_dataset *d);
 
+/* Contracts come into a session that runs, as `datasets` brings them into one that opens: contract files
+ * STAGE/NAME.yaml with NAME.sql beside them, location files locations/NAME.yaml, or folders of such folders
+ * (docs/contracts.md). All of them and the views that they declare are applied as a whole: loaded, checked, planned and
+ * compared with what they declare, and then there at once, for every statement and handle that starts from now on; a
+ * stream that is read stays as it is. One that the session has already, the very same, is no error. `registered` (may
+ * be NULL) gets "schema.name" of each new dataset and view. They belong to the session, also to one that only reads,
+ * and ca_session_refresh reads the files again; a run that a statement of this session publishes has them from then on.
+ * On failure nothing is changed, and the message has file, line and column, or dataset, path and both types.
+ * CA_ERR_NOT_FOUND: no such file; CA_ERR_CONTRACT: a contract that is none, or a name that another has; CA_ERR_ENGINE,
+ * CA_ERR_DRIFT: SQL that cannot be planned, or yields something else than its contract declares; CA_ERR_REFUSED: a
+ * table that SQL made in this session has the name. */
+int ca_dataset_register(ca_session *s, const char *const *paths, size_t n_paths, ca_text_fn registered, void *data,
+                        struct ca_error *err);
+
 /* What ca_resolve_schema and ca_ddl say of it. */
 int ca_dataset_schema(ca_dataset *d, struct ArrowSchema *ret, struct ca_error *err);
 int ca_dataset_ddl(ca_dataset *d, ca_text_fn sink, void *data, struct ca_error *err);

@@ -3,18 +3,31 @@
 
 #include <string.h>
 
-#include "catalog/builtin.h"
 #include "catalog/provide.h"
 #include "catalog/state.h"
 #include "contract/location.h"
 #include "rows/rows.h"
 
+const struct catalog_index *catalog_index(const struct catalog *c)
+{
+    return g_atomic_pointer_get(&c->index);
+}
+
+const GPtrArray *catalog_names(const struct catalog *c)
+{
+    return catalog_index(c)->names;
+}
+
+const GPtrArray *catalog_places(const struct catalog *c)
+{
+    return catalog_index(c)->places;
+}
+
 struct catalog_name *catalog_name_find(const struct catalog *c, const char *schema, const char *name)
 {
-    if (strchr(name, CONTRACT_LOCATION_MARK))
-        return catalog_place_find(c, schema, name);
-    int64_t at = contract_bundle_find_name(c->bundle, schema, name);
-    return at < 0 ? NULL : c->names->pdata[at];
+    const struct catalog_index *x = catalog_index(c);
+    return strchr(name, CONTRACT_LOCATION_MARK) ? catalog_index_place(x, schema, name)
+                                                : catalog_index_find(x, schema, name);
 }
 
 /* Of these kinds, in this storage, rows are in a Delta table: the store's, or one at a location of its own. */
@@ -38,157 +51,6 @@ bool catalog_is_stored(const struct contract *contract)
 
 /* ---- opening ---------------------------------------------------------------------------------------------------- */
 
-static void dataset_done(struct catalog_dataset *d)
-{
-    g_free(d->location);
-    g_free(d->failure);
-    g_clear_pointer(&d->rows, g_ptr_array_unref);
-    g_free(d->unproved);
-    g_clear_pointer(&d->findings, g_ptr_array_unref);
-    catalog_rules_free(d->rules);
-    g_free(d->plan_fingerprint);
-    g_free(d->reads);
-}
-
-/* Datasets and names are made in one piece each: there may be ten thousand of them, of which one is wanted. */
-static void catalog_index(struct catalog *c)
-{
-    size_t n_datasets = contract_bundle_n(c->bundle);
-    size_t n_names = contract_bundle_n_names(c->bundle);
-    c->all_datasets = g_new0(struct catalog_dataset, n_datasets);
-    c->all_names = g_new0(struct catalog_name, n_names);
-    for (size_t i = 0; i < n_datasets; i++) {
-        struct catalog_dataset *d = &c->all_datasets[i];
-        d->index = i;
-        d->entry = contract_bundle_entry(c->bundle, i);
-        d->n_rows = -1;
-        d->pinned.version = d->pinned.n_rows = -1;
-        g_ptr_array_add(c->datasets, d);
-    }
-    for (size_t i = 0; i < n_names; i++) {
-        const struct contract_bundle_name known = contract_bundle_name(c->bundle, i);
-        struct catalog_dataset *d = &c->all_datasets[known.dataset];
-        c->all_names[i] = (struct catalog_name){
-            .key = known.key,
-            .schema = d->entry->schema,
-            .name = known.name,
-            .table = known.name,
-            .dataset = d,
-            .is_nested = known.is_view,
-        };
-        g_ptr_array_add(c->names, &c->all_names[i]);
-    }
-}
-
-/* Whether the first bundle, an applied snapshot, holds the very dataset `e`. Another one of its name is drift. */
-static int is_applied(const struct contract_bundle *snapshot, const struct contract_bundle_entry *e, bool *ret,
-                      struct ca_error *err)
-{
-    int64_t at = contract_bundle_find(snapshot, e->schema, e->name);
-    *ret = at >= 0;
-    if (at < 0)
-        return CA_OK;
-    const struct contract_bundle_entry *applied = contract_bundle_entry(snapshot, (size_t)at);
-    if (strcmp(applied->fingerprint, e->fingerprint) != 0 || g_strcmp0(applied->sql, e->sql) != 0)
-        return ca_fail(err, CA_ERR_DRIFT,
-                       "'%s.%s' is not what the run was built with: build again, or read without --datasets", e->schema,
-                       e->name);
-    return CA_OK;
-}
-
-/* Whether entry `e` of bundle `b` of the two makes way: a location is where rows are now, not what a run was built
- * with, so a directory's stands in the place of the snapshot's. */
-static bool is_replaced(struct contract_bundle *const bundles[2], size_t b, const struct contract_bundle_entry *e)
-{
-    return b == 0 && e->file && contract_bundle_find_location(bundles[1], e->schema, e->name) >= 0;
-}
-
-/* Every dataset of two bundles as one document. What a snapshot holds already stays as it is there. */
-static int merge_bundles(struct contract_bundle *const bundles[2], bool is_snapshot, char **ret, size_t *ret_n_bytes,
-                         struct ca_error *err)
-{
-    size_t n = contract_bundle_n(bundles[0]) + contract_bundle_n(bundles[1]);
-    g_autofree struct contract_bundle_source *sources = g_new0(struct contract_bundle_source, n);
-    size_t n_sources = 0;
-    for (size_t b = 0; b < 2; b++) {
-        for (size_t i = 0; i < contract_bundle_n(bundles[b]); i++) {
-            const struct contract_bundle_entry *e = contract_bundle_entry(bundles[b], i);
-            bool is_there = is_replaced(bundles, b, e);
-            if (b > 0 && is_snapshot && !e->file)
-                CA_TRY(is_applied(bundles[0], e, &is_there, err));
-            if (is_there)
-                continue;
-            if (b > 0 && (contract_bundle_find(bundles[0], e->schema, e->name) >= 0 ||
-                          contract_bundle_find_view(bundles[0], e->schema, e->name) >= 0))
-                return ca_fail(err, CA_ERR_CONTRACT, "'%s.%s' is built in: give yours another name", e->schema,
-                               e->name);
-            struct contract_bundle_source *source = &sources[n_sources++];
-            source->sql = e->sql;
-            source->location = e->location;
-            source->at = e->file ? e : NULL;
-            CA_TRY(contract_bundle_yaml(bundles[b], i, &source->yaml, err));
-            if (!e->file)
-                CA_TRY(contract_bundle_contract(bundles[b], i, &source->contract, err));
-        }
-    }
-    return contract_bundle_render(sources, n_sources, ret, ret_n_bytes, err);
-}
-
-/* The catalog's document is `bytes` from now on. Takes them. */
-static int take_snapshot(struct catalog *c, GBytes *bytes, const char *fingerprint, struct ca_error *err)
-{
-    size_t n_bytes = 0;
-    const void *document = g_bytes_get_data(bytes, &n_bytes);
-    struct contract_bundle *bundle = NULL;
-    int rc = contract_bundle_open(document, n_bytes, fingerprint, &bundle, err);
-    if (rc != CA_OK) {
-        g_bytes_unref(bytes);
-        return rc;
-    }
-    contract_bundle_free(c->bundle);
-    g_clear_pointer(&c->snapshot, g_bytes_unref);
-    c->bundle = bundle;
-    c->snapshot = bytes;
-    return CA_OK;
-}
-
-/* Text that is no contract is a finding about contracts, as any other in this folder. */
-static int read_user_datasets(const char *dir, char **ret, size_t *ret_n_bytes, struct ca_error *err)
-{
-    struct ca_error found = {0};
-    int rc = contract_bundle_render_dir(dir, ret, ret_n_bytes, &found);
-    return rc == CA_OK ? CA_OK : ca_fail(err, rc == CA_ERR_SYNTAX ? CA_ERR_CONTRACT : rc, "%s", found.message);
-}
-
-static int add_user_datasets(struct catalog *c, const char *dir, bool is_snapshot, struct ca_error *err)
-{
-    CA_AUTOFREE char *user_document = NULL;
-    size_t n_user_bytes = 0;
-    CA_TRY(read_user_datasets(dir, &user_document, &n_user_bytes, err));
-    CA_AUTOPTR(contract_bundle) user = NULL;
-    CA_TRY(contract_bundle_open(user_document, n_user_bytes, NULL, &user, err));
-    char *merged = NULL;
-    size_t n_bytes = 0;
-    struct contract_bundle *const both[2] = {c->bundle, user};
-    CA_TRY(merge_bundles(both, is_snapshot, &merged, &n_bytes, err));
-    return take_snapshot(c, g_bytes_new_with_free_func(merged, n_bytes, free, merged), NULL, err);
-}
-
-static int catalog_load(struct catalog *c, const struct catalog_options *o, struct ca_error *err)
-{
-    GBytes *bytes = o->snapshot ? g_bytes_ref(o->snapshot)
-                                : g_bytes_new_static(contract_builtin_bundle, contract_builtin_bundle_size);
-    CA_TRY_CTX(take_snapshot(c, bytes, o->snapshot_fingerprint, err), err, "read '%s'",
-               o->snapshot ? o->snapshot_path : "the built-in contracts");
-    if (o->datasets_dir)
-        CA_TRY_CTX(add_user_datasets(c, o->datasets_dir, o->snapshot != NULL, err), err, "load the datasets of '%s'",
-                   o->datasets_dir);
-    catalog_index(c);
-    catalog_places_index(c);
-    /* What was applied was checked then. */
-    return o->datasets_dir ? catalog_places_check(c, err) : CA_OK;
-}
-
 static int catalog_open_engine(struct catalog *c, const struct catalog_options *o, struct ca_error *err)
 {
     struct engine_catalog answers = catalog_provide(c);
@@ -201,15 +63,12 @@ static int catalog_open_engine(struct catalog *c, const struct catalog_options *
     return CA_OK;
 }
 
-int catalog_open(const struct catalog_options *options, struct catalog **ret, struct ca_error *err)
+int catalog_make(const struct catalog_options *options, struct catalog **ret, struct ca_error *err)
 {
     struct catalog *c = g_new0(struct catalog, 1);
     g_atomic_ref_count_init(&c->n_refs);
     g_mutex_init(&c->lock);
     g_rw_lock_init(&c->engine_use);
-    c->datasets = g_ptr_array_new();
-    c->names = g_ptr_array_new();
-    c->places = g_ptr_array_new_with_free_func(catalog_place_free);
     c->loaded = g_ptr_array_new_with_free_func(catalog_loaded_free);
     c->handshakes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     c->inferred = catalog_inferred_new();
@@ -222,9 +81,15 @@ int catalog_open(const struct catalog_options *options, struct catalog **ret, st
     c->keeper = options->keeper;
     c->keeper_data = options->keeper_data;
     c->epoch = 1;
-    int rc = catalog_load(c, options, err);
-    if (rc == CA_OK)
-        rc = catalog_open_engine(c, options, err);
+    *ret = c;
+    CA_TRY(catalog_load(c, options, err));
+    return catalog_open_engine(c, options, err);
+}
+
+int catalog_open(const struct catalog_options *options, struct catalog **ret, struct ca_error *err)
+{
+    struct catalog *c = NULL;
+    int rc = catalog_make(options, &c, err);
     if (rc == CA_OK)
         rc = catalog_autoload(c, options->loads_folder, err);
     if (rc != CA_OK) {
@@ -245,21 +110,11 @@ void catalog_unref(struct catalog *c)
 {
     if (!g_atomic_ref_count_dec(&c->n_refs))
         return;
-    for (guint i = 0; i < c->names->len; i++)
-        free(((struct catalog_name *)c->names->pdata[i])->sql);
-    for (guint i = 0; i < c->datasets->len; i++)
-        dataset_done(c->datasets->pdata[i]);
     g_hash_table_unref(c->handshakes);
     g_hash_table_unref(c->inferred);
     g_ptr_array_unref(c->changed);
-    g_ptr_array_unref(c->names);
-    g_ptr_array_unref(c->places);
     g_ptr_array_unref(c->loaded);
-    g_ptr_array_unref(c->datasets);
-    g_free(c->all_names);
-    g_free(c->all_datasets);
-    contract_bundle_free(c->bundle);
-    g_clear_pointer(&c->snapshot, g_bytes_unref);
+    catalog_index_free(c->index);
     g_mutex_clear(&c->lock);
     g_rw_lock_clear(&c->engine_use);
     g_free(c);
@@ -284,12 +139,12 @@ struct engine *catalog_engine(const struct catalog *c)
 
 GBytes *catalog_snapshot(const struct catalog *c)
 {
-    return c->snapshot;
+    return catalog_index(c)->snapshot;
 }
 
 const char *catalog_fingerprint(const struct catalog *c)
 {
-    return contract_bundle_fingerprint(c->bundle);
+    return contract_bundle_fingerprint(catalog_index(c)->bundle);
 }
 
 /* ---- names ------------------------------------------------------------------------------------------------------ */
@@ -313,12 +168,12 @@ struct catalog_entry catalog_entry_of(const struct catalog_name *n)
 
 size_t catalog_n_entries(const struct catalog *c)
 {
-    return c->names->len;
+    return catalog_names(c)->len;
 }
 
 struct catalog_entry catalog_entry_at(const struct catalog *c, size_t i)
 {
-    return catalog_entry_of(c->names->pdata[i]);
+    return catalog_entry_of(catalog_names(c)->pdata[i]);
 }
 
 bool catalog_find(const struct catalog *c, const char *schema, const char *name, struct catalog_entry *ret)
@@ -335,8 +190,9 @@ static char *close_names(const struct catalog *c, const char *wanted)
     enum { MAX_NAMES = 5, MIN_PART = 3 };
     g_autoptr(GString) names = g_string_new(NULL);
     guint n = 0;
-    for (guint i = 0; i < c->names->len && n < MAX_NAMES; i++) {
-        const struct catalog_name *known = c->names->pdata[i];
+    const GPtrArray *all = catalog_names(c);
+    for (guint i = 0; i < all->len && n < MAX_NAMES; i++) {
+        const struct catalog_name *known = all->pdata[i];
         if ((strlen(wanted) >= MIN_PART && strstr(known->name, wanted)) || strstr(wanted, known->name))
             g_string_append_printf(names, "%s%s", n++ ? ", " : "", known->key);
     }
@@ -367,7 +223,8 @@ int catalog_lookup(const struct catalog *c, const char *qualified, struct catalo
 int catalog_dataset_contract(struct catalog *c, struct catalog_dataset *d, const struct contract **ret,
                              struct ca_error *err)
 {
-    return contract_bundle_contract(c->bundle, d->index, ret, err);
+    (void)c;
+    return contract_bundle_contract(d->bundle, d->index, ret, err);
 }
 
 int catalog_name_sql(struct catalog *c, struct catalog_name *n, const char **ret, struct ca_error *err)

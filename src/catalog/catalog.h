@@ -114,6 +114,15 @@ bool catalog_find(const struct catalog *c, const char *schema, const char *name,
 int catalog_lookup(const struct catalog *c, const char *qualified, struct catalog_entry *ret,
                    struct ca_error *err) CA_MUST_CHECK;
 
+/* Contracts, models and locations in files (contract_bundle_render_paths) come into the catalog beside those that it
+ * has, as an apply: every new view and model is planned and compared with its contract, the whole is checked for
+ * completeness and agreement in a session of the engine apart, and then all are there at once, in one epoch; what runs
+ * goes on. What the catalog has already, the very same, is no error. `like`: how it was opened. `added` (may be NULL)
+ * gets "schema.name" of each new name. On failure nothing is changed. CA_ERR_REFUSED: the session
+ * has a table of that name; what else there is, ca_dataset_register says. */
+int catalog_register(struct catalog *c, const struct catalog_options *like, const char *const *paths, size_t n_paths,
+                     engine_text_fn added, void *data, struct ca_error *err) CA_MUST_CHECK;
+
 /* From now on the name of a dataset reads the rows of one of its locations (`default`: those it read before), and so do
  * views over it. Before the first query. CA_ERR_NOT_FOUND names the locations that there are. */
 int catalog_use_location(struct catalog *c, const char *dataset, const char *location,

@@ -102,12 +102,21 @@ static int check_name(struct catalog *c, struct catalog_name *n, struct ca_error
 
 /* ---- all of it --------------------------------------------------------------------------------------------------- */
 
-int catalog_check(struct catalog *c, struct ca_error *err)
+int catalog_check_names(struct catalog *c, const struct catalog_index *known, struct ca_error *err)
 {
     CA_TRY(catalog_check_complete(c, err));
-    for (guint i = 0; i < c->names->len; i++)
-        CA_TRY(check_name(c, c->names->pdata[i], err));
-    return catalog_check_agreement(c, err);
+    const GPtrArray *names = catalog_names(c);
+    for (guint i = 0; i < names->len; i++) {
+        struct catalog_name *n = names->pdata[i];
+        if (!known || !catalog_index_find(known, n->schema, n->name))
+            CA_TRY(check_name(c, n, err));
+    }
+    return catalog_check_agreement(c, known, err);
+}
+
+int catalog_check(struct catalog *c, struct ca_error *err)
+{
+    return catalog_check_names(c, /* known= */ NULL, err);
 }
 
 /* ---- proofs ------------------------------------------------------------------------------------------------------ */

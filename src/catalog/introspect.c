@@ -187,8 +187,9 @@ static bool is_in_catalog(const struct catalog *c, const char *name)
         return true;
     if (n > 3 || (n == 3 && strcmp(parts[0], CATALOG_NAME) != 0))
         return false;
-    for (guint i = 0; i < c->names->len; i++)
-        if (strcmp(((const struct catalog_name *)c->names->pdata[i])->schema, parts[n - 2]) == 0)
+    const GPtrArray *names = catalog_names(c);
+    for (guint i = 0; i < names->len; i++)
+        if (strcmp(((const struct catalog_name *)names->pdata[i])->schema, parts[n - 2]) == 0)
             return true;
     return false;
 }
@@ -290,8 +291,9 @@ int catalog_ddl(struct catalog *c, const char *name, engine_text_fn sink, void *
         CA_TRY(lookup_name(c, name, &entry, err));
         return give_ddl(c, catalog_name_find(c, entry.schema, entry.name), sink, data, err);
     }
-    for (guint i = 0; i < c->names->len; i++)
-        CA_TRY(give_ddl(c, c->names->pdata[i], sink, data, err));
+    const GPtrArray *names = catalog_names(c);
+    for (guint i = 0; i < names->len; i++)
+        CA_TRY(give_ddl(c, names->pdata[i], sink, data, err));
     return CA_OK;
 }
 
@@ -457,15 +459,17 @@ static int check_object(struct catalog *c, struct catalog_name *n, const GArray 
     return rc;
 }
 
-int catalog_check_agreement(struct catalog *c, struct ca_error *err)
+int catalog_check_agreement(struct catalog *c, const struct catalog_index *known, struct ca_error *err)
 {
     g_autoptr(GHashTable) listed =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_array_unref);
     g_autoptr(GArray) shown = agree_columns_new();
     CA_TRY(ask(c, all_columns_sql, add_listed, listed, err));
-    for (guint i = 0; i < c->names->len; i++) {
-        struct catalog_name *n = c->names->pdata[i];
-        CA_TRY(check_object(c, n, g_hash_table_lookup(listed, n->key), err));
+    const GPtrArray *names = catalog_names(c);
+    for (guint i = 0; i < names->len; i++) {
+        struct catalog_name *n = names->pdata[i];
+        if (!known || !catalog_index_find(known, n->schema, n->name))
+            CA_TRY(check_object(c, n, g_hash_table_lookup(listed, n->key), err));
     }
     const GArray *of_shown = g_hash_table_lookup(listed, show_name);
     if (!of_shown) /* a catalog without the built-in contracts */

@@ -298,9 +298,10 @@ static int each_handle(struct catalog *c, struct catalog_name *n, const struct c
     char schema[FINGERPRINT_HEX_SIZE];
     CA_TRY(schema_fingerprint(c, n, schema, err));
     int rc = add_handle(rows, n, NULL, contract->version, schema);
-    for (guint i = 0; i < c->places->len && rc == 0; i++)
-        if (catalog_is_place_of(c->places->pdata[i], n))
-            rc = add_handle(rows, n, c->places->pdata[i], contract->version, schema);
+    const GPtrArray *places = catalog_places(c);
+    for (guint i = 0; i < places->len && rc == 0; i++)
+        if (catalog_is_place_of(places->pdata[i], n))
+            rc = add_handle(rows, n, places->pdata[i], contract->version, schema);
     return catalog_rows_failed(rc, err);
 }
 

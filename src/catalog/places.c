@@ -25,7 +25,7 @@ void catalog_place_free(void *name)
 }
 
 /* `name` is "DATASET#LOCATION". */
-static struct place *add_place(struct catalog *c, const char *schema, const char *name, struct catalog_dataset *d)
+static struct place *add_place(struct catalog_index *x, const char *schema, const char *name, struct catalog_dataset *d)
 {
     struct place *p = g_new0(struct place, 1);
     bool is_public = strcmp(schema, "public") == 0;
@@ -39,23 +39,24 @@ static struct place *add_place(struct catalog *c, const char *schema, const char
         .place = strchr(p->key, CONTRACT_LOCATION_MARK) + 1,
         .dataset = d,
     };
-    g_ptr_array_add(c->places, p);
+    g_ptr_array_add(x->own_places, p);
+    g_ptr_array_add(x->places, p);
     return p;
 }
 
 /* The dataset of "DATASET#LOCATION", NULL: there is none, or it is a view. */
-static struct catalog_name *base_of(const struct catalog *c, const char *schema, const char *name)
+static struct catalog_name *base_of(const struct catalog_index *x, const char *schema, const char *name)
 {
     g_autofree char *dataset = g_strndup(name, strcspn(name, (const char[]){CONTRACT_LOCATION_MARK, '\0'}));
-    struct catalog_name *n = catalog_name_find(c, schema, dataset);
+    struct catalog_name *n = catalog_index_find(x, schema, dataset);
     return n && !n->is_nested ? n : NULL;
 }
 
-static void add_default(struct catalog *c, struct catalog_name *base)
+static void add_default(struct catalog_index *x, struct catalog_name *base)
 {
     g_autofree char *name = g_strdup_printf("%s%c%s", base->name, CONTRACT_LOCATION_MARK, CONTRACT_DEFAULT_LOCATION);
-    if (!catalog_place_find(c, base->schema, name))
-        add_place(c, base->schema, name, base->dataset);
+    if (!catalog_index_place(x, base->schema, name))
+        add_place(x, base->schema, name, base->dataset);
 }
 
 static gint by_key(gconstpointer a, gconstpointer b)
@@ -64,40 +65,33 @@ static gint by_key(gconstpointer a, gconstpointer b)
 }
 
 /* A location whose dataset is missing is found by catalog_places_check. */
-void catalog_places_index(struct catalog *c)
+void catalog_places_add(struct catalog_index *x)
 {
-    for (guint i = 0; i < c->datasets->len; i++) {
-        struct catalog_dataset *d = c->datasets->pdata[i];
+    for (guint i = 0; x->before && i < x->before->places->len; i++)
+        g_ptr_array_add(x->places, x->before->places->pdata[i]);
+    for (size_t i = 0; i < x->n_own_datasets; i++) {
+        struct catalog_dataset *d = &x->own_datasets[i];
         const struct contract_bundle_entry *e = d->entry;
-        struct catalog_name *base = e->file ? base_of(c, e->schema, e->name) : NULL;
+        struct catalog_name *base = e->file ? base_of(x, e->schema, e->name) : NULL;
         if (!base)
             continue;
-        add_default(c, base);
-        struct place *p = add_place(c, e->schema, e->name, d);
+        add_default(x, base);
+        struct place *p = add_place(x, e->schema, e->name, d);
         p->entry = *base->dataset->entry;
         p->entry.storage = e->storage;
         p->entry.location = e->location;
         d->entry = &p->entry;
     }
-    g_ptr_array_sort(c->places, by_key);
+    g_ptr_array_sort(x->places, by_key);
 }
 
-struct catalog_name *catalog_place_find(const struct catalog *c, const char *schema, const char *name)
+int catalog_places_check(const struct catalog_index *x, struct ca_error *err)
 {
-    for (guint i = 0; i < c->places->len; i++) {
-        struct catalog_name *n = c->places->pdata[i];
-        if (strcmp(n->schema, schema) == 0 && strcmp(n->name, name) == 0)
-            return n;
-    }
-    return NULL;
-}
-
-int catalog_places_check(struct catalog *c, struct ca_error *err)
-{
-    for (guint i = 0; i < c->datasets->len; i++) {
+    for (size_t i = 0; i < x->n_own_datasets; i++) {
+        const struct catalog_dataset *d = &x->own_datasets[i];
         const struct contract *contract = NULL;
-        if (contract_bundle_entry(c->bundle, i)->file)
-            CA_TRY(catalog_dataset_contract(c, c->datasets->pdata[i], &contract, err));
+        if (contract_bundle_entry(d->bundle, d->index)->file)
+            CA_TRY(contract_bundle_contract(d->bundle, d->index, &contract, err));
     }
     return CA_OK;
 }
@@ -112,8 +106,9 @@ bool catalog_is_place_of(const struct catalog_name *place, const struct catalog_
 static char *places_text(const struct catalog *c, const struct catalog_name *base)
 {
     g_autoptr(GString) text = g_string_new(NULL);
-    for (guint i = 0; i < c->places->len; i++) {
-        const struct catalog_name *n = c->places->pdata[i];
+    const GPtrArray *places = catalog_places(c);
+    for (guint i = 0; i < places->len; i++) {
+        const struct catalog_name *n = places->pdata[i];
         if (catalog_is_place_of(n, base))
             g_string_append_printf(text, "%s%s", text->len > 0 ? ", " : "", n->place);
     }
@@ -125,7 +120,7 @@ int catalog_place_required(const struct catalog *c, const struct catalog_entry *
 {
     struct catalog_name *base = catalog_name_find(c, dataset->schema, dataset->name);
     g_autofree char *name = g_strdup_printf("%s%c%s", dataset->name, CONTRACT_LOCATION_MARK, location);
-    *ret = dataset->place ? NULL : catalog_place_find(c, dataset->schema, name);
+    *ret = dataset->place ? NULL : catalog_index_place(catalog_index(c), dataset->schema, name);
     if (!*ret && !dataset->place && strcmp(location, CONTRACT_DEFAULT_LOCATION) == 0)
         *ret = base;
     if (*ret)
@@ -141,9 +136,10 @@ int catalog_use_location(struct catalog *c, const char *dataset, const char *loc
     CA_TRY(catalog_lookup(c, dataset, &entry, err));
     CA_TRY(catalog_place_required(c, &entry, location, &place, err));
     const struct catalog_dataset *before = catalog_name_find(c, entry.schema, entry.name)->dataset;
+    const GPtrArray *names = catalog_names(c);
     g_mutex_lock(&c->lock);
-    for (guint i = 0; i < c->names->len; i++) {
-        struct catalog_name *n = c->names->pdata[i];
+    for (guint i = 0; i < names->len; i++) {
+        struct catalog_name *n = names->pdata[i];
         if (n->dataset == before)
             n->dataset = place->dataset;
     }
@@ -226,8 +222,9 @@ static int each_location(struct catalog *c, struct catalog_name *n, const struct
     bool has_places = false;
     if (!contract || n->is_nested)
         return CA_OK;
-    for (guint i = 0; i < c->places->len; i++) {
-        const struct catalog_name *place = c->places->pdata[i];
+    const GPtrArray *places = catalog_places(c);
+    for (guint i = 0; i < places->len; i++) {
+        const struct catalog_name *place = places->pdata[i];
         if (!catalog_is_place_of(place, n))
             continue;
         has_places = true;

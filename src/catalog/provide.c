@@ -28,8 +28,9 @@ static bool is_view(const struct catalog_name *n)
 static void answer_table_names(void *data, const char *schema, engine_name_fn emit, void *sink)
 {
     struct catalog *c = data;
-    for (guint i = 0; i < c->names->len; i++) {
-        const struct catalog_name *n = c->names->pdata[i];
+    const GPtrArray *names = catalog_names(c);
+    for (guint i = 0; i < names->len; i++) {
+        const struct catalog_name *n = names->pdata[i];
         if (strcmp(n->schema, schema) == 0)
             emit(sink, n->name, is_view(n));
     }

@@ -35,8 +35,9 @@ static const struct contract *readable_contract(struct catalog *c, struct catalo
 
 int catalog_for_each_name(struct catalog *c, catalog_each_fn each, void *rows, struct ca_error *err)
 {
-    for (guint i = 0; i < c->names->len; i++) {
-        struct catalog_name *n = c->names->pdata[i];
+    const GPtrArray *names = catalog_names(c);
+    for (guint i = 0; i < names->len; i++) {
+        struct catalog_name *n = names->pdata[i];
         CA_TRY(each(c, n, readable_contract(c, n->dataset), rows, err));
     }
     return CA_OK;
@@ -44,8 +45,9 @@ int catalog_for_each_name(struct catalog *c, catalog_each_fn each, void *rows, s
 
 int catalog_for_each(struct catalog *c, catalog_each_fn each, void *rows, struct ca_error *err)
 {
-    for (guint i = 0; i < c->names->len; i++) {
-        struct catalog_name *n = c->names->pdata[i];
+    const GPtrArray *names = catalog_names(c);
+    for (guint i = 0; i < names->len; i++) {
+        struct catalog_name *n = names->pdata[i];
         const struct contract *contract = readable_contract(c, n->dataset);
         if (contract)
             CA_TRY(each(c, n, contract, rows, err));

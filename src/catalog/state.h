@@ -10,7 +10,7 @@
 #include "rows/share.h"
 
 /* One declared dataset.
- *   index, entry  in the bundle; borrowed
+ *   bundle, index, entry  where its contract is; borrowed
  *   location, version, n_rows   where the rows are; location NULL: nowhere yet
  *   is_changed    SQL wrote the version that is read; `pinned` was read before
  *   rows          of a params dataset: batches, struct rows_shared *, never changed once they are here; NULL: none
@@ -23,6 +23,7 @@
  *   rules         what SQL keeps to, NULL: nobody asked yet
  *   plan_fingerprint, reads   of the model that made the rows, NULL: none did */
 struct catalog_dataset {
+    struct contract_bundle *bundle;
     size_t index;
     const struct contract_bundle_entry *entry;
     char *location;
@@ -75,13 +76,28 @@ struct catalog_loaded {
 /* Where SQL finds the tables that are the session's own. */
 #define CATALOG_LOADED_SCHEMA "public"
 
+/* What is declared. It is never changed once it is the catalog's: contracts that are registered later come with an
+ * index that takes its place, and whoever still reads this one goes on. bundle, snapshot  every contract, and the bytes
+ * of that document names    struct catalog_name *, in order of schema and name places   struct catalog_name *: every
+ * location that is declared, and of each dataset that has one the place `default`, in order of schema and name own_*
+ * those that came with this index, the others are of those before it: in one piece each, places owned before   the
+ * index whose place this one took, which lives as long; NULL: the catalog opened with this one */
+struct catalog_index {
+    struct contract_bundle *bundle;
+    GBytes *snapshot;
+    GPtrArray *names;
+    GPtrArray *places;
+    struct catalog_dataset *own_datasets;
+    size_t n_own_datasets;
+    struct catalog_name *own_names;
+    size_t n_own_names;
+    GPtrArray *own_places;
+    struct catalog_index *before;
+};
+
 /* n_refs   one is the owner's, one each source of rows that the engine still reads: a stream may outlive catalog_close
  * lock     guards everything that changes after open: parsed contracts, pins, rows, generated SQL
- * snapshot the bundle's bytes
- * datasets, names   struct catalog_dataset * and struct catalog_name *, in the bundle's order of entries and of names,
- *          into all_datasets and all_names
- * places   struct catalog_name *, owned with their texts: every location that is declared, and of each dataset that has
- *          one the place `default`, in order of schema and name
+ * index    what is declared now; read through catalog_index, catalog_names, catalog_places
  * loaded   struct catalog_loaded *, in order of name, unchanged since the session opened
  * handshakes   "name fingerprint" of the files' columns that diagnostics have already
  * inferred     what is to be kept: table, and its contract's text or NULL
@@ -92,13 +108,7 @@ struct catalog_loaded {
 struct catalog {
     gatomicrefcount n_refs;
     GMutex lock;
-    struct contract_bundle *bundle;
-    GBytes *snapshot;
-    struct catalog_dataset *all_datasets;
-    struct catalog_name *all_names;
-    GPtrArray *datasets;
-    GPtrArray *names;
-    GPtrArray *places;
+    struct catalog_index *index;
     GPtrArray *loaded;
     GHashTable *handshakes;
     GHashTable *inferred;
@@ -118,6 +128,30 @@ struct catalog {
 struct catalog *catalog_ref(struct catalog *c);
 void catalog_unref(struct catalog *c);
 
+/* Contracts and engine, without the tables of a folder; on failure the caller closes what there is (catalog.c). */
+int catalog_make(const struct catalog_options *options, struct catalog **ret, struct ca_error *err) CA_MUST_CHECK;
+
+/* Make the first index (load.c, like what follows). */
+int catalog_load(struct catalog *c, const struct catalog_options *o, struct ca_error *err) CA_MUST_CHECK;
+
+/* An index of what is in files beside what `before` has, not the catalog's yet. */
+int catalog_index_with(struct catalog_index *before, const char *const *paths, size_t n_paths,
+                       struct catalog_index **ret, struct ca_error *err) CA_MUST_CHECK;
+
+/* Free one, and give the one before it; free all of them. */
+struct catalog_index *catalog_index_drop(struct catalog_index *x);
+void catalog_index_free(struct catalog_index *x);
+
+/* The name "schema.name", or the place "DATASET#LOCATION" of a schema; NULL: there is none. `#default` is there only
+ * where the dataset has others. */
+struct catalog_name *catalog_index_find(const struct catalog_index *x, const char *schema, const char *name);
+struct catalog_name *catalog_index_place(const struct catalog_index *x, const char *schema, const char *name);
+
+/* What is declared at this moment: whoever goes through names asks once. Any thread, without the lock (catalog.c). */
+const struct catalog_index *catalog_index(const struct catalog *c);
+const GPtrArray *catalog_names(const struct catalog *c);
+const GPtrArray *catalog_places(const struct catalog *c);
+
 /* The name, or NULL. */
 struct catalog_name *catalog_name_find(const struct catalog *c, const char *schema, const char *name);
 int catalog_name_required(const struct catalog *c, const char *schema, const char *name, struct catalog_name **ret,
@@ -126,22 +160,18 @@ int catalog_name_required(const struct catalog *c, const char *schema, const cha
 /* Answers may be others from now on. */
 void catalog_next_epoch(struct catalog *c);
 
-/* Make the locations of the bundle; of places.c like what follows. */
-void catalog_places_index(struct catalog *c);
+/* Make the locations of an index's own datasets; of places.c like what follows. */
+void catalog_places_add(struct catalog_index *x);
 void catalog_place_free(void *name);
 
-/* The place "DATASET#LOCATION" of a schema, NULL: there is none. `#default` is there only where the dataset has others.
- */
-struct catalog_name *catalog_place_find(const struct catalog *c, const char *schema, const char *name);
-
-/* The same of a dataset, with words about those that there are; `default` of one that has no other is the dataset. */
+/* The place of a dataset, with words about those that there are; `default` of one that has no other is the dataset. */
 int catalog_place_required(const struct catalog *c, const struct catalog_entry *dataset, const char *location,
                            struct catalog_name **ret, struct ca_error *err) CA_MUST_CHECK;
 bool catalog_is_place_of(const struct catalog_name *place, const struct catalog_name *n);
 
-/* Every location that is declared means something: its dataset is there, and it fits. The first that does not is the
- * error. */
-int catalog_places_check(struct catalog *c, struct ca_error *err) CA_MUST_CHECK;
+/* Every location that came with the index means something: its dataset is there, and it fits. The first that does not
+ * is the error. */
+int catalog_places_check(const struct catalog_index *x, struct ca_error *err) CA_MUST_CHECK;
 
 /* Make tables of the folder that the settings name; is_wanted false: it is an error that they name one (autoload.c). */
 int catalog_autoload(struct catalog *c, bool is_wanted, struct ca_error *err) CA_MUST_CHECK;
@@ -170,12 +200,15 @@ void catalog_name_definition(struct catalog *c, struct catalog_name *n, engine_t
 char *catalog_sql_text(const char *text);
 char *catalog_sql_name(const struct catalog_entry *e);
 
+/* catalog_check of the names that `known` has not; NULL: of all (check.c). */
+int catalog_check_names(struct catalog *c, const struct catalog_index *known, struct ca_error *err) CA_MUST_CHECK;
+
 /* B2: what is declared is listed, and nothing else is (introspect.c). */
 int catalog_check_complete(struct catalog *c, struct ca_error *err) CA_MUST_CHECK;
 
-/* A5: registry, information_schema, DESCRIBE, SHOW COLUMNS and the planned schema of every object say the same of its
- * columns (introspect.c). */
-int catalog_check_agreement(struct catalog *c, struct ca_error *err) CA_MUST_CHECK;
+/* A5: registry, information_schema, DESCRIBE, SHOW COLUMNS and the planned schema of every object that `known` has not
+ * (NULL: of all) say the same of its columns (introspect.c). */
+int catalog_check_agreement(struct catalog *c, const struct catalog_index *known, struct ca_error *err) CA_MUST_CHECK;
 
 /* Whether what the contract says of NOT NULL is proved of the rows that a session reads: the registry's word. */
 bool catalog_is_proved(struct catalog *c, const struct catalog_name *n, const struct contract *contract);

@@ -68,10 +68,12 @@ struct contract_bundle_source {
 CA_MUST_CHECK int contract_bundle_render(const struct contract_bundle_source *sources, size_t n_sources, char **ret,
                                          size_t *ret_n_bytes, struct ca_error *err);
 
-/* The same for all files DIR/<stage>/NAME.yaml, with NAME.sql beside them, and DIR/locations/NAME.yaml, whose datasets
- * may be in another bundle. A file that is neither, a NAME.sql
- * without contract, and a location for a model are CA_ERR_CONTRACT; a missing stage folder is fine. */
-CA_MUST_CHECK int contract_bundle_render_dir(const char *dir, char **ret, size_t *ret_n_bytes, struct ca_error *err);
+/* The same for files: <stage>/NAME.yaml, with NAME.sql beside it, and locations/NAME.yaml, whose dataset may be in
+ * another bundle; a path is one of them, or a folder of such folders, all of whose files are meant. A file that is
+ * neither, a NAME.sql without contract, and a location for a model are CA_ERR_CONTRACT, a path where nothing is
+ * CA_ERR_NOT_FOUND; a missing stage folder is fine. */
+CA_MUST_CHECK int contract_bundle_render_paths(const char *const *paths, size_t n_paths, char **ret,
+                                               size_t *ret_n_bytes, struct ca_error *err);
 
 /* Read a document, whose bytes are borrowed until the bundle is freed. `fingerprint` is what it must have, NULL: nobody
  * knows. CA_ERR_SYNTAX (no bundle, or one that is cut), CA_ERR_DRIFT (another format number, another fingerprint),

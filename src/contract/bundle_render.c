@@ -243,7 +243,7 @@ int contract_bundle_render(const struct contract_bundle_source *sources, size_t 
     return rc;
 }
 
-/* What one folder holds, with the texts that the sources point into. */
+/* What files hold, with the texts that the sources point into. */
 struct collection {
     GArray *sources; /* struct contract_bundle_source */
     GPtrArray *contracts;
@@ -401,10 +401,33 @@ static void free_location(gpointer l)
     contract_location_free(l);
 }
 
-int contract_bundle_render_dir(const char *dir, char **ret, size_t *ret_n_bytes, struct ca_error *err)
+static int collect_dir(struct collection *into, const char *dir, struct ca_error *err)
 {
-    if (!g_file_test(dir, G_FILE_TEST_IS_DIR))
-        return ca_fail(err, CA_ERR_NOT_FOUND, "there is no folder '%s'", dir);
+    for (int stage = CONTRACT_EXTRACT; stage <= CONTRACT_STAGE_PARAMS; stage++)
+        CA_TRY(collect_folder(into, dir, contract_stage_name((enum contract_stage)stage), collect_file, err));
+    return collect_folder(into, dir, CONTRACT_LOCATIONS_FOLDER, collect_location, err);
+}
+
+/* One file says by its folder what it is. */
+static int collect_path(struct collection *into, const char *path, struct ca_error *err)
+{
+    if (g_file_test(path, G_FILE_TEST_IS_DIR))
+        return collect_dir(into, path, err);
+    if (!g_file_test(path, G_FILE_TEST_EXISTS))
+        return ca_fail(err, CA_ERR_NOT_FOUND, "there is no file or folder '%s'", path);
+    if (!g_str_has_suffix(path, ".yaml"))
+        return ca_fail(err, CA_ERR_CONTRACT, "'%s' is no contract: name STAGE/NAME.yaml or a folder of stages", path);
+    g_autofree char *dir = g_path_get_dirname(path);
+    g_autofree char *whole = g_canonicalize_filename(dir, NULL);
+    g_autofree char *folder = g_path_get_basename(whole);
+    g_autofree char *name = g_path_get_basename(path);
+    return strcmp(folder, CONTRACT_LOCATIONS_FOLDER) == 0 ? collect_location(into, dir, name, err)
+                                                          : collect_file(into, dir, name, err);
+}
+
+int contract_bundle_render_paths(const char *const *paths, size_t n_paths, char **ret, size_t *ret_n_bytes,
+                                 struct ca_error *err)
+{
     struct collection all = {
         .sources = g_array_new(FALSE, FALSE, sizeof(struct contract_bundle_source)),
         .contracts = g_ptr_array_new_with_free_func(free_contract),
@@ -413,10 +436,8 @@ int contract_bundle_render_dir(const char *dir, char **ret, size_t *ret_n_bytes,
         .texts = g_ptr_array_new_with_free_func(free),
     };
     int rc = CA_OK;
-    for (int stage = CONTRACT_EXTRACT; rc == CA_OK && stage <= CONTRACT_STAGE_PARAMS; stage++)
-        rc = collect_folder(&all, dir, contract_stage_name((enum contract_stage)stage), collect_file, err);
-    if (rc == CA_OK)
-        rc = collect_folder(&all, dir, CONTRACT_LOCATIONS_FOLDER, collect_location, err);
+    for (size_t i = 0; i < n_paths && rc == CA_OK; i++)
+        rc = collect_path(&all, paths[i], err);
     if (rc == CA_OK)
         rc = contract_bundle_render((const struct contract_bundle_source *)(void *)all.sources->data, all.sources->len,
                                     ret, ret_n_bytes, err);

@@ -79,6 +79,21 @@ int ca_dataset_open(ca_session *s, const char *name, ca_dataset **ret, struct ca
     return CA_OK;
 }
 
+int ca_dataset_register(ca_session *s, const char *const *paths, size_t n_paths, ca_text_fn registered, void *data,
+                        struct ca_error *err)
+{
+    CA_TRY(session_need(s != NULL, "the session", err));
+    CA_TRY(session_need(paths != NULL && n_paths > 0, "the list of paths", err));
+    for (size_t i = 0; i < n_paths; i++)
+        CA_TRY(session_need(paths[i] != NULL, "a path", err));
+    const struct catalog_options like = session_catalog_options(s);
+    CA_TRY_CTX(catalog_register(s->catalog, &like, paths, n_paths, registered, data, err), err, "register '%s'%s",
+               paths[0], n_paths > 1 ? " and more" : "");
+    for (size_t i = 0; i < n_paths; i++)
+        g_ptr_array_add(s->registered, g_canonicalize_filename(paths[i], NULL));
+    return CA_OK;
+}
+
 void ca_dataset_close(ca_dataset *d)
 {
     if (!d)

@@ -100,6 +100,33 @@ static int session_place(void *data, const struct contract *contract, char **ret
     return CA_OK;
 }
 
+struct catalog_options session_catalog_options(const ca_session *s)
+{
+    size_t n_functions = 0;
+    struct catalog_options c = {
+        .datasets_dir = s->datasets_dir,
+        .engine = session_settings_engine(&s->settings),
+        .loads_folder = true,
+        .functions = kernel_functions(&n_functions),
+        .place = s->manifest.root && !s->is_read_only ? session_place : NULL,
+        .place_data = s->store,
+        .keeper = s->store ? session_keeper : NULL,
+        .keeper_data = s->store,
+    };
+    c.n_functions = n_functions;
+    c.engine.is_read_only = s->is_read_only;
+    return c;
+}
+
+/* Those that the session had registered before it looked for a newer run. */
+static int session_register_again(ca_session *s, const struct catalog_options *c, struct ca_error *err)
+{
+    if (s->registered->len == 0)
+        return CA_OK;
+    return catalog_register(s->catalog, c, (const char *const *)s->registered->pdata, s->registered->len,
+                            /* added= */ NULL, NULL, err);
+}
+
 static int session_open_run(ca_session *s, const char *run, struct ca_error *err)
 {
     g_autoptr(GBytes) snapshot = NULL;
@@ -116,23 +143,12 @@ static int session_open_run(ca_session *s, const char *run, struct ca_error *err
         CA_TRY_CTX(session_map_snapshot(snapshot_path, &snapshot, err), err, "read the contracts of run '%s'",
                    manifest_run_id(&s->manifest));
     }
-    size_t n_functions = 0;
-    struct catalog_options c = {
-        .snapshot = snapshot,
-        .snapshot_path = snapshot_path,
-        .snapshot_fingerprint = fingerprint,
-        .datasets_dir = s->datasets_dir,
-        .engine = session_settings_engine(&s->settings),
-        .loads_folder = true,
-        .functions = kernel_functions(&n_functions),
-        .place = s->manifest.root && !s->is_read_only ? session_place : NULL,
-        .place_data = s->store,
-        .keeper = s->store ? session_keeper : NULL,
-        .keeper_data = s->store,
-    };
-    c.n_functions = n_functions;
-    c.engine.is_read_only = s->is_read_only;
+    struct catalog_options c = session_catalog_options(s);
+    c.snapshot = snapshot;
+    c.snapshot_path = snapshot_path;
+    c.snapshot_fingerprint = fingerprint;
     CA_TRY(catalog_open(&c, &s->catalog, err));
+    CA_TRY(session_register_again(s, &c, err));
     if (s->manifest.root) {
         CA_TRY(session_pin(s, err));
         CA_TRY(session_take_findings(s, err));
@@ -229,6 +245,7 @@ int ca_session_open(const struct ca_session_options *options, ca_session **ret, 
     s->datasets_dir = g_strdup(o.datasets);
     s->pins = copy_texts(o.pins, o.n_pins);
     s->locations = copy_texts(o.locations, o.n_locations);
+    s->registered = g_ptr_array_new_with_free_func(g_free);
     int rc = session_take_settings(s, &o, err);
     if (rc == CA_OK)
         rc = session_open_store(s, &o, err);
@@ -251,6 +268,7 @@ void ca_session_close(ca_session *s)
     session_settings_done(&s->settings);
     g_strfreev(s->pins);
     g_strfreev(s->locations);
+    g_ptr_array_unref(s->registered);
     g_free(s);
 }
 

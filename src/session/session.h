@@ -17,6 +17,7 @@
  * store     NULL: built-in contracts alone
  * manifest  of the run that is read; root NULL: nothing published
  * is_pinned_run   the caller named the run or a time, so refresh stays on it
+ * registered      paths of ca_dataset_register, for refresh
  * the rest        the caller's options, for refresh */
 struct ca_session {
     struct catalog *catalog;
@@ -28,7 +29,11 @@ struct ca_session {
     struct session_settings settings;
     char **pins;
     char **locations;
+    GPtrArray *registered;
 };
+
+/* How the catalog of a session is opened; borrowed from the session. */
+struct catalog_options session_catalog_options(const ca_session *s);
 
 /* Keep the columns that were inferred, and forget those of dropped tables, where the session may write a store. */
 int session_keep_inferred(ca_session *s, struct ca_error *err) CA_MUST_CHECK;

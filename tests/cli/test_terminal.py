@@ -145,11 +145,32 @@ def test_commands(session: Terminal) -> None:
     session.send("\\d file_layers_v1\n")
     session.wait_for("python_version")
     session.wait_for("sql> ")
+    session.send(".register\n")
+    session.wait_for(r"\.register needs a contract file or a folder of datasets")
+    session.wait_for("sql> ")
+    session.send(".register /nowhere\n")
+    session.wait_for(r"register '/nowhere': there is no file or folder '/nowhere'")
+    session.wait_for("sql> ")
     session.send(".nonsense\n")
     session.wait_for(r"unknown command '\.nonsense': \.help lists them")
     session.wait_for("sql> ")
     session.send("\\q\n")
     assert session.end() == 0
+
+
+def test_register(session: Terminal, tmp_path: Path) -> None:
+    """B7: a contract comes into the session that runs, and its names are said."""
+    file = tmp_path / "normalize" / "notes.yaml"
+    file.parent.mkdir()
+    columns = "[{name: note, type: utf8, nullable: true, doc: d}]"
+    file.write_text(
+        f"dataset: notes\nversion: 1\nkind: table\ndoc: d\ncolumns: {columns}\nevolution: {{default: refuse}}\n"
+    )
+    session.send(f".register {file}\n")
+    session.wait_for(r"registered public\.notes")
+    session.wait_for("sql> ")
+    session.send("DESCRIBE notes;\n")
+    session.wait_for(r"\| note +\| Utf8 +\| YES")
 
 
 def test_ctrl_c_drops_the_line(session: Terminal) -> None:

@@ -38,9 +38,10 @@ def named(case: object) -> str:
 
 @pytest.fixture(scope="module")
 def shop(program: Program, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the repository `shop`, built."""
+    """A folder with the repository `shop`, built, and the datasets of the examples as `own`."""
     folder = tmp_path_factory.mktemp("docs")
     shutil.copytree(SHOP, folder / "shop")
+    shutil.copytree(ROOT / "examples" / "datasets", folder / "own")
     program.build(folder / "shop", folder / "shop" / ".codeanatomy", "--python", sys.executable)
     return folder
 

@@ -152,21 +152,21 @@ static void test_bundle_of_a_folder(void **state)
     assert_int_equal(file_make_dirs(stage, &err), CA_OK);
     assert_int_equal(file_write_atomic(yaml, contract_text_small, strlen(contract_text_small), &err), CA_OK);
     assert_int_equal(file_write_atomic(sql, "SELECT 1 AS id\n", 15, &err), CA_OK);
-    assert_int_equal(contract_bundle_render_dir(dir, &json, &n, &err), CA_OK);
+    assert_int_equal(contract_bundle_render_paths((const char *const[]){dir}, 1, &json, &n, &err), CA_OK);
     CA_AUTOPTR(contract_bundle) bundle = NULL;
     assert_int_equal(contract_bundle_open(json, n, NULL, &bundle, &err), CA_OK);
     assert_string_equal(contract_bundle_entry(bundle, 0)->sql, "SELECT 1 AS id\n");
     free(json);
 
     assert_int_equal(file_write_atomic(lonely, "SELECT 1", 8, &err), CA_OK);
-    assert_int_equal(contract_bundle_render_dir(dir, &json, &n, &err), CA_ERR_CONTRACT);
+    assert_int_equal(contract_bundle_render_paths((const char *const[]){dir}, 1, &json, &n, &err), CA_ERR_CONTRACT);
     assert_non_null(strstr(err.message, "u.sql' has no contract '"));
     assert_int_equal(file_remove_tree(lonely, &err), CA_OK);
     assert_int_equal(file_write_atomic(stray, "x", 1, &err), CA_OK);
-    assert_int_equal(contract_bundle_render_dir(dir, &json, &n, &err), CA_ERR_CONTRACT);
+    assert_int_equal(contract_bundle_render_paths((const char *const[]){dir}, 1, &json, &n, &err), CA_ERR_CONTRACT);
     assert_non_null(strstr(err.message, "notes.txt' is neither a contract (.yaml) nor a model (.sql)"));
     assert_int_equal(file_remove_tree(dir, &err), CA_OK);
-    assert_int_equal(contract_bundle_render_dir(dir, &json, &n, &err), CA_ERR_NOT_FOUND);
+    assert_int_equal(contract_bundle_render_paths((const char *const[]){dir}, 1, &json, &n, &err), CA_ERR_NOT_FOUND);
 }
 
 /* ---- the built-in contracts ------------------------------------------------------------------------------------- */
@@ -181,7 +181,7 @@ static void test_builtin_contracts(void **state)
     struct ca_error err = {0};
     g_autofree char *json = NULL;
     size_t n = 0;
-    if (contract_bundle_render_dir(dir, &json, &n, &err) != CA_OK)
+    if (contract_bundle_render_paths((const char *const[]){dir}, 1, &json, &n, &err) != CA_OK)
         fail_msg("%s", err.message);
     CA_AUTOPTR(contract_bundle) bundle = NULL;
     int64_t start = g_get_monotonic_time();

@@ -169,6 +169,15 @@ static void test_careless_callers(void **state)
     assert_int_equal(ca_dataset_fingerprint(d, NULL, &err), CA_ERR_INVALID);
     ca_dataset_close(d);
     ca_dataset_close(NULL);
+    static const char *const none[] = {NULL};
+    assert_int_equal(ca_dataset_register(NULL, none, 1, NULL, NULL, &err), CA_ERR_INVALID);
+    assert_int_equal(ca_dataset_register(s, NULL, 1, NULL, NULL, &err), CA_ERR_INVALID);
+    assert_int_equal(ca_dataset_register(s, none, 0, NULL, NULL, &err), CA_ERR_INVALID);
+    assert_int_equal(ca_dataset_register(s, none, 1, NULL, NULL, &err), CA_ERR_INVALID);
+    static const char *const nowhere[] = {"/nowhere/x.yaml", "/nowhere"};
+    assert_int_equal(ca_dataset_register(s, nowhere, 2, NULL, NULL, &err), CA_ERR_NOT_FOUND);
+    assert_string_equal(err.message,
+                        "register '/nowhere/x.yaml' and more: there is no file or folder '/nowhere/x.yaml'");
     ca_session_close(s);
 }
 
