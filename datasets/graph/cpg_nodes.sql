@@ -13,6 +13,19 @@ SELECT
 FROM definition_nodes
 UNION ALL
 SELECT
+    node_id,
+    CAST('external' AS VARCHAR) AS kind,
+    CAST(NULL AS BIGINT) AS file_id,
+    CAST(NULL AS VARCHAR) AS path,
+    name,
+    qualified_name,
+    CAST(NULL AS BIGINT) AS start_byte,
+    CAST(NULL AS BIGINT) AS end_byte,
+    CAST(NULL AS INT) AS start_line,
+    CAST('libcst' AS VARCHAR) AS layers
+FROM external_nodes
+UNION ALL
+SELECT
     import_id AS node_id,
     CAST('import' AS VARCHAR) AS kind,
     file_id,

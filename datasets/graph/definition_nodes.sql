@@ -1,4 +1,4 @@
--- Which nodes have a name of their own: files, modules, namespaces, definitions, externals? One row a node, with what holds it.
+-- What does the repository define: files, modules, namespaces, definitions? One row a node, with what holds it.
 SELECT
     r.file_id AS node_id,
     CAST('file' AS VARCHAR) AS kind,
@@ -119,37 +119,3 @@ SELECT
     CAST(0 AS INT) AS ordinal
 FROM importable_names
 WHERE target_kind = 'namespace'
-UNION ALL
-SELECT
-    x.node_id,
-    CAST('external' AS VARCHAR) AS kind,
-    CAST(NULL AS BIGINT) AS file_id,
-    CAST(NULL AS VARCHAR) AS path,
-    regexp_replace(min(x.qualified_name), '^.*\.', '') AS name,
-    min(x.qualified_name) AS qualified_name,
-    CAST(NULL AS BIGINT) AS start_byte,
-    CAST(NULL AS BIGINT) AS end_byte,
-    CAST(NULL AS INT) AS start_line,
-    CAST('libcst' AS VARCHAR) AS layers,
-    CAST(1 AS INT) AS n_origins,
-    CAST(NULL AS BIGINT) AS container_id,
-    CAST(NULL AS VARCHAR) AS container_edge,
-    CAST(0 AS INT) AS ordinal
-FROM (
-    SELECT callee_id AS node_id, callee_qualified_name AS qualified_name
-    FROM call_resolution
-    WHERE callee_kind = 'external' AND callee_id IS NOT NULL
-    UNION
-    SELECT target_id AS node_id, target_qualified_name AS qualified_name
-    FROM reference_resolution
-    WHERE target_kind = 'external' AND target_id IS NOT NULL
-    UNION
-    SELECT target_id AS node_id, target_name AS qualified_name
-    FROM import_targets
-    WHERE target_kind IN ('external', 'missing')
-    UNION
-    SELECT base_id AS node_id, base_qualified_name AS qualified_name
-    FROM class_hierarchy
-    WHERE base_kind = 'external' AND base_id IS NOT NULL
-) x
-GROUP BY x.node_id

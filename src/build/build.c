@@ -204,6 +204,55 @@ static int record_plans(struct build *b, struct ca_error *err)
     return CA_OK;
 }
 
+/* All that can be done before there is a file: parameters, contracts, what statements wrote, plans. */
+static int prepare(struct build *b, const struct stage_options *stage, struct ca_error *err)
+{
+    CA_TRY(set_source_roots(b, err));
+    CA_TRY(set_run(b, err));
+    for (size_t i = 0; i < b->options->n_params; i++)
+        CA_TRY(catalog_set_params(b->catalog, b->options->params[i].name, b->options->params[i].rows, err));
+    CA_TRY_CTX(catalog_check(b->catalog, err), err, "apply the contracts");
+    CA_TRY(carry_new(b->store, stage, &b->carried, err));
+    CA_TRY(compile_plan_init(&b->plan, b->catalog, err));
+    return record_plans(b, err);
+}
+
+struct preparation {
+    struct build *build;
+    const struct stage_options *stage;
+    int status;
+    struct ca_error error;
+};
+
+static void *preparation_main(void *data)
+{
+    struct preparation *p = data;
+    p->status = prepare(p->build, p->stage, &p->error);
+    return NULL;
+}
+
+/* The engine plans while files are listed and interpreters start. Neither knows of the other; a contract that is wrong
+ * is said first, because it is wrong whatever the repository holds. */
+static int build_begin(struct build *b, const struct stage_options *stage, struct extract **ret, struct ca_error *err)
+{
+    b->stage = "scan";
+    build_report(b, 0, 0);
+    struct preparation p = {.build = b, .stage = stage};
+    GThread *thread = g_thread_new("prepare", preparation_main, &p);
+    struct ca_error failure = {0};
+    int rc = repo_scan_open(b->options->project, &b->scan, &failure);
+    if (rc == CA_OK)
+        rc = extract_open(b->options, b->scan, ret, &failure);
+    g_thread_join(thread);
+    if (p.status != CA_OK)
+        return ca_fail(err, p.status, "%s", p.error.message);
+    if (rc != CA_OK)
+        return ca_fail(err, rc, "%s", failure.message);
+    int64_t n_entries = (int64_t)repo_scan_n_entries(b->scan);
+    build_report(b, n_entries, n_entries);
+    return CA_OK;
+}
+
 static int build_tables(struct build *b, struct ca_error *err)
 {
     struct stage_options stage = {
@@ -217,26 +266,18 @@ static int build_tables(struct build *b, struct ca_error *err)
         .diag = b->diag,
         .cancel = b->options->cancel,
     };
-    b->stage = "scan";
-    build_report(b, 0, 0);
-    CA_TRY(repo_scan_open(b->options->project, &b->scan, err));
-    int64_t n_entries = (int64_t)repo_scan_n_entries(b->scan);
-    build_report(b, n_entries, n_entries);
-    CA_TRY(set_source_roots(b, err));
-    CA_TRY(set_run(b, err));
-    for (size_t i = 0; i < b->options->n_params; i++)
-        CA_TRY(catalog_set_params(b->catalog, b->options->params[i].name, b->options->params[i].rows, err));
-    CA_TRY_CTX(catalog_check(b->catalog, err), err, "apply the contracts");
-    CA_TRY(carry_new(b->store, &stage, &b->carried, err));
-    CA_TRY(compile_plan_init(&b->plan, b->catalog, err));
-    CA_TRY(record_plans(b, err));
-    find_bounds(b);
-    stage.bounds = (const char *const *)b->bounds->pdata;
-    stage.n_bounds = b->bounds->len;
-    b->stage = "extract";
-    CA_TRY(extract_run(b->options, b->scan, &stage, on_file, b, &b->extract, err));
-    CA_TRY(stage_run(&stage, &b->plan, err));
-    return CA_OK;
+    struct extract *extract = NULL;
+    int rc = build_begin(b, &stage, &extract, err);
+    if (rc == CA_OK) {
+        find_bounds(b);
+        stage.bounds = (const char *const *)b->bounds->pdata;
+        stage.n_bounds = b->bounds->len;
+        b->stage = "extract";
+        rc = extract_run(extract, &stage, on_file, b, &b->extract, err);
+    }
+    extract_close(extract);
+    CA_TRY(rc);
+    return stage_run(&stage, &b->plan, err);
 }
 
 /* ---- publishing ------------------------------------------------------------------------------------------------- */

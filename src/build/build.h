@@ -1,15 +1,16 @@
 /* build/build.h — the pipeline: repo → extract → catalog → stage → publish.
  *
- *   scan     files of the repository, sorted
- *   extract  each file once: syntax layers in this process, CPython's in workers; ordered by sequencer; one Delta table
- * a bundle models   stage_run over the compiled plan publish  manifest and pointer; pruning of what no kept run needs
+ *   scan     files of the repository, sorted; meanwhile contracts are checked, models planned and interpreters started
+ *   extract  each file once: syntax layers here, CPython's in workers, ordered by sequencer; a Delta table a bundle
+ *   models   stage_run over the compiled plan
+ *   publish  manifest and pointer; pruning of what no kept run needs
  *
  * Invariants
  *   1. Until publish, a reader sees the run before; after it, this one. There is no state between.
- *   2. Rows depend on the files, the contracts and the interpreter's version: not on workers, directory, time or
- * locale.
+ *   2. Rows depend on files, contracts and the interpreter's version: not on workers, directory, time or locale.
  *   3. A file that fails in a layer is a row of file_layers_v1; only the store, the engine or a contract can fail the
- * build. Threads: one build a call; options.progress is never called twice at once.
+ *      build.
+ * Threads: one build a call; options.progress is never called twice at once.
  */
 #ifndef CA_BUILD_BUILD_H
 #define CA_BUILD_BUILD_H

@@ -525,7 +525,7 @@ static void lane_done(struct lane *lane)
     g_clear_pointer(&lane->from_python, g_async_queue_unref);
 }
 
-static int extract_open(struct extract *x, const struct stage_options *stage, struct ca_error *err)
+static int extract_init(struct extract *x, struct ca_error *err)
 {
     if (x->options->n_workers > MAX_LANES)
         return ca_fail(err, CA_ERR_INVALID, "%u workers are more than %d", x->options->n_workers, MAX_LANES);
@@ -535,14 +535,28 @@ static int extract_open(struct extract *x, const struct stage_options *stage, st
         (unsigned)MIN(x->n_lanes, MAX(n_entries, 1)); /* a lane without a file would start an interpreter for nothing */
     x->lanes = g_new0(struct lane, x->n_lanes);
     x->sequencer = sequencer_new(n_entries, WINDOW_FILES, emit_file, file_result_free, x);
+    x->result.is_reproducible = true;
     CA_TRY(choose_layers(x, err));
     CA_TRY(open_interpreter(x, err));
     CA_TRY(rows_failed(repo_files_v1_new(&x->repo_rows), err));
     CA_TRY(rows_failed(file_layers_v1_new(&x->layer_rows), err));
     for (unsigned i = 0; i < x->n_lanes; i++)
         CA_TRY(lane_init(&x->lanes[i], x, i, err));
-    for (enum output o = 0; o < N_OUTPUTS; o++)
-        CA_TRY(writer_start(x, o, stage, err));
+    return CA_OK;
+}
+
+int extract_open(const struct build_options *options, const struct repo_scan *scan, struct extract **ret,
+                 struct ca_error *err)
+{
+    struct extract *x = g_new0(struct extract, 1);
+    x->options = options;
+    x->scan = scan;
+    int rc = extract_init(x, err);
+    if (rc != CA_OK) {
+        extract_close(x);
+        return rc;
+    }
+    *ret = x;
     return CA_OK;
 }
 
@@ -563,8 +577,10 @@ static int extract_files(struct extract *x, struct ca_error *err)
     return flush_flat(x, 1, err);
 }
 
-static void extract_done(struct extract *x)
+void extract_close(struct extract *x)
 {
+    if (!x)
+        return;
     for (unsigned i = 0; i < x->n_lanes; i++)
         lane_done(&x->lanes[i]);
     g_free(x->lanes);
@@ -580,31 +596,35 @@ static void extract_done(struct extract *x)
     sequencer_free(x->sequencer);
     cpython_pool_close(x->pool);
     g_free(x->python_missing);
+    extract_result_done(&x->result);
+    g_free(x);
+    /* Parsers leave tens of megabytes of small pieces; the models that follow take their memory elsewhere. */
+    (void)malloc_trim(0);
 }
 
-int extract_run(const struct build_options *options, const struct repo_scan *scan, const struct stage_options *stage,
+static int extract_rows(struct extract *x, const struct stage_options *stage, struct ca_error *err)
+{
+    for (enum output o = 0; o < N_OUTPUTS; o++)
+        CA_TRY(writer_start(x, o, stage, err));
+    return extract_files(x, err);
+}
+
+int extract_run(struct extract *x, const struct stage_options *stage,
                 void (*advance)(void *data, int64_t n_done, int64_t n_total), void *advance_data,
                 struct extract_result *ret, struct ca_error *err)
 {
-    struct extract x = {.options = options, .scan = scan, .advance = advance, .advance_data = advance_data};
-    x.result.is_reproducible = true;
-    int rc = extract_open(&x, stage, err);
-    if (rc == CA_OK)
-        rc = extract_files(&x, err);
-    writers_close(&x, rc == CA_OK ? NULL : err && err->message[0] ? err->message : "the build stopped");
+    x->advance = advance;
+    x->advance_data = advance_data;
+    int rc = extract_rows(x, stage, err);
+    writers_close(x, rc == CA_OK ? NULL : err && err->message[0] ? err->message : "the build stopped");
     /* A writer that failed is the cause; that its queue then took no more rows is only what followed. */
-    int writers_rc = writers_status(&x, err);
+    int writers_rc = writers_status(x, err);
     if (rc == CA_OK || (writers_rc != CA_OK && rc == CA_ERR_CANCELED))
         rc = writers_rc;
-    if (rc == CA_OK)
-        writers_collect(&x, stage);
-    extract_done(&x);
-    /* Parsers leave tens of megabytes of small pieces; the models that follow take their memory elsewhere. */
-    (void)malloc_trim(0);
-    if (rc != CA_OK) {
-        extract_result_done(&x.result);
+    if (rc != CA_OK)
         return rc;
-    }
-    *ret = x.result;
+    writers_collect(x, stage);
+    *ret = x->result;
+    x->result = (struct extract_result){0};
     return CA_OK;
 }

@@ -21,9 +21,19 @@ struct extract_result {
 };
 void extract_result_done(struct extract_result *r);
 
-/* advance  n_done, n_total of files; never twice at once; may be NULL */
-int extract_run(const struct build_options *options, const struct repo_scan *scan, const struct stage_options *stage,
+struct extract;
+
+/* Start interpreters and parsers for the files of a scan, which outlives it. Knows nothing of the catalog. */
+int extract_open(const struct build_options *options, const struct repo_scan *scan, struct extract **ret,
+                 struct ca_error *err) CA_MUST_CHECK;
+
+/* Every file through every layer, once.
+ * advance  n_done, n_total of files; never twice at once; may be NULL */
+int extract_run(struct extract *x, const struct stage_options *stage,
                 void (*advance)(void *data, int64_t n_done, int64_t n_total), void *advance_data,
                 struct extract_result *ret, struct ca_error *err) CA_MUST_CHECK;
+
+/* Interpreters end, memory goes back. NULL is fine. */
+void extract_close(struct extract *x);
 
 #endif

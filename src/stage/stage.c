@@ -81,8 +81,10 @@ enum { N_RUNNERS = 2 };
 
 enum task_state { TASK_WAITING, TASK_RUNNING, TASK_DONE, TASK_FAILED };
 
+/* height   models of the longest chain that waits for this one, itself included */
 struct task {
     const struct compile_model *model;
+    guint height;
     enum task_state state;
     struct stage_output out;
     gint64 elapsed_us;
@@ -137,6 +139,23 @@ static void run_settle(struct run *r)
     }
 }
 
+static bool reads(const struct compile_model *model, const char *key)
+{
+    return g_ptr_array_find_with_equal_func(model->reads, key, g_str_equal, NULL);
+}
+
+/* The plan's order puts every model behind those it reads. */
+static void run_measure(struct run *r)
+{
+    for (guint i = r->n_tasks; i-- > 0;) {
+        g_autofree char *key = task_key(&r->tasks[i]);
+        r->tasks[i].height = 1;
+        for (guint j = i + 1; j < r->n_tasks; j++)
+            if (reads(r->tasks[j].model, key))
+                r->tasks[i].height = MAX(r->tasks[i].height, r->tasks[j].height + 1);
+    }
+}
+
 static bool is_ready(const struct run *r, const struct task *t)
 {
     if (t->state != TASK_WAITING)
@@ -147,18 +166,21 @@ static bool is_ready(const struct run *r, const struct task *t)
     return true;
 }
 
-/* The next model whose inputs are there; waits for one. NULL: all are taken, or one failed. */
+/* The next model whose inputs are there, the highest first: what many wait for is done early, and what nobody reads
+ * fills the gaps. Waits for one. NULL: all are taken, or one failed. */
 static struct task *run_take(struct run *r)
 {
     for (;;) {
         bool is_waiting = false;
+        struct task *best = NULL;
         for (guint i = 0; i < r->n_tasks && !r->is_stopped; i++) {
-            if (is_ready(r, &r->tasks[i]))
-                return &r->tasks[i];
-            is_waiting |= r->tasks[i].state == TASK_WAITING;
+            struct task *t = &r->tasks[i];
+            is_waiting |= t->state == TASK_WAITING;
+            if (is_ready(r, t) && (!best || t->height > best->height))
+                best = t;
         }
-        if (!is_waiting)
-            return NULL;
+        if (best || !is_waiting)
+            return best;
         g_cond_wait(&r->changed, &r->lock);
     }
 }
@@ -230,6 +252,7 @@ int stage_run(const struct stage_options *options, const struct compile_plan *pl
         r.tasks[i].model = plan->models->pdata[i];
         g_hash_table_add(r.unfinished, task_key(&r.tasks[i]));
     }
+    run_measure(&r);
     GThread *runners[N_RUNNERS];
     for (size_t i = 0; i < G_N_ELEMENTS(runners); i++)
         runners[i] = g_thread_new("runner", runner_main, &r);
