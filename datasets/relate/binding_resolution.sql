@@ -22,9 +22,11 @@ WITH bound AS (
         coalesce(t.n_steps, 0) AS n_steps,
         coalesce(t.via_star, false) AS via_star,
         b.n_definitions + b.n_imports AS n_sites,
+        coalesce(s.is_single, true) AS is_single,
         b.receiver_class_id
     FROM bindings b
     LEFT JOIN import_targets t ON t.import_id = b.target_id AND b.target_kind = 'import'
+    LEFT JOIN member_steps s ON s.owner_id = b.owner_id AND s.name = b.name -- names of modules alone
 )
 SELECT
     b.file_id,
@@ -37,6 +39,7 @@ SELECT
     CASE
         WHEN b.rule IN ('redefinition', 'alternatives') THEN 'ambiguous'
         WHEN b.rule = 'rebound' AND b.target_status = 'proved' THEN 'inferred'
+        WHEN b.rule IN ('definition', 'import') AND NOT b.is_single AND b.target_status = 'proved' THEN 'inferred'
         ELSE b.target_status
     END AS status,
     CAST(CASE WHEN b.rule IN ('redefinition', 'alternatives') THEN b.n_sites ELSE b.target_n_candidates END AS INT) AS n_candidates,

@@ -1,7 +1,13 @@
 -- What does a name mean that no scope of its file binds? One row a file and name.
 -- It comes from a star import, or it is a builtin; after a star import of a module outside, it may be either.
+-- Some names the interpreter binds in every module, and nothing else can mean them.
 WITH free_names AS (
-    SELECT DISTINCT s.file_id, s.free_name
+    SELECT DISTINCT
+        s.file_id,
+        s.free_name,
+        s.free_name IN (
+            '__name__', '__file__', '__doc__', '__package__', '__path__', '__spec__', '__loader__', '__cached__', '__builtins__'
+        ) AS is_module_own
     FROM reference_sites s
     WHERE s.kind = 'name' AND s.free_name IS NOT NULL
 ),
@@ -18,21 +24,31 @@ SELECT
     f.file_id,
     m.path,
     f.free_name,
-    CASE WHEN r.owner_id IS NOT NULL THEN 'star_import' WHEN o.file_id IS NOT NULL THEN 'star_or_builtin' ELSE 'builtin' END AS rule,
+    CASE
+        WHEN r.owner_id IS NOT NULL THEN 'star_import'
+        WHEN f.is_module_own THEN 'missing_member'
+        WHEN o.file_id IS NOT NULL THEN 'star_or_builtin'
+        ELSE 'builtin'
+    END AS rule,
     CASE WHEN r.owner_id IS NOT NULL THEN r.target_kind ELSE 'external' END AS target_kind,
     CASE
         WHEN r.owner_id IS NOT NULL THEN r.target_id
+        WHEN f.is_module_own THEN entity_id(CAST(0 AS BIGINT), m.module || '.' || f.free_name, 'external', CAST(0 AS INT))
         WHEN o.file_id IS NULL
             THEN entity_id(CAST(0 AS BIGINT), 'builtins.' || f.free_name, 'external', CAST(0 AS INT))
     END AS target_id,
-    CASE WHEN r.owner_id IS NOT NULL THEN r.target_name WHEN o.file_id IS NULL THEN 'builtins.' || f.free_name END AS target_name,
+    CASE
+        WHEN r.owner_id IS NOT NULL THEN r.target_name
+        WHEN f.is_module_own THEN m.module || '.' || f.free_name
+        WHEN o.file_id IS NULL THEN 'builtins.' || f.free_name
+    END AS target_name,
     CASE
         WHEN r.target_kind IN ('external', 'missing') THEN 'external'
         WHEN r.n_candidates > 1 THEN 'ambiguous'
         WHEN r.owner_id IS NOT NULL THEN 'inferred'
         ELSE 'external'
     END AS status,
-    CAST(CASE WHEN r.owner_id IS NOT NULL THEN r.n_candidates WHEN o.file_id IS NOT NULL THEN 0 ELSE 1 END AS INT) AS n_candidates,
+    CAST(CASE WHEN r.owner_id IS NOT NULL THEN r.n_candidates WHEN f.is_module_own OR o.file_id IS NULL THEN 1 ELSE 0 END AS INT) AS n_candidates,
     CAST(coalesce(r.n_steps, 0) AS INT) AS n_steps,
     r.owner_id IS NOT NULL AS via_star,
     CASE WHEN g.file_id IS NOT NULL THEN 'libcst,symtable' ELSE 'libcst' END AS layers

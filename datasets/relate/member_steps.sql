@@ -1,7 +1,18 @@
 -- What does `module.name` say, one step far: an end, or the next module and name? One row a module (or namespace) and name.
 -- Own bindings go before star imports, star imports before submodules. Star imports of star imports are followed 16 deep.
 -- A star import takes the names that do not start with an underscore; __all__ is not read.
+-- A star import behind a name's only site may bind it again: when it is of a module outside, or brings the name from elsewhere.
 WITH RECURSIVE
+last_stars AS (
+    SELECT
+        i.module_id,
+        max(i.start_byte) AS start_byte,
+        max(CASE WHEN s.step_kind = 'external' THEN i.start_byte END) AS outside_start_byte
+    FROM import_steps s
+    JOIN imports i ON i.import_id = s.import_id
+    WHERE i.imported_name = '*' AND i.scope_kind = 'module'
+    GROUP BY i.module_id
+),
 stars AS (
     SELECT DISTINCT s.module_id, s.target_id AS source_id
     FROM import_steps s
@@ -17,12 +28,13 @@ star_reach AS (
     WHERE r.distance < 16 AND s.source_id <> r.module_id
 ),
 star_names AS (
-    SELECT module_id, name, source_id
+    SELECT module_id, name, source_id, import_id
     FROM (
         SELECT
             r.module_id,
             m.name,
             r.source_id,
+            CASE WHEN m.target_kind = 'import' THEN m.target_id END AS import_id,
             row_number() OVER (PARTITION BY r.module_id, m.name ORDER BY r.distance, m.qualified_name, r.source_id) AS place
         FROM star_reach r
         JOIN module_members m ON m.module_id = r.source_id
@@ -76,6 +88,16 @@ own AS (
         m.n_definitions,
         m.n_imports,
         m.n_decorators,
+        NOT starts_with(m.name, '_') AND (
+            coalesce(m.start_byte < l.outside_start_byte, false)
+            OR (
+                t.name IS NOT NULL
+                AND coalesce(m.start_byte < l.start_byte, false)
+                AND NOT coalesce(s.target_id = t.source_id AND s.member_name = t.name, false)
+                AND NOT coalesce(i.target_id = m.module_id AND i.member_name = t.name, false)
+                AND NOT coalesce(i.target_id = s.target_id AND i.member_name IS NOT DISTINCT FROM s.member_name, false)
+            )
+        ) AS is_shadowed,
         s.n_modules,
         s.written_name,
         CASE
@@ -96,6 +118,9 @@ own AS (
     FROM module_members m
     LEFT JOIN import_steps s ON s.import_id = m.target_id AND m.target_kind = 'import'
     LEFT JOIN children c ON c.owner_id = m.module_id AND c.name = m.name
+    LEFT JOIN last_stars l ON l.module_id = m.module_id
+    LEFT JOIN star_names t ON t.module_id = m.module_id AND t.name = m.name
+    LEFT JOIN import_steps i ON i.import_id = t.import_id
 )
 SELECT
     o.module_id AS owner_id,
@@ -106,7 +131,7 @@ SELECT
     o.end_id,
     CASE WHEN o.is_definition THEN o.qualified_name ELSE o.written_name END AS end_name,
     false AS is_star,
-    o.n_sites = 1 AND coalesce(o.n_modules, 1) <= 1 AS is_single,
+    o.n_sites = 1 AND NOT o.is_shadowed AND coalesce(o.n_modules, 1) <= 1 AS is_single,
     o.n_definitions,
     CAST(o.n_definitions + o.n_imports AS INT) AS n_candidates,
     o.n_decorators,

@@ -10,6 +10,7 @@ SELECT
     b.n_sites,
     b.n_definitions,
     b.n_imports,
-    b.n_decorators
+    b.n_decorators,
+    b.start_byte
 FROM bindings b
 WHERE b.scope_kind = 'module'

@@ -51,6 +51,45 @@ CASES = [
         [("f", "m.f", "alternatives", "ambiguous", 2)],
     ),
     Case(
+        "a star import behind a definition may bind its name again, from outside or as the repository has it; one in"
+        " front of it does not, nor one without the name",
+        {
+            "heap.py": "def push(): pass\ndef _own(): pass\npush()\n_own()\ntry:\n    from _heap import *\n"
+            "except ImportError: pass\n",
+            "late.py": "def f(): pass\ndef g(): pass\n",
+            "m.py": "from late import *\ndef g(): pass\ndef f(): pass\ndef h(): pass\nfrom late import *\nh()\nf()\n",
+            "n.py": "from late import *\ndef f(): pass\nf()\n",
+            "user.py": "import heap\nfrom heap import push, _own\nheap.push()\npush()\n_own()\nheap._own()\n",
+        },
+        [
+            ("push", "heap.push", "definition", "inferred", 1),
+            ("_own", "heap._own", "definition", "proved", 1),
+            ("h", "m.h", "definition", "proved", 1),
+            ("f", "m.f", "definition", "inferred", 1),
+            ("f", "n.f", "definition", "proved", 1),
+            ("push", "heap.push", "module_attribute", "inferred", 1),
+            ("push", "heap.push", "import", "inferred", 1),
+            ("_own", "heap._own", "import", "proved", 1),
+            ("_own", "heap._own", "module_attribute", "proved", 1),
+        ],
+    ),
+    Case(
+        "the body of a class runs from top to bottom: what it has not bound yet is looked up outside",
+        {"m.py": "def b(): pass\nclass C:\n    u = b()\n    def b(self): pass\n    v = b(1)\n"},
+        [
+            ("b", "m.b", "definition", "proved", 1),
+            ("b", "m.C.b", "definition", "proved", 1),
+        ],
+    ),
+    Case(
+        "what every module has is no builtin",
+        {"p/__init__.py": "__doc__.strip()\n__file__()\n"},
+        [
+            ("strip", "p.__doc__.strip", "external_attribute", "external", 1),
+            ("__file__", "p.__file__", "missing_member", "external", 1),
+        ],
+    ),
+    Case(
         "a definition that is assigned again may be something else",
         {"m.py": "def f(): pass\nf = f\nf()\n"},
         [("f", "m.f", "rebound", "inferred", 1)],

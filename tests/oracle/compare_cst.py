@@ -107,6 +107,18 @@ def private_classes(row):
     return classes
 
 
+def is_read_early(row, ref, name, bound):
+    """In the body of a class a read before the name's second site may mean what is outside; CPython has one
+    word for all reads of a block."""
+    if name not in bound or ref["context"] != "load" or row["scopes"][ref["scope"]]["kind"] != "class":
+        return False
+    sites = [s for s in row["binding_sites"] if row["bindings"][s["binding"]]["scope"] == ref["scope"]]
+    earlier = [
+        s for s in sites if row["bindings"][s["binding"]]["name"] == ref["name"] and s["start_byte"] < ref["start_byte"]
+    ]
+    return len(earlier) <= 1
+
+
 def our_scopes(row):
     """path of every scope as python_facts.py names it, names it binds, and the class of each name it uses."""
     names = {"comprehension": None, "lambda": "lambda", "module": "top"}
@@ -134,7 +146,8 @@ def our_scopes(row):
         scope = ref["scope"]
         owner = None if ref["binding"] is None else row["bindings"][ref["binding"]]["scope"]
         meaning = "global" if owner in (None, 0) else "local" if owner == scope else "free"
-        used[scope][mangled(ref["name"], privacy[scope])].add("local" if owner == scope else meaning)
+        name = mangled(ref["name"], privacy[scope])
+        used[scope][name].add("local" if owner == scope or is_read_early(row, ref, name, bound[scope]) else meaning)
     return paths, bound, used
 
 

@@ -237,6 +237,15 @@ static void test_meanings(void **state)
          "2 x <lambda>.<locals>.x\n2 z -\n0 y -\n1 z f.<locals>.z\n"},
         {"x = 0\n@x\ndef f(a: x = x) -> x:\n  x = 1\nclass C(x, k=x):\n  x = 2\n", "refs", "scope name @binding",
          "0 x x\n0 x x\n0 x x\n0 x x\n0 x x\n1 x f.<locals>.x\n0 x x\n0 x x\n2 x C.x\n"},
+        /* the body of a class runs from top to bottom: what it has not bound yet is looked up outside; `int: int` binds
+         * nothing; a name that nothing outside binds may be a forward reference */
+        {"def b(): pass\nclass C:\n  u = b\n  b = b(b)\n  v = b\n  @v\n  def v(self, p=v): pass\n  int: int\n  w: int\n"
+         "  def f(self):\n    return b\n",
+         "refs", "scope name context @binding",
+         "2 u store C.u\n2 b load b\n2 b store C.b\n2 b load b\n2 b load b\n2 v store C.v\n2 b load C.b\n2 v load C.v\n"
+         "2 v load C.v\n2 int store C.int\n2 int load -\n2 w store C.w\n2 int load -\n4 b load b\n"},
+        {"class C:\n  a: Later\n  Later = 1\nb: C2\nclass C2: pass\n", "refs", "name context @binding",
+         "a store C.a\nLater load C.Later\nLater store C.Later\nb store b\nC2 load C2\n"},
         /* private names of a class are other names than the module's */
         {"__v = 1\nclass _C:\n  __w = __v\n  def f(self, __a):\n    return __w, __a, __z__\n__z__ = 1\n", "refs",
          "name @binding", "__v __v\n__w _C.__w\n__v -\n__w -\n__a _C.f.<locals>.__a\n__z__ __z__\n__z__ __z__\n"},

@@ -355,7 +355,14 @@ void definitions_visit(struct facts *f, int32_t node)
                                      def.qualname, is_class ? name : -1);
     g_array_append_val(f->defs, def);
     scan_give(f, name_node, outer, USE_NONE);
-    scan_add_site(f, outer, name_node, SITE_DEFINITION, ordinal);
+    struct site site = {
+        .kind = SITE_DEFINITION,
+        .target = ordinal,
+        .start = scan_node(f, name_node)->start,
+        .end = scan_node(f, name_node)->end,
+        .bound_at = scan_node(f, node)->end,
+    };
+    names_bind(&f->names, outer, name, site);
     scan_give(f, syntax_child(s, node, SYNTAX_FIELD_BODY), def.body_scope, USE_LOAD);
     scan_give(f, syntax_child(s, node, SYNTAX_FIELD_RETURN_TYPE), header, USE_LOAD);
     int32_t superclasses = syntax_child(s, node, SYNTAX_FIELD_SUPERCLASSES);
@@ -406,6 +413,7 @@ void definitions_visit_type_alias(struct facts *f, int32_t node)
     }
     if (target < 0)
         return;
+    f->assigned_at = scan_node(f, node)->end;
     if (is_type_call(f, node, target)) {
         scan_settle(f, left);
         scan_give(f, target, outer, USE_ASSIGN);

@@ -110,6 +110,7 @@ struct ref {
 
 /* is_valid_utf8          the text decodes, so every slice of it at tokens is UTF-8
  * open_defs              ordinals of the definitions around the node that the scan is at
+ * assigned_at            `bound_at` of the targets of the assignment that the scan met last
  * moved_from, moved_to   where the grammar lets a chain of calls and attributes start, and where it does: it reads
  *                        `*f(x).y` as `(*f)(x).y` and `type(x).y = 1` as an alias of `(x).y`. One at a time
  * type_keyword           the `type` of the latter
@@ -127,6 +128,7 @@ struct facts {
     GHashTable *duplicates;
     GString *scratch;
     bool is_valid_utf8;
+    uint32_t assigned_at;
     uint32_t moved_from;
     uint32_t moved_to;
     int32_t type_keyword;

@@ -228,6 +228,7 @@ int32_t names_symbol(struct names *n, int32_t scope, int32_t name)
         .meaning = SYMBOL_UNRESOLVED,
         .first_site = -1,
         .binding = -1,
+        .bound_at = SITE_NEVER_BOUND,
     };
     g_array_append_val(n->symbols, s);
     g_hash_table_insert(n->symbol_ids, symbol_key(scope, key), GINT_TO_POINTER(symbol + 1));
@@ -239,10 +240,9 @@ void names_declare(struct names *n, int32_t scope, int32_t name, enum symbol_fla
     names_symbol_at(n, names_symbol(n, scope, name))->flags |= (uint8_t)flag;
 }
 
-void names_bind(struct names *n, int32_t scope, int32_t name, enum site_kind kind, int32_t target, uint32_t start,
-                uint32_t end)
+void names_bind(struct names *n, int32_t scope, int32_t name, struct site site)
 {
-    struct site site = {kind, names_symbol(n, scope, name), target, start, end};
+    site.symbol = names_symbol(n, scope, name);
     g_array_append_val(n->sites, site);
 }
 
@@ -317,6 +317,7 @@ static void count_site(struct names *n, int32_t ordinal)
     struct symbol *owner = names_symbol_at(n, names_symbol_at(n, site->symbol)->owner);
     if (owner->first_site < 0 || ordinal < owner->first_site)
         owner->first_site = ordinal;
+    owner->bound_at = MIN(owner->bound_at, site->bound_at);
     owner->n_sites++;
     owner->n_other_sites += site->kind != SITE_DEFINITION && site->kind != SITE_IMPORT && site->kind != SITE_PARAMETER;
 }
@@ -386,8 +387,19 @@ int32_t names_meaning(struct names *n, int32_t symbol)
     return s->meaning;
 }
 
-int32_t names_binding(struct names *n, int32_t symbol)
+int32_t names_read_meaning(struct names *n, int32_t symbol, uint32_t start)
 {
     int32_t meaning = names_meaning(n, symbol);
+    if (meaning != symbol)
+        return meaning;
+    const struct symbol *s = names_symbol_at(n, symbol);
+    if (start >= s->bound_at || names_scope(n, s->scope)->kind != SCOPE_CLASS)
+        return meaning;
+    int32_t outside = find_outside(n, s->scope, s->key, /* with_module= */ true);
+    return outside >= 0 || s->bound_at == SITE_NEVER_BOUND ? outside : meaning;
+}
+
+int32_t names_binding(const struct names *n, int32_t meaning)
+{
     return meaning < 0 ? -1 : names_symbol_at(n, meaning)->binding;
 }

@@ -53,6 +53,7 @@ enum symbol_flag {
  * owner      symbol that a site of this one binds; itself unless declared global or nonlocal; set by names_resolve
  * meaning    symbol that a use of this one reads, -1: not bound in the file; set by names_meaning
  * first_site, n_sites, n_other_sites   of the sites that bind it; binding: its ordinal in bindings, -1 without sites
+ * bound_at   the smallest of its sites'
  */
 struct symbol {
     int32_t scope;
@@ -64,6 +65,7 @@ struct symbol {
     int32_t n_sites;
     int32_t n_other_sites;
     int32_t binding;
+    uint32_t bound_at;
     uint8_t flags;
 };
 
@@ -83,14 +85,20 @@ enum site_kind {
 };
 const char *site_kind_name(enum site_kind kind);
 
-/* target: ordinal in defs, imports or params, -1: none. Offsets are the text's. */
+/* target     ordinal in defs, imports or params, -1: none
+ * bound_at   where the name has its value: behind the statement of a definition or an assignment; SITE_NEVER_BOUND
+ * where the site declares without a value, as `x: int` does Offsets are the text's.
+ */
 struct site {
     enum site_kind kind;
     int32_t symbol;
     int32_t target;
     uint32_t start;
     uint32_t end;
+    uint32_t bound_at;
 };
+
+#define SITE_NEVER_BOUND UINT32_MAX
 
 /* names       struct rows_str by id, owned by the text or by chunk
  * text_left, lookups_left   budgets
@@ -139,16 +147,21 @@ int32_t names_symbol(struct names *n, int32_t scope, int32_t name);
 struct symbol *names_symbol_at(const struct names *n, int32_t symbol);
 
 void names_declare(struct names *n, int32_t scope, int32_t name, enum symbol_flag flag);
-void names_bind(struct names *n, int32_t scope, int32_t name, enum site_kind kind, int32_t target, uint32_t start,
-                uint32_t end);
+/* `site`: its symbol is set here. */
+void names_bind(struct names *n, int32_t scope, int32_t name, struct site site);
 
 /* Sites sorted by place, each given to the symbol that owns it; bindings (of symbols) by scope and first site. */
 void names_resolve(struct names *n);
 
-/* After names_resolve. Symbol that a use of `symbol` reads, -1: not bound in this file. */
+/* After names_resolve. Symbol that a use of `symbol` means, -1: not bound in this file. */
 int32_t names_meaning(struct names *n, int32_t symbol);
 
-/* After names_resolve. Ordinal in bindings that a use reads, -1: none. */
-int32_t names_binding(struct names *n, int32_t symbol);
+/* The same of a use at `start` that reads. The body of a class runs from top to bottom, and a name that it has not
+ * bound yet is looked up outside of it. Where nothing of the file binds the name there, it may be a forward reference
+ * (stubs, annotations), and stays the class's. */
+int32_t names_read_meaning(struct names *n, int32_t symbol, uint32_t start);
+
+/* Ordinal in bindings of a meaning, -1: none. */
+int32_t names_binding(const struct names *n, int32_t meaning);
 
 #endif

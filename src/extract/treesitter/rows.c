@@ -141,15 +141,21 @@ static int32_t symbol_of_node(struct facts *f, int32_t node)
     return names_symbol(&f->names, node_at(f, node)->scope, names_of_node(&f->names, node));
 }
 
+/* What an identifier means that is read. */
+static int32_t meaning_of_node(struct facts *f, int32_t node)
+{
+    return names_read_meaning(&f->names, symbol_of_node(f, node), node_at(f, node)->start);
+}
+
 static int32_t binding_of_node(struct facts *f, int32_t node)
 {
-    return node < 0 ? -1 : names_binding(&f->names, symbol_of_node(f, node));
+    return node < 0 ? -1 : names_binding(&f->names, meaning_of_node(f, node));
 }
 
 /* self or cls when the name means the first parameter of a method, else null. */
 static struct rows_str receiver_of_name(struct facts *f, int32_t node)
 {
-    int32_t meaning = names_meaning(&f->names, symbol_of_node(f, node));
+    int32_t meaning = meaning_of_node(f, node);
     if (meaning < 0)
         return rows_str_of(NULL);
     const struct symbol *s = names_symbol_at(&f->names, meaning);
@@ -178,7 +184,7 @@ static struct rows_str receiver_of(struct facts *f, int32_t callee)
     int32_t arguments = syntax_child(s, object, SYNTAX_FIELD_ARGUMENTS);
     bool is_super = syntax_is(s, function, SYNTAX_IDENTIFIER) && strcmp(name_of_node(f, function).data, "super") == 0;
     if (!is_super || !syntax_is(s, arguments, SYNTAX_ARGUMENT_LIST) || syntax_named_child(s, arguments) >= 0 ||
-        names_meaning(&f->names, symbol_of_node(f, function)) >= 0)
+        meaning_of_node(f, function) >= 0)
         return rows_str_of(NULL);
     return rows_str_of("super");
 }
@@ -465,7 +471,10 @@ static int write_refs(struct facts *f, struct libcst_files_v1 *cst)
         const struct ref *r = &g_array_index(f->refs, struct ref, i);
         const struct syntax_node *n = node_at(f, r->node);
         bool is_name = r->symbol >= 0;
-        int32_t binding = is_name ? names_binding(&f->names, r->symbol) : -1;
+        int32_t meaning = !is_name                 ? -1
+                          : r->context == REF_LOAD ? names_read_meaning(&f->names, r->symbol, n->start)
+                                                   : names_meaning(&f->names, r->symbol);
+        int32_t binding = names_binding(&f->names, meaning);
         int32_t base = r->object < 0 ? -1 : binding_of_node(f, node_at(f, r->object)->head);
         struct libcst_files_v1_refs item = {
             .ordinal = (int32_t)i,

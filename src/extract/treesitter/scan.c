@@ -100,7 +100,14 @@ static void add_name(struct facts *f, int32_t node)
     if (site_of[use] < 0)
         return;
     int32_t scope = use == USE_WALRUS ? walrus_scope(f, n->scope) : n->scope;
-    names_bind(&f->names, scope, name, (enum site_kind)site_of[use], -1, n->start, n->end);
+    struct site site = {
+        .kind = (enum site_kind)site_of[use],
+        .target = -1,
+        .start = n->start,
+        .end = n->end,
+        .bound_at = use == USE_ASSIGN ? MAX(n->end, f->assigned_at) : n->end,
+    };
+    names_bind(&f->names, scope, name, site);
 }
 
 /* The name behind the dot. Its object was met before it, so whether that is a chain of names is known by now. */
@@ -405,6 +412,8 @@ static void visit_assignment(struct facts *f, int32_t node)
 {
     int32_t left = syntax_child(f->syntax, node, SYNTAX_FIELD_LEFT);
     bool is_bare = left >= 0 && is_bare_annotation(f, node, left);
+    bool has_value = syntax_child(f->syntax, node, SYNTAX_FIELD_RIGHT) >= 0;
+    f->assigned_at = has_value ? scan_node(f, node)->end : SITE_NEVER_BOUND;
     visit_target(f, node, SYNTAX_FIELD_LEFT, is_bare ? USE_TARGET : USE_ASSIGN);
 }
 

@@ -66,10 +66,12 @@ static inline int32_t scan_innermost_def(const struct facts *f)
     return f->open_defs->len == 0 ? -1 : g_array_index(f->open_defs, int32_t, f->open_defs->len - 1);
 }
 
+/* The identifier at `node` is bound where it stands. */
 static inline void scan_add_site(struct facts *f, int32_t scope, int32_t node, enum site_kind kind, int32_t target)
 {
     const struct syntax_node *n = scan_node(f, node);
-    names_bind(&f->names, scope, names_of_node(&f->names, node), kind, target, n->start, n->end);
+    struct site site = {.kind = kind, .target = target, .start = n->start, .end = n->end, .bound_at = n->end};
+    names_bind(&f->names, scope, names_of_node(&f->names, node), site);
 }
 
 #endif
