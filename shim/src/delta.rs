@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use bytes::Bytes;
 use datafusion::catalog::TableProvider;
 use datafusion::execution::SessionState;
@@ -28,6 +28,7 @@ use parquet::file::metadata::ParquetMetaDataReader;
 use url::Url;
 
 use crate::error::{Failure, Outcome, Status};
+use crate::rules::Check;
 use crate::schema::{drift, has_bundles, stored};
 use crate::session::Core;
 use crate::write::WriteOptions;
@@ -38,6 +39,25 @@ const MIN_BATCH_ROWS: f64 = 1.0;
 const MAX_BATCH_ROWS: f64 = 8192.0;
 /// Text and bytes weigh their length, and this at least with their offset.
 const MIN_TEXT_BYTES: f64 = 16.0;
+
+/// Texts that come back from a partition column as null: the first where the column is NOT NULL (delta-rs then fails to read the
+/// table), the second always, since a directory of that name means null.
+const NOT_IN_PARTITIONS: &str = "('', '__HIVE_DEFAULT_PARTITION__')";
+
+/// What holds of a Delta table's partition columns whatever its contract says: a value that does not come back is not written.
+pub fn partition_checks(schema: &Schema, partition_by: &[String]) -> Vec<Check> {
+    let is_text = |name: &&String| match schema.field_with_name(name).map(Field::data_type) {
+        Ok(DataType::Dictionary(_, value)) => value.is_string(),
+        Ok(plain) => plain.is_string(),
+        Err(_) => false,
+    };
+    let check = |name: &String| Check {
+        name: format!("partition {name}"),
+        unnest: None,
+        sql: format!("\"{}\" NOT IN {NOT_IN_PARTITIONS}", name.replace('"', "\"\"")),
+    };
+    partition_by.iter().filter(is_text).map(check).collect()
+}
 
 /// A table at one version, ready to be scanned by any number of plans.
 #[derive(Debug)]

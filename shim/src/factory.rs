@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider, TableProviderFactory};
 use datafusion::common::{Constraint, Constraints, DFSchema, Result};
@@ -86,10 +86,23 @@ async fn create_delta(state: &SessionState, cmd: &CreateExternalTable) -> Outcom
     if let Some(name) = partition_by.iter().find(|name| declared.field_with_name(name).is_err()) {
         return Err(plan_error(format!("partition column '{name}' is not declared")));
     }
+    if let Some(name) = partition_by.iter().find(|name| declared.field_with_name(name).is_ok_and(is_bytes)) {
+        return Err(plan_error(format!(
+            "partition column '{name}' is bytes, which do not come back from a Delta table's log"
+        )));
+    }
     take_keys(&mut rules, cmd, &declared);
     let storage = Storage::LiveDelta { location: location.clone(), partition_by };
     let table = ContractTable::new(cmd.name.to_string(), declared, false, storage, None, None);
     Ok(table.with_rules(rules).with_defaults(cmd.column_defaults.clone()).with_statement(cmd.definition.clone()))
+}
+
+fn is_bytes(field: &Field) -> bool {
+    let plain = match field.data_type() {
+        DataType::Dictionary(_, value) => value,
+        other => other,
+    };
+    plain.is_binary() || matches!(plain, DataType::FixedSizeBinary(_))
 }
 
 /// Columns of a Delta table that is there are those that are declared, in stored form.

@@ -115,7 +115,7 @@ fn flatten(batch: &RecordBatch, schema: &SchemaRef) -> Outcome<RecordBatch> {
             columns.push(Arc::clone(column));
             continue;
         }
-        let options = arrow::json::writer::EncoderOptions::default();
+        let options = arrow::json::writer::EncoderOptions::default().with_explicit_nulls(true);
         let mut encoder = arrow::json::writer::make_encoder(field, column, &options).map_err(failed)?;
         let mut cells = Vec::with_capacity(column.len());
         for i in 0..column.len() {

@@ -5,6 +5,7 @@ use arrow::datatypes::Schema;
 use arrow::ffi::FFI_ArrowSchema;
 
 use crate::bucket::Buckets;
+use crate::delta::partition_checks;
 use crate::error::{CError, Failure, Outcome, Status};
 use crate::ffi;
 use crate::text::{self, TextFn};
@@ -111,16 +112,20 @@ impl CWrite {
             1 => true,
             other => return Err(Failure::invalid(format!("write mode {other} is unknown"))),
         };
+        let tuning = self.tuning()?;
+        let schema = ffi::borrow_schema(self.schema, "the write's schema")?;
+        let mut checks = self.checks()?;
+        checks.extend(partition_checks(&schema, &tuning.partition_by));
         Ok(WriteOptions {
             dataset: location.clone(),
             location,
-            schema: ffi::borrow_schema(self.schema, "the write's schema")?,
+            schema,
             overwrite,
             transaction: text::optional(self.app_id, "app_id")?.map(|id| (id, self.app_version)),
-            checks: self.checks()?,
+            checks,
             key: self.key()?,
             order: text::list(self.order, self.n_order, "order columns")?,
-            ..self.tuning()?
+            ..tuning
         })
     }
 

@@ -153,6 +153,10 @@ impl ContractTable {
 
     pub fn with_rules(mut self, rules: Rules) -> ContractTable {
         self.rules = Arc::new(rules);
+        if let Some(write) = self.write_options() {
+            let own = delta::partition_checks(&self.declared, &write.partition_by);
+            Arc::make_mut(&mut self.rules).checks.extend(own);
+        }
         self
     }
 

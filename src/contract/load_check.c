@@ -122,10 +122,32 @@ static void check_delta_field(struct loader *l, const struct contract_field *fie
     }
 }
 
+static bool is_bytes(const struct contract_field *field)
+{
+    switch (field->type) {
+    case CONTRACT_BINARY:
+    case CONTRACT_LARGE_BINARY:
+    case CONTRACT_BINARY_VIEW:
+    case CONTRACT_FIXED_SIZE_BINARY:
+        return true;
+    case CONTRACT_DICTIONARY:
+        return is_bytes(&field->children[0]);
+    default:
+        return false;
+    }
+}
+
 static void check_delta(struct loader *l, const struct contract *c)
 {
     for (size_t i = 0; i < c->n_columns; i++)
         check_delta_field(l, &c->columns[i], c->columns[i].name);
+    for (size_t i = 0; i < c->partition_by.n; i++) {
+        const struct contract_field *column = contract_column(c, c->partition_by.items[i]);
+        if (column != NULL && is_bytes(column))
+            load_problem(l, CA_ERR_CONTRACT, column->line, column->column,
+                         "partition_by names '%s', whose bytes do not come back from a Delta table's log: use utf8",
+                         column->name);
+    }
 }
 
 /* Recursion is bounded by CONTRACT_MAX_DEPTH. */

@@ -302,6 +302,33 @@ def test_a_directory_has_no_name_for_null(folder: Path, tmp_path: Path) -> None:
         assert content(folder) == {}
 
 
+@pytest.mark.parametrize("how", ["contract", "ddl"])
+def test_texts_that_a_delta_partition_does_not_keep(how: str, folder: Path, tmp_path: Path) -> None:
+    """B1, E1: the log of a Delta table reads two texts of a partition column as null. A row with one, once committed,
+    made a table that could neither be read nor written any more."""
+    with session(tmp_path, "delta", folder, "a int64 not null, p utf8 not null", more="partition_by: [p]") as s:
+        table = "t"
+        if how == "ddl":
+            s.query(
+                "CREATE EXTERNAL TABLE e (a BIGINT NOT NULL, p VARCHAR NOT NULL) STORED AS DELTATABLE "
+                f"PARTITIONED BY (p) LOCATION '{folder}/e'"
+            )
+            table = "e"
+        s.query(f"INSERT INTO {table} VALUES (1, 'x'), (2, ' '), (3, 'NULL'), (4, 'a/b=c%25')")
+        said = "check 'partition p' fails in row {}: \"p\" NOT IN ('', '__HIVE_DEFAULT_PARTITION__')"
+        merge = f"MERGE INTO {table} USING (VALUES (9)) AS v (a) ON {table}.a = v.a WHEN NOT MATCHED THEN INSERT "
+        for statement, row in {
+            f"INSERT INTO {table} VALUES (5, 'y'), (6, '')": 1,
+            f"INSERT INTO {table} VALUES (5, '__HIVE_DEFAULT_PARTITION__')": 0,
+            f"UPDATE {table} SET p = '' WHERE a = 1": 0,
+            merge + "(a, p) VALUES (v.a, '')": 0,
+        }.items():
+            status, message = refusal(s, statement)
+            assert status == "CA_ERR_CONTRACT" and message.endswith(said.format(row)), message
+        s.query(f"INSERT INTO {table} VALUES (5, 'y')")
+        assert [r["p"] for r in s.rows(f"SELECT p FROM {table} ORDER BY a")] == ["x", " ", "NULL", "a/b=c%25", "y"]
+
+
 def test_storage_and_scan_options_are_the_new_files_too(folder: Path, tmp_path: Path) -> None:
     """B4: what a contract says of its files holds for those that INSERT makes."""
     more = {"storage": "compression: zstd(3), row_group_bytes: 65536", "scan": "file_extension: .data.parquet"}
@@ -419,6 +446,17 @@ def test_keys_of_an_external_table_hold(format: str, folder: Path) -> None:
         assert s.rows("SELECT a, b FROM e ORDER BY a") == [
             {"a": 1, "b": "x"}, {"a": 2, "b": None}, {"a": 3, "b": None},
         ]  # fmt: skip
+
+
+def test_bytes_are_no_partition_of_a_delta_table(folder: Path) -> None:
+    """B1: delta-rs writes bytes into the log as it reads no text."""
+    with capi.Session(writable=True) as s:
+        status, message = refusal(
+            s,
+            f"CREATE EXTERNAL TABLE e (a BIGINT, b BYTEA) STORED AS DELTATABLE PARTITIONED BY (b) LOCATION '{folder}/'",
+        )
+        assert message.endswith("partition column 'b' is bytes, which do not come back from a Delta table's log")
+        assert (status, content(folder)) == ("CA_ERR_ENGINE", {})
 
 
 def test_the_program_inserts_into_files(program: Program, folder: Path, tmp_path: Path) -> None:

@@ -509,6 +509,12 @@ static void test_delta_cannot_hold(void **state)
          "memory, parquet or arrow\n"
          "t.yaml:7:18: keys.primary names 'id', a map; it must be a scalar\n"
          "t.yaml:8:9: order names 'id', a map; it must be a scalar"},
+        {"type: int64, nullable: false, doc: \"the id\"}",
+         "type: int64, nullable: false, doc: i}\n"
+         "  - {name: b, type: dictionary, index: int8, value: {type: binary}, nullable: true, doc: b}\n"
+         "partition_by: [b]",
+         CA_ERR_CONTRACT,
+         "t.yaml:7:5: partition_by names 'b', whose bytes do not come back from a Delta table's log: use utf8"},
     };
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++)
         check_bad(contract_text_small, &cases[i]);
