@@ -401,8 +401,41 @@ static void free_location(gpointer l)
     contract_location_free(l);
 }
 
+static bool is_ours(const char *name)
+{
+    return name[0] != '.' && (g_str_has_suffix(name, ".yaml") || g_str_has_suffix(name, ".sql"));
+}
+
+static bool has_ours(const char *folder)
+{
+    GDir *open = g_dir_open(folder, 0, NULL);
+    const char *name = NULL;
+    while (open != NULL && (name = g_dir_read_name(open)) != NULL && !is_ours(name))
+        continue;
+    if (open != NULL)
+        g_dir_close(open);
+    return name != NULL;
+}
+
+/* A contract that lies beside the stages, or in a folder whose name is misspelled, would be left out without a word. */
+static int refuse_unread(struct collection *into, const char *dir, const char *name, struct ca_error *err)
+{
+    (void)into;
+    g_autofree char *path = g_build_filename(dir, name, NULL);
+    enum contract_stage stage = CONTRACT_EXTRACT;
+    bool is_folder = g_file_test(path, G_FILE_TEST_IS_DIR);
+    bool is_known = contract_stage_from_name(name, &stage) || strcmp(name, CONTRACT_LOCATIONS_FOLDER) == 0;
+    if (is_folder ? is_known || !has_ours(path) : !is_ours(name))
+        return CA_OK;
+    return ca_fail(err, CA_ERR_CONTRACT,
+                   "'%s' is in no folder of a stage: contracts and models lie in extract, normalize, relate, graph, "
+                   "registry, diagnostics or params, and locations in " CONTRACT_LOCATIONS_FOLDER,
+                   path);
+}
+
 static int collect_dir(struct collection *into, const char *dir, struct ca_error *err)
 {
+    CA_TRY(collect_folder(into, dir, "", refuse_unread, err));
     for (int stage = CONTRACT_EXTRACT; stage <= CONTRACT_STAGE_PARAMS; stage++)
         CA_TRY(collect_folder(into, dir, contract_stage_name((enum contract_stage)stage), collect_file, err));
     return collect_folder(into, dir, CONTRACT_LOCATIONS_FOLDER, collect_location, err);

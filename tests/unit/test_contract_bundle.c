@@ -165,6 +165,19 @@ static void test_bundle_of_a_folder(void **state)
     assert_int_equal(file_write_atomic(stray, "x", 1, &err), CA_OK);
     assert_int_equal(contract_bundle_render_paths((const char *const[]){dir}, 1, &json, &n, &err), CA_ERR_CONTRACT);
     assert_non_null(strstr(err.message, "notes.txt' is neither a contract (.yaml) nor a model (.sql)"));
+    assert_int_equal(file_remove_tree(stray, &err), CA_OK);
+    static const char *const unread[] = {"normalise/t.yaml", "t.yaml", "t.sql"};
+    for (size_t i = 0; i < G_N_ELEMENTS(unread); i++) { /* G2: no silent skip */
+        g_autofree char *path = g_build_filename(dir, unread[i], NULL);
+        g_autofree char *folder = g_path_get_dirname(path);
+        assert_int_equal(file_make_dirs(folder, &err), CA_OK);
+        assert_int_equal(file_write_atomic(path, "x", 1, &err), CA_OK);
+        assert_int_equal(contract_bundle_render_paths((const char *const[]){dir}, 1, &json, &n, &err), CA_ERR_CONTRACT);
+        g_autofree char *named = i == 0 ? g_strdup(folder) : g_strdup(path);
+        assert_non_null(strstr(err.message, named));
+        assert_non_null(strstr(err.message, "' is in no folder of a stage: "));
+        assert_int_equal(file_remove_tree(i == 0 ? folder : path, &err), CA_OK);
+    }
     assert_int_equal(file_remove_tree(dir, &err), CA_OK);
     assert_int_equal(contract_bundle_render_paths((const char *const[]){dir}, 1, &json, &n, &err), CA_ERR_NOT_FOUND);
 }
