@@ -123,6 +123,19 @@ static int open_file(ca_session *s, struct writing *w, struct ArrowArrayStream *
     return ca_query(s, "SELECT * FROM " SCRATCH, NULL, NULL, ret, err);
 }
 
+/* Rows in memory end with their session, which is this command. The DDL says where rows are: CREATE TABLE is memory. */
+static int refuse_memory(ca_dataset *d, const struct writing *w, struct ca_error *err)
+{
+    g_autoptr(GString) ddl = g_string_new(NULL);
+    int rc = ca_dataset_ddl(d, answer_take_text, ddl, err);
+    if (rc != CA_OK || !g_str_has_prefix(ddl->str, "CREATE TABLE"))
+        return rc;
+    return cli_fail(err, CA_ERR_INVALID,
+                    "rows of '%s' are in memory and would be gone when this command ends: INSERT them in the session "
+                    "that reads them (codeanatomy sql --write)",
+                    w->name);
+}
+
 static int write_rows(ca_session *s, const struct output *out, void *data, struct ca_error *err)
 {
     struct writing *w = data;
@@ -131,6 +144,8 @@ static int write_rows(ca_session *s, const struct output *out, void *data, struc
     int64_t n_rows = 0;
     ca_cancel *cancel = interrupt_begin();
     int rc = ca_dataset_open(s, w->name, &d, err);
+    if (rc == CA_OK)
+        rc = refuse_memory(d, w, err);
     if (rc == CA_OK)
         rc = open_file(s, w, &rows, err);
     if (rc == CA_OK)
