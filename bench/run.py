@@ -10,6 +10,8 @@ For each repository, in one run on one machine:
               many processes
     libcst    every tenth file through LibCST with its byte-span, position, scope and qualified-name providers, one
               process
+    rebuilds  of requests: its store built again and again: the second build and the median of the last three builds,
+              wall and CPU seconds, and what the store holds
     answers   `sql -c 'select 1'`, and the callers of one function, best of five
     ratio     what the targets speak of
 """
@@ -28,6 +30,7 @@ import threading
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,6 +41,8 @@ REPOSITORIES = {
     "django": ("django-5.2.19", "django.urls.reverse"),
     "sympy": ("sympy-1.14.0", "sympy.core.sympify.sympify"),
 }
+REBUILT = "requests"
+N_BUILDS = 12
 N_PROCESSES = os.cpu_count() or 1
 TICK = os.sysconf("SC_CLK_TCK")
 
@@ -153,6 +158,38 @@ def bench_build(name: str, repository: Path, store: Path) -> dict[str, Any]:
     }
     say(repository=name, what="build", stage="all", **total)
     return total
+
+
+# ---- the same store again
+
+
+def rebuild(repository: Path, store: Path) -> dict[str, float | int]:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    started = time.monotonic()
+    subprocess.run([PROGRAM, "build", repository, "--store", store], check=True, capture_output=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    sizes = [path.stat().st_size for path in store.rglob("*") if path.is_file()]
+    return {
+        "wall_s": round(time.monotonic() - started, 3),
+        "cpu_s": round(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, 2),
+        "store_bytes": sum(sizes),
+        "store_files": len(sizes),
+    }
+
+
+def bench_rebuilds(name: str, repository: Path, store: Path) -> None:
+    """`store` holds a first build."""
+    builds = [rebuild(repository, store) for _ in range(N_BUILDS - 1)]
+    second = builds[0]
+    last = {key: median(build[key] for build in builds[-3:]) for key in second}
+    say(repository=name, what="rebuilds", build="second", **second)
+    say(repository=name, what="rebuilds", build=f"last of {N_BUILDS}", **last)
+    say(
+        repository=name,
+        what="rebuilds",
+        build="last to second",
+        **{key: round(last[key] / second[key], 3) for key in second},
+    )
 
 
 # ---- the floor
@@ -279,6 +316,8 @@ def bench(name: str) -> None:
         built = bench_build(name, repository, store)
         floor_wall = bench_floor(name, repository)
         libcst_wall = bench_libcst(name, repository)
+        if name == REBUILT:
+            bench_rebuilds(name, repository, store)
         answers = bench_answers(name, store, function)
     say(
         repository=name,

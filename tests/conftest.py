@@ -74,8 +74,8 @@ class Program:
         assert answer.code == 0, answer.err
         return answer
 
-    def sql(self, store: Path, sql: str) -> list[dict[str, Any]]:
-        answer = self.run("sql", "--store", store, "--format", "ndjson", "-c", sql)
+    def sql(self, store: Path, sql: str, *args: str) -> list[dict[str, Any]]:
+        answer = self.run("sql", "--store", store, "--format", "ndjson", *args, "-c", sql)
         assert answer.code == 0, f"{sql}\n{answer.err}"
         return answer.rows()
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -54,3 +55,15 @@ def digest(rows: pa.Table) -> str:
 def digests(store: Path) -> dict[str, str]:
     """Of every public table."""
     return {name: digest(table(store, name)) for name in entries(store, "public")}
+
+
+def file_counts(store: Path) -> Counter[str]:
+    """How many files each table has, its data and its log apart, and each folder beside the tables."""
+    found: Counter[str] = Counter()
+    for file in store.rglob("*"):
+        parts = file.relative_to(store).parts
+        if file.is_file() and parts[0] == "tables":
+            found[f"{parts[1]}.{parts[2]} {'log' if '_delta_log' in parts else 'data'}"] += 1
+        elif file.is_file():
+            found[parts[0]] += 1
+    return found

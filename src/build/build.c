@@ -98,16 +98,21 @@ static void on_model(void *data, const char *stage, guint n_done, guint n_total)
     build_report(b, n_done, n_total);
 }
 
-static char *locate(void *data, const char *schema, const char *name, struct ca_error *err)
+/* A build makes every table anew, in a folder of its run: no log grows from build to build, and what is left of a build
+ * that was killed is named by no manifest and goes with the next prune. */
+static char *locate(void *data, const char *schema, const char *name)
 {
-    struct build *b = data;
-    const struct contract *contract = NULL;
-    if (catalog_contract(b->catalog, schema, name, &contract, err) != CA_OK)
-        return NULL;
-    char fingerprint[FINGERPRINT_HEX_SIZE];
-    if (contract_schema_fingerprint(contract, fingerprint, err) != CA_OK)
-        return NULL;
-    return store_table_location(b->store, schema, name, fingerprint);
+    const struct build *b = data;
+    return store_table_location(b->store, schema, name, b->run_id);
+}
+
+/* What writers left that were killed: no manifest names it. */
+static void clear_leavings(const struct build *b)
+{
+    g_auto(GStrv) runs = store_runs(b->store);
+    struct ca_error why = {0};
+    if (store_prune(b->store, (const char *const *)runs, &why) != CA_OK)
+        log_emit(LOG_WARN, "build", "what no run names stays in the store", "reason", why.message, NULL);
 }
 
 static int build_open(struct build *b, struct ca_error *err)
@@ -115,6 +120,7 @@ static int build_open(struct build *b, struct ca_error *err)
     run_name(&b->run_id, &b->started_at);
     b->outputs = g_array_new(FALSE, TRUE, sizeof(struct stage_output));
     CA_TRY(store_open_write(b->options->store, &b->store, err));
+    clear_leavings(b);
     b->tmp = store_tmp_path(b->store);
     b->diag = diag_new(b->run_id);
     struct catalog_options c = {
@@ -435,7 +441,7 @@ static int build_diagnostics(struct build *b, struct ca_error *err)
     return CA_OK;
 }
 
-/* Remove the files that the run before did not need any more. */
+/* Remove the files that the run before did not need any more, where both have one table: rows that SQL wrote. */
 static int build_vacuum(struct build *b, const struct manifest *m, const char *previous, struct ca_error *err)
 {
     struct manifest before = {0};

@@ -61,11 +61,9 @@ const char *store_path(const struct store *s)
     return s->path;
 }
 
-char *store_table_location(const struct store *s, const char *schema, const char *dataset, const char *fingerprint)
+char *store_table_location(const struct store *s, const char *schema, const char *dataset, const char *folder)
 {
-    char short_fingerprint[17];
-    g_strlcpy(short_fingerprint, fingerprint, sizeof short_fingerprint);
-    return g_build_filename(s->path, "tables", schema, dataset, short_fingerprint, NULL);
+    return g_build_filename(s->path, "tables", schema, dataset, folder, NULL);
 }
 
 char *store_tmp_path(const struct store *s)
@@ -528,8 +526,8 @@ int store_prune(struct store *s, const char *const *keep, struct ca_error *err)
         g_hash_table_add(paths, store_manifest_path(s, keep[i]));
         g_hash_table_add(paths, store_findings_path(s, keep[i]));
     }
+    CA_TRY(prune_folder(s, "runs", paths, err));
     CA_TRY(prune_tables(s, paths, err));
     CA_TRY(prune_folder(s, "catalog", paths, err));
-    CA_TRY(prune_folder(s, "proofs", paths, err));
-    return prune_folder(s, "runs", paths, err);
+    return prune_folder(s, "proofs", paths, err);
 }

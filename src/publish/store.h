@@ -1,10 +1,10 @@
 /* publish/store.h — where a repository's tables live, who may write them, and which run is visible.
  *
- *     STORE/FORMAT                              "codeanatomy store 4"
+ *     STORE/FORMAT                              "codeanatomy store 5"
  *     STORE/lock                                held (flock) by the one writer; holds its process id
  *     STORE/catalog/<fp>.bundle                 applied snapshot: every contract and model that a run was built from
- *     STORE/tables/<schema>/<dataset>/<fp>/     a Delta table; fp: first 16 hex digits of the contract's schema
- *                                               fingerprint
+ *     STORE/tables/<schema>/<dataset>/<folder>/ a Delta table; folder: id of the run whose build made it, or, where
+ *                                               SQL made it, 16 hex digits of the contract's schema fingerprint
  *     STORE/runs/<run_id>.json                  manifest of a run: docs/manifest.schema.json
  *     STORE/published                           id of the visible run, replaced by rename
  *     STORE/inferred/<name>.yaml                contract of a table whose columns were inferred; <name> as in a URI
@@ -28,7 +28,7 @@
 
 #include "base/error.h"
 
-enum { STORE_FORMAT = 4 };
+enum { STORE_FORMAT = 5 };
 
 struct store;
 
@@ -48,7 +48,7 @@ void store_close(struct store *s);
 const char *store_path(const struct store *s);
 
 /* Paths; the caller frees with g_free. */
-char *store_table_location(const struct store *s, const char *schema, const char *dataset, const char *fingerprint);
+char *store_table_location(const struct store *s, const char *schema, const char *dataset, const char *folder);
 char *store_tmp_path(const struct store *s);
 char *store_snapshot_path(const struct store *s, const char *fingerprint);
 
@@ -89,7 +89,8 @@ int store_inferred_write(struct store *s, const char *name, const char *text, st
 /* Make run_id the visible run: its manifest first, then the pointer, each by fsync and rename. Needs the write lock. */
 int store_publish(struct store *s, const char *run_id, const char *manifest_json, struct ca_error *err) CA_MUST_CHECK;
 
-/* Drop manifests and table directories that neither of the runs `keep` (NULL-terminated) names. */
+/* Drop manifests other than those of the runs `keep` (NULL-terminated), and then what no manifest of theirs names:
+ * tables, snapshots, findings. So a run that has a manifest can be read, also after a prune that was killed. */
 int store_prune(struct store *s, const char *const *keep, struct ca_error *err) CA_MUST_CHECK;
 
 #endif

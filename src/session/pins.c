@@ -5,29 +5,46 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "base/fingerprint.h"
 #include "base/time.h"
+#include "contract/contract.h"
 #include "publish/run.h"
 
-/* The version that the newest run had which was published by then. */
-static int version_of_run(const struct store *store, const struct catalog_entry *e, const char *location,
-                          const char *time, int64_t *ret, struct ca_error *err)
+/* Whether the dataset had the columns that it has now. */
+static int has_columns_of(struct catalog *c, const struct manifest_dataset *then, bool *ret, struct ca_error *err)
+{
+    const struct contract *now = NULL;
+    char fingerprint[FINGERPRINT_HEX_SIZE];
+    CA_TRY(catalog_contract(c, then->schema, then->name, &now, err));
+    CA_TRY(contract_schema_fingerprint(now, fingerprint, err));
+    *ret = g_strcmp0(then->schema_fingerprint, fingerprint) == 0;
+    return CA_OK;
+}
+
+/* The table and version that the newest run had which was published by then. *location: g_free'd and given anew. */
+static int place_of_run(struct catalog *c, const struct store *store, const struct catalog_entry *e, const char *time,
+                        char **location, int64_t *version, struct ca_error *err)
 {
     g_autofree char *run = NULL;
     struct manifest m = {0};
     struct manifest_dataset d;
+    bool has_columns = false;
     CA_TRY(run_at(store, time, &run, err));
     CA_TRY(run_read(store, run, &m, err));
     int rc = CA_OK;
     if (!manifest_dataset(&m, e->schema, e->name, &d))
         rc = ca_fail(err, CA_ERR_NOT_FOUND, "'%s.%s' had no rows in run '%s', the newest of that time", e->schema,
                      e->name, run);
+    else
+        rc = has_columns_of(c, &d, &has_columns, err);
+    if (rc == CA_OK && !has_columns)
+        rc = ca_fail(err, CA_ERR_DRIFT,
+                     "'%s.%s' had other columns in run '%s', the newest of that time: read that run instead", e->schema,
+                     e->name, run);
     if (rc == CA_OK) {
-        g_autofree char *then = g_build_filename(store_path(store), d.location, NULL);
-        *ret = d.data_version;
-        if (strcmp(then, location) != 0)
-            rc = ca_fail(err, CA_ERR_DRIFT,
-                         "'%s.%s' had other columns in run '%s', the newest of that time: read that run instead",
-                         e->schema, e->name, run);
+        g_free(*location);
+        *location = g_build_filename(store_path(store), d.location, NULL);
+        *version = d.data_version;
     }
     manifest_done(&m);
     return rc;
@@ -98,7 +115,7 @@ int session_pin_dataset(struct catalog *c, const struct store *store, const char
             return ca_fail(err, CA_ERR_INVALID, "'%s' is too large for a version", parts[1]);
         version = (int64_t)said;
     } else if (is_in_store) {
-        CA_TRY(version_of_run(store, &e, location, parts[1], &version, err));
+        CA_TRY(place_of_run(c, store, &e, parts[1], &location, &version, err));
     } else {
         CA_TRY(version_of_commit(c, location, parts[1], &version, err));
     }

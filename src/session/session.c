@@ -91,11 +91,14 @@ static int session_map_snapshot(const char *file, GBytes **ret, struct ca_error 
     return CA_OK;
 }
 
-/* Where a build would write it (src/build). */
+enum { PLACE_N_DIGITS = 16 };
+
+/* Where the first rows of a statement go; a build's tables have folders of its run. */
 static int session_place(void *data, const struct contract *contract, char **ret, struct ca_error *err)
 {
     char fingerprint[FINGERPRINT_HEX_SIZE];
     CA_TRY(contract_schema_fingerprint(contract, fingerprint, err));
+    fingerprint[PLACE_N_DIGITS] = '\0';
     *ret = store_table_location(data, contract_schema_name(contract), contract->dataset, fingerprint);
     return CA_OK;
 }

@@ -23,12 +23,7 @@ static int stage_output_new(const struct stage_options *options, const char *sch
                             const char *plan_fingerprint, struct stage_output *out, struct ca_error *err)
 {
     *out = (struct stage_output){.schema = schema, .name = name, .plan_fingerprint = plan_fingerprint};
-    out->location = options->location(options->location_data, schema, name, err);
-    if (!out->location) {
-        if (stream && stream->release)
-            stream->release(stream);
-        return err ? err->code : CA_ERR_BUG;
-    }
+    out->location = options->location(options->location_data, schema, name);
     struct catalog_write write = {
         .schema = schema,
         .name = name,

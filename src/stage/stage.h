@@ -38,7 +38,7 @@ void stage_record(struct diag *diag, const struct stage_output *o);
  */
 struct stage_options {
     struct catalog *catalog;
-    char *(*location)(void *data, const char *schema, const char *name, struct ca_error *err);
+    char *(*location)(void *data, const char *schema, const char *name);
     void *location_data;
     void (*advance)(void *data, const char *stage, guint n_done, guint n_total);
     void *advance_data;

@@ -623,9 +623,9 @@ def test_store_of_a_newer_format(program: Program, make_repo: Callable[..., Path
     repo = make_repo({"good.py": GOOD})
     store = tmp_path / "store"
     program.build(repo, store)
-    (store / "FORMAT").write_text("codeanatomy store 5\n")
+    (store / "FORMAT").write_text("codeanatomy store 6\n")
     before = sorted((p.name, p.stat().st_mtime_ns) for p in store.rglob("*") if p.name not in ("lock", "store"))
-    words = f"store '{store}' has format 5, this program reads 4: use the program that wrote it, or another --store\n"
+    words = f"store '{store}' has format 6, this program reads 5: use the program that wrote it, or another --store\n"
     assert program.run("sql", "--store", store, "-c", "SELECT 1").err == f"codeanatomy: {words}"
     answer = program.run("build", repo, "--store", store)
     assert (answer.code, answer.err) == (4, f"codeanatomy: build '{repo}': open store '{store}' for writing: {words}")
@@ -643,7 +643,7 @@ def test_store_of_an_older_format(program: Program, make_repo: Callable[..., Pat
     words = f"store '{store}' has the older format 1: run 'codeanatomy build' to rebuild it\n"
     assert (answer.code, answer.err) == (4, f"codeanatomy: {words}")
     program.build(repo, store)
-    assert (store / "FORMAT").read_text() == "codeanatomy store 4\n"
+    assert (store / "FORMAT").read_text() == "codeanatomy store 5\n"
     assert not (store / "runs" / "old.json").exists()
     assert program.sql(store, "SELECT count(*) AS n FROM repo_files_v1") == [{"n": 1}]
 

@@ -29,7 +29,7 @@ def store(tmp_path: Path) -> Path:
     store = tmp_path / "store"
     for folder in ("tables", "runs", "catalog", "tmp"):
         (store / folder).mkdir(parents=True)
-    (store / "FORMAT").write_text("codeanatomy store 4\n")
+    (store / "FORMAT").write_text("codeanatomy store 5\n")
     return store
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import running
+import stored
 from conftest import Program
 
 KILLS = 8
@@ -27,8 +28,8 @@ QUESTIONS = (
 )
 
 
-def answers(program: Program, store: Path) -> list[list[dict[str, Any]]]:
-    return [program.sql(store, question) for question in QUESTIONS]
+def answers(program: Program, store: Path, *args: str) -> list[list[dict[str, Any]]]:
+    return [program.sql(store, question, *args) for question in QUESTIONS]
 
 
 def rng_of_a_printed_seed() -> random.Random:
@@ -83,10 +84,41 @@ def test_killed_at_random_points(program: Program, repo: Path, tmp_path: Path) -
 
     program.build(repo, store)
     after = answers(program, store)
-    program.build(repo, tmp_path / "fresh")
-    assert after == answers(program, tmp_path / "fresh") and after != before
+    fresh = tmp_path / "fresh"
+    program.build(repo, fresh)
+    assert after == answers(program, fresh) and after != before
+    # The run before is of the repository before, in the one store and not in the other: one build more in both.
+    program.build(repo, store)
+    program.build(repo, fresh)
+    assert stored.file_counts(store) == stored.file_counts(fresh), "what killed builds left is gone"
 
     running.wait_until(lambda: all(is_gone(pid) for pid in workers))
+
+
+def test_killed_while_it_sweeps(program: Program, repo: Path, tmp_path: Path) -> None:
+    """Decision 19: kill -9 of a later build between the moment at which its run is visible and its end, while it
+    removes what older runs left: its run and the one before it are whole, and the next build removes the rest."""
+    rng = rng_of_a_printed_seed()
+    store = tmp_path / "store"
+    program.build(repo, store)
+    program.build(repo, store)
+    n_killed = 0
+    for i in range(KILLS // 2):
+        before, run = answers(program, store), (store / "published").read_text().strip()
+        (repo / f"changed{i}.py").write_text(f"def changed{i}():\n    return changed{i}()\n")
+        build = running.Build(program, repo, store)
+        running.wait_until(lambda run=run: (store / "published").read_text().strip() != run)
+        time.sleep(rng.random() * 0.03)
+        n_killed += build.is_running()
+        build.kill()
+        assert answers(program, store) != before
+        assert answers(program, store, "--run", run) == before, f"killed after {i}"
+    assert n_killed, "no build was killed in its sweep"
+    fresh = tmp_path / "fresh"
+    for place in (store, store, fresh, fresh):
+        program.build(repo, place)
+    assert answers(program, store) == answers(program, fresh)
+    assert stored.file_counts(store) == stored.file_counts(fresh)
 
 
 def test_first_build_is_killed(program: Program, repo: Path, tmp_path: Path) -> None:

@@ -208,10 +208,10 @@ static void test_open(void **state)
     }
     assert_false(is_there(root, "a/b/store/published"));
     g_autofree char *format = scratch_read(root, "a/b/store/FORMAT");
-    assert_string_equal(format, "codeanatomy store 4\n");
+    assert_string_equal(format, "codeanatomy store 5\n");
     assert_string_equal(store_path(s), path);
-    g_autofree char *location = store_table_location(s, "public", "t", "0123456789abcdef0123456789abcdef");
-    g_autofree char *expected = g_build_filename(path, "tables/public/t/0123456789abcdef", NULL);
+    g_autofree char *location = store_table_location(s, "public", "t", "run-1");
+    g_autofree char *expected = g_build_filename(path, "tables/public/t/run-1", NULL);
     assert_string_equal(location, expected);
     char *run = (char *)"unset";
     assert_int_equal(store_published(s, &run, &err), CA_OK);
@@ -248,9 +248,9 @@ static void test_refused(void **state)
         {"FORMAT", "codeanatomy store 99999999999999999999", CA_ERR_DRIFT, CA_ERR_DRIFT,
          "'%s/FORMAT' is not the format file of a codeanatomy store",
          "'%s/FORMAT' is not the format file of a codeanatomy store"},
-        {"FORMAT", "codeanatomy store 5\n", CA_ERR_DRIFT, CA_ERR_DRIFT,
-         "store '%s' has format 5, this program reads 4: use the program that wrote it, or another --store",
-         "store '%s' has format 5, this program reads 4: use the program that wrote it, or another --store"},
+        {"FORMAT", "codeanatomy store 6\n", CA_ERR_DRIFT, CA_ERR_DRIFT,
+         "store '%s' has format 6, this program reads 5: use the program that wrote it, or another --store",
+         "store '%s' has format 6, this program reads 5: use the program that wrote it, or another --store"},
     };
     const char *root = *state;
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
