@@ -22,7 +22,7 @@ SELECT
         WHEN s.step_kind = 'external' OR r.target_kind = 'external' THEN 'external'
         WHEN s.step_kind = 'member' AND (r.target_kind IS NULL OR r.target_kind = 'missing') THEN 'external'
         WHEN s.step_kind = 'member' AND r.n_candidates > 1 THEN 'ambiguous'
-        WHEN s.n_modules > 1 OR (s.step_kind = 'member' AND (r.via_star OR NOT r.is_certain)) THEN 'inferred'
+        WHEN s.n_modules > 1 OR s.is_assumed OR (s.step_kind = 'member' AND (r.via_star OR NOT r.is_certain)) THEN 'inferred'
         ELSE 'proved'
     END AS status,
     CAST(coalesce(r.n_steps, 0) + 1 AS INT) AS n_steps,

@@ -99,6 +99,7 @@ own AS (
             )
         ) AS is_shadowed,
         s.n_modules,
+        s.is_assumed,
         s.written_name,
         CASE
             WHEN m.target_kind <> 'import' THEN m.target_kind
@@ -131,7 +132,7 @@ SELECT
     o.end_id,
     CASE WHEN o.is_definition THEN o.qualified_name ELSE o.written_name END AS end_name,
     false AS is_star,
-    o.n_sites = 1 AND NOT o.is_shadowed AND coalesce(o.n_modules, 1) <= 1 AS is_single,
+    o.n_sites = 1 AND NOT o.is_shadowed AND coalesce(o.n_modules, 1) <= 1 AND NOT coalesce(o.is_assumed, false) AS is_single,
     o.n_definitions,
     CAST(o.n_definitions + o.n_imports AS INT) AS n_candidates,
     o.n_decorators,

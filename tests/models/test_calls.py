@@ -82,6 +82,24 @@ CASES = [
         ],
     ),
     Case(
+        "a module of some other directory need not be on the path; the repository's root, src, and what is above are",
+        {
+            "tools/json.py": "def loads(s): pass\n",
+            "tools/scripts/own.py": "import json\njson.loads('')\n",
+            "src/lib.py": "import json\nfrom json import loads\njson.loads('')\nloads('')\n",
+            "tests/t.py": "import lib, top\nfrom lib import loads\nlib.loads('')\ntop.f()\nloads('')\n",
+            "top.py": "def f(): pass\n",
+        },
+        [
+            ("loads", "json.loads", "module_attribute", "inferred", 1),
+            ("loads", "json.loads", "import", "inferred", 1),
+            ("loads", "json.loads", "module_attribute", "inferred", 1),
+            ("f", "top.f", "module_attribute", "proved", 1),
+            ("loads", "json.loads", "import", "inferred", 1),
+            ("loads", "json.loads", "module_attribute", "proved", 1),
+        ],
+    ),
+    Case(
         "what every module has is no builtin",
         {"p/__init__.py": "__doc__.strip()\n__file__()\n"},
         [
