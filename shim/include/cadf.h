@@ -157,20 +157,30 @@ struct cadf_table_def {
     void *private_data; /* the callback's, for release_def */
 };
 
-typedef void (*cadf_name_fn)(void *sink, const char *name, int32_t is_view);
+enum cadf_name_kind {
+    CADF_NAME_TABLE = 0,
+    CADF_NAME_VIEW = 1,
+    CADF_NAME_KEPT = 2, /* a table that gives way to one that SQL makes in the session under its name */
+};
+typedef void (*cadf_name_fn)(void *sink, const char *name, int32_t kind);
 
 /* The columns that a file or stream has, seen before the first of its rows is read; everything is borrowed.
  *   name      "schema.table", or as SQL named a table that it made
  *   source    path of the file; one for all files of the same columns
  *   format    parquet, csv, ndjson, arrow or avro
  * Where columns are inferred (`inferred` below): the table's name alone, the locations with ", " between, the word
- * behind STORED AS in small letters, and no `expected`. */
+ * behind STORED AS in small letters, no `expected`, and the options by which rows are read, in the words of a listing's
+ * or, of a Delta table, of its DDL. Of a table in memory that was made (`made` below) the options are "primary_key" and
+ * "unique.NUMBER", once for each column of the key, and "default.COLUMN", an SQL literal. */
 struct cadf_found {
     const char *name;
     const char *source;
     const char *format;
     const struct ArrowSchema *expected;
     const struct ArrowSchema *found;
+    const char *const *option_keys;
+    const char *const *option_values;
+    size_t n_options;
 };
 
 /* epoch         a number that changes whenever any answer may change; providers are cached per epoch
@@ -191,6 +201,8 @@ struct cadf_found {
  *               `replaces`: it said OR REPLACE. What the host notes is undone when the statement fails. NULL: as found
  * dropped       DROP TABLE names a table over files of the session's own, or none that is there: whether the host kept
  *               columns under that name, which it forgets. NULL: it keeps none
+ * made          the DDL of a table in memory that SQL made, from its columns; `sink` is not called when there are no
+ *               words for one of them. NULL: there is none
  *
  * INSERT INTO / INSERT OVERWRITE reach the same write gate as cadf_delta_write_query, wherever the rows are kept: in a
  * Delta table, in memory, or (INSERT INTO alone) in new files of a listing's directory, which get their names when all
@@ -218,6 +230,7 @@ struct cadf_catalog {
     int32_t (*inferred)(void *data, const struct cadf_found *found, int32_t replaces, struct ArrowSchema *ret,
                         struct cadf_error *err);
     int32_t (*dropped)(void *data, const char *table);
+    void (*made)(void *data, const struct cadf_found *made, cadf_text_fn sink, void *sink_data);
 };
 
 /* ---- session -------------------------------------------------------------------------------------------------- */

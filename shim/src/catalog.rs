@@ -78,6 +78,7 @@ pub struct CCatalog {
     pub inferred:
         Option<unsafe extern "C" fn(*mut c_void, *const CFound, i32, *mut FFI_ArrowSchema, *mut CError) -> i32>,
     pub dropped: Option<unsafe extern "C" fn(*mut c_void, *const c_char) -> i32>,
+    pub made: Option<unsafe extern "C" fn(*mut c_void, *const CFound, Option<TextFn>, *mut c_void)>,
 }
 
 /// `struct cadf_found`.
@@ -88,6 +89,51 @@ pub struct CFound {
     pub format: *const c_char,
     pub expected: *const FFI_ArrowSchema,
     pub found: *const FFI_ArrowSchema,
+    pub option_keys: *const *const c_char,
+    pub option_values: *const *const c_char,
+    pub n_options: usize,
+}
+
+/// What SQL said of a table that it makes, for the host.
+struct Said {
+    name: CString,
+    source: CString,
+    format: CString,
+    options: Vec<(CString, CString)>,
+    keys: Vec<*const c_char>,
+    values: Vec<*const c_char>,
+}
+
+impl Said {
+    fn new(name: &str, source: &str, format: &str, options: &[(String, String)]) -> Outcome<Said> {
+        let options: Vec<_> =
+            options.iter().map(|(key, value)| Ok((c_text(key)?, c_text(value)?))).collect::<Outcome<_>>()?;
+        let (keys, values) = options.iter().map(|(key, value)| (key.as_ptr(), value.as_ptr())).unzip();
+        Ok(Said { name: c_text(name)?, source: c_text(source)?, format: c_text(format)?, options, keys, values })
+    }
+
+    /// Borrows from `self` and the schema.
+    fn found(&self, schema: &FFI_ArrowSchema) -> CFound {
+        CFound {
+            name: self.name.as_ptr(),
+            source: self.source.as_ptr(),
+            format: self.format.as_ptr(),
+            expected: std::ptr::null(),
+            found: schema,
+            option_keys: self.keys.as_ptr(),
+            option_values: self.values.as_ptr(),
+            n_options: self.options.len(),
+        }
+    }
+}
+
+/// `enum cadf_name_kind`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum NameKind {
+    Table,
+    View,
+    /// A table that gives way to one of its name that the session makes.
+    Kept,
 }
 
 /// The columns that a file has, before the first of its rows is read.
@@ -114,11 +160,16 @@ fn own_table(state: &SessionState, name: &TableReference) -> Option<(Arc<Host>, 
     Some((of_host(state, own)??, table))
 }
 
-/// Columns that were inferred for a table of the session's own become what the host keeps under its name: those found, or those
-/// that it has had since an earlier session.
-pub fn inferred(state: &SessionState, cmd: &CreateExternalTable, found: SchemaRef) -> Outcome<SchemaRef> {
+/// Columns that were inferred for a table of the session's own become what the host keeps under its name, with the options by
+/// which they are read: those found, or those that it has had since an earlier session.
+pub fn inferred(
+    state: &SessionState,
+    cmd: &CreateExternalTable,
+    found: SchemaRef,
+    options: &[(String, String)],
+) -> Outcome<SchemaRef> {
     match own_table(state, &cmd.name) {
-        Some((host, table)) => Ok(host.inferred(&table, cmd, &found)?.unwrap_or(found)),
+        Some((host, table)) => Ok(host.inferred(&table, cmd, &found, options)?.unwrap_or(found)),
         None => Ok(found),
     }
 }
@@ -214,14 +265,19 @@ pub struct Host {
 unsafe impl Send for Host {}
 unsafe impl Sync for Host {}
 
-extern "C" fn collect_name(sink: *mut c_void, name: *const c_char, is_view: i32) {
+extern "C" fn collect_name(sink: *mut c_void, name: *const c_char, kind: i32) {
     if sink.is_null() || name.is_null() {
         return;
     }
     // SAFETY: `sink` is the Vec that was handed out for the duration of the call.
-    let names = unsafe { &mut *sink.cast::<Vec<(String, bool)>>() };
+    let names = unsafe { &mut *sink.cast::<Vec<(String, NameKind)>>() };
+    let kind = match kind {
+        1 => NameKind::View,
+        2 => NameKind::Kept,
+        _ => NameKind::Table,
+    };
     // SAFETY: names are NUL-terminated.
-    names.push((unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned(), is_view != 0));
+    names.push((unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned(), kind));
 }
 
 fn c_text(s: &str) -> Outcome<CString> {
@@ -235,25 +291,36 @@ impl Host {
     }
 
     /// The columns that the host keeps for the table; None: those that were found.
-    fn inferred(&self, table: &str, cmd: &CreateExternalTable, found: &Schema) -> Outcome<Option<SchemaRef>> {
+    fn inferred(
+        &self,
+        table: &str,
+        cmd: &CreateExternalTable,
+        found: &Schema,
+        options: &[(String, String)],
+    ) -> Outcome<Option<SchemaRef>> {
         let Some(call) = self.calls.inferred else { return Ok(None) };
-        let (name, source, format) =
-            (c_text(table)?, c_text(&cmd.locations.join(", "))?, c_text(&cmd.file_type.to_lowercase())?);
+        let said = Said::new(table, &cmd.locations.join(", "), &cmd.file_type.to_lowercase(), options)?;
         let schema = FFI_ArrowSchema::try_from(found)?;
-        let c_found = CFound {
-            name: name.as_ptr(),
-            source: source.as_ptr(),
-            format: format.as_ptr(),
-            expected: std::ptr::null(),
-            found: &schema,
-        };
         let (mut kept, mut err) = (FFI_ArrowSchema::empty(), CError::empty());
         // SAFETY: everything lives for the call; the header says that callbacks are called from any thread.
-        match unsafe { call(self.calls.data, &c_found, i32::from(cmd.or_replace), &mut kept, &mut err) } {
+        match unsafe { call(self.calls.data, &said.found(&schema), i32::from(cmd.or_replace), &mut kept, &mut err) } {
             0 if crate::ffi::is_released(&kept) => Ok(None),
             0 => Ok(Some(schema_of(&kept, "schema")?)),
             code => Err(Failure::new(Status::from_code(code), err.message())),
         }
+    }
+
+    /// The DDL of a table in memory that SQL made, with what it said of keys and defaults; None: the host has no word for one of its
+    /// types.
+    pub fn made(&self, table: &str, schema: &Schema, options: &[(String, String)]) -> Option<String> {
+        let call = self.calls.made?;
+        let said = Said::new(table, "", "memory", options).ok()?;
+        let schema = FFI_ArrowSchema::try_from(schema).ok()?;
+        let mut text: Option<String> = None;
+        let sink = std::ptr::from_mut(&mut text).cast();
+        // SAFETY: everything lives for the call; the header says that callbacks are called from any thread.
+        unsafe { call(self.calls.data, &said.found(&schema), Some(collect_text), sink) };
+        text
     }
 
     fn dropped(&self, table: &str) -> bool {
@@ -272,6 +339,9 @@ impl Host {
             format: format.as_ptr(),
             expected: &expected,
             found: &schema,
+            option_keys: std::ptr::null(),
+            option_values: std::ptr::null(),
+            n_options: 0,
         };
         let mut err = CError::empty();
         // SAFETY: everything lives for the call; the header says that callbacks are called from any thread.
@@ -282,7 +352,7 @@ impl Host {
     }
 
     fn schema_names(&self) -> Vec<String> {
-        let mut names: Vec<(String, bool)> = Vec::new();
+        let mut names: Vec<(String, NameKind)> = Vec::new();
         if let Some(call) = self.calls.schema_names {
             // SAFETY: the sink lives for the call.
             unsafe { call(self.calls.data, collect_name, std::ptr::from_mut(&mut names).cast()) };
@@ -290,8 +360,8 @@ impl Host {
         names.into_iter().map(|(name, _)| name).collect()
     }
 
-    fn table_names(&self, schema: &str) -> BTreeMap<String, bool> {
-        let mut names: Vec<(String, bool)> = Vec::new();
+    fn table_names(&self, schema: &str) -> BTreeMap<String, NameKind> {
+        let mut names: Vec<(String, NameKind)> = Vec::new();
         if let (Some(call), Ok(schema)) = (self.calls.table_names, CString::new(schema)) {
             // SAFETY: the sink and the name live for the call.
             unsafe { call(self.calls.data, schema.as_ptr(), collect_name, std::ptr::from_mut(&mut names).cast()) };
@@ -302,7 +372,7 @@ impl Host {
 
 struct Cache {
     epoch: u64,
-    names: HashMap<String, Arc<BTreeMap<String, bool>>>,
+    names: HashMap<String, Arc<BTreeMap<String, NameKind>>>,
     tables: HashMap<(String, String), Arc<dyn TableProvider>>,
 }
 
@@ -348,7 +418,7 @@ impl HostCatalog {
         use_it(&mut cache)
     }
 
-    pub fn names(&self, schema: &str) -> Arc<BTreeMap<String, bool>> {
+    pub fn names(&self, schema: &str) -> Arc<BTreeMap<String, NameKind>> {
         let (epoch, found) = self.with_cache(|c| (c.epoch, c.names.get(schema).cloned()));
         if let Some(names) = found {
             return names;
@@ -360,6 +430,11 @@ impl HostCatalog {
             }
         });
         names
+    }
+
+    /// Whether a name is the host's alone: a table of the session may stand before one that is kept.
+    pub fn is_fixed(&self, schema: &str, table: &str) -> bool {
+        self.names(schema).get(table).is_some_and(|kind| *kind != NameKind::Kept)
     }
 
     /// The provider of a table; two threads may make it at once, and the first one stays.
@@ -539,6 +614,13 @@ impl fmt::Debug for HostSchema {
     }
 }
 
+impl HostSchema {
+    /// Whether the name is a table of the session's own.
+    fn is_own(&self, name: &str) -> bool {
+        self.is_default && self.catalog.memory.table_exist(name) && !self.catalog.is_fixed(&self.name, name)
+    }
+}
+
 #[async_trait]
 impl SchemaProvider for HostSchema {
     fn table_names(&self) -> Vec<String> {
@@ -546,21 +628,25 @@ impl SchemaProvider for HostSchema {
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        if self.is_own(name) {
+            return self.catalog.memory.table(name).await;
+        }
         if let Some(provider) = self.catalog.provider(&self.name, name) {
             return Ok(Some(match provider.downcast_ref::<ContractTable>() {
                 Some(table) if crate::session::is_relaxed() => Arc::new(table.relaxed()),
                 _ => provider,
             }));
         }
-        if self.is_default { self.catalog.memory.table(name).await } else { Ok(None) }
+        Ok(None)
     }
 
     /// From the list of names: nothing is opened, no view is planned.
     async fn table_type(&self, name: &str) -> Result<Option<TableType>> {
-        if let Some(is_view) = self.catalog.names(&self.name).get(name) {
-            return Ok(Some(if *is_view { TableType::View } else { TableType::Base }));
+        if self.is_own(name) {
+            return self.catalog.memory.table_type(name).await;
         }
-        if self.is_default { self.catalog.memory.table_type(name).await } else { Ok(None) }
+        let kind = self.catalog.names(&self.name).get(name).copied();
+        Ok(kind.map(|kind| if kind == NameKind::View { TableType::View } else { TableType::Base }))
     }
 
     fn register_table(&self, name: String, table: Arc<dyn TableProvider>) -> Result<Option<Arc<dyn TableProvider>>> {
@@ -568,7 +654,7 @@ impl SchemaProvider for HostSchema {
             let text = format!("schema '{}' belongs to the catalog: nothing can be registered in it", self.name);
             return Err(Failure::new(Status::Refused, text).into_engine());
         }
-        if self.catalog.names(&self.name).contains_key(&name) {
+        if self.catalog.is_fixed(&self.name, &name) {
             let text = format!("table '{}.{name}' belongs to the catalog", self.name);
             return Err(Failure::new(Status::Refused, text).into_engine());
         }
@@ -576,7 +662,7 @@ impl SchemaProvider for HostSchema {
     }
 
     fn deregister_table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        if self.catalog.names(&self.name).contains_key(name) {
+        if self.catalog.is_fixed(&self.name, name) {
             let text = format!("table '{}.{name}' belongs to the catalog", self.name);
             return Err(Failure::new(Status::Refused, text).into_engine());
         }
@@ -584,6 +670,6 @@ impl SchemaProvider for HostSchema {
     }
 
     fn table_exist(&self, name: &str) -> bool {
-        self.catalog.names(&self.name).contains_key(name) || (self.is_default && self.catalog.memory.table_exist(name))
+        self.catalog.names(&self.name).contains_key(name) || self.is_own(name)
     }
 }

@@ -71,7 +71,8 @@ async fn create_delta(state: &SessionState, cmd: &CreateExternalTable) -> Outcom
     let declared = if exists {
         let have = delta::schema(location, None).await?;
         if declared.fields().is_empty() {
-            let agreed = inferred(state, cmd, Arc::clone(&have))?;
+            let options: Vec<_> = cmd.options.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+            let agreed = inferred(state, cmd, Arc::clone(&have), &options)?;
             check_stored(location, &have, &agreed)?;
             agreed
         } else {
@@ -217,8 +218,15 @@ async fn create_files(state: &SessionState, cmd: &CreateExternalTable) -> Outcom
     } else {
         let listing = Listing::new(name.clone(), cmd.locations.clone(), &cmd.file_type, options.clone(), declared);
         let (found, columns) = listing.infer(state).await?;
+        if !columns.is_empty() {
+            scan.push(("partition_columns".to_owned(), columns.join(",")));
+        }
+        if let Some(extension) = options.file_extension.clone().filter(|_| scan.iter().all(|s| s.0 != "file_extension"))
+        {
+            scan.push(("file_extension".to_owned(), extension));
+        }
         options.partition_columns = columns;
-        inferred(state, cmd, found)?
+        inferred(state, cmd, found, &scan)?
     };
     let listing = Listing::new(name.clone(), cmd.locations.clone(), &cmd.file_type, options, Arc::clone(&declared));
     Ok(table(declared, Storage::Files { listing }))

@@ -4,18 +4,20 @@
 //! from tables as they were (run on 55: it outlived the drop of its base).
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::view::ViewTable;
 use datafusion::catalog::{CatalogProvider, SchemaProvider, Session, TableProvider};
-use datafusion::common::Result;
+use datafusion::common::{Constraint, Result};
+use datafusion::datasource::MemTable;
 use datafusion::logical_expr::dml::InsertOp;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::sql::parser::{DFParser, Statement};
 use datafusion::sql::sqlparser::ast;
+use datafusion::sql::unparser::expr_to_sql;
 
 use crate::session::Shared;
 use crate::view::View;
@@ -91,7 +93,7 @@ impl SchemaProvider for MemorySchema {
                 let name = format!("{SCHEMA}.{name}");
                 Arc::new(View::made(name, sql, ddl, &self.shared)) as Arc<dyn TableProvider>
             }
-            None if table.constraints().is_some_and(|c| !c.is_empty()) => Arc::new(Unbelieved(table)),
+            None if table.is::<MemTable>() => Arc::new(Made::new(&name, table, &self.shared)),
             None => table,
         };
         Ok(self.put(name, table))
@@ -106,30 +108,69 @@ impl SchemaProvider for MemorySchema {
     }
 }
 
-/// A table whose declared keys stay a declaration: DataFusion would take them for proved and drop a DISTINCT.
-#[derive(Debug)]
-struct Unbelieved(Arc<dyn TableProvider>);
+/// A table that SQL made in memory. Its declared keys stay a declaration: DataFusion would take them for proved and drop a
+/// DISTINCT. Its DDL is the host's words for its columns, made when it is first asked for.
+struct Made {
+    name: String,
+    table: Arc<dyn TableProvider>,
+    shared: Arc<Shared>,
+    definition: OnceLock<Option<String>>,
+}
+
+impl fmt::Debug for Made {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Made({})", self.name)
+    }
+}
+
+impl Made {
+    fn new(name: &str, table: Arc<dyn TableProvider>, shared: &Arc<Shared>) -> Made {
+        Made { name: name.to_owned(), table, shared: Arc::clone(shared), definition: OnceLock::new() }
+    }
+
+    /// Keys and defaults: a pair of the key's kind for each of its columns, and of "default.COLUMN" for each literal. None: a default
+    /// that is no literal.
+    fn declared(&self) -> Option<Vec<(String, String)>> {
+        let schema = self.table.schema();
+        let mut said = Vec::new();
+        for (number, constraint) in self.table.constraints().into_iter().flat_map(|all| all.iter()).enumerate() {
+            let (kind, columns) = match constraint {
+                Constraint::PrimaryKey(columns) => ("primary_key".to_owned(), columns),
+                Constraint::Unique(columns) => (format!("unique.{number}"), columns),
+            };
+            said.extend(columns.iter().map(|i| (kind.clone(), schema.field(*i).name().clone())));
+        }
+        for field in schema.fields() {
+            if let Some(default) = self.table.get_column_default(field.name()) {
+                let Expr::Literal(..) = default else { return None };
+                said.push((format!("default.{}", field.name()), expr_to_sql(default).ok()?.to_string()));
+            }
+        }
+        Some(said)
+    }
+}
 
 #[async_trait]
-impl TableProvider for Unbelieved {
+impl TableProvider for Made {
     fn schema(&self) -> SchemaRef {
-        self.0.schema()
+        self.table.schema()
     }
 
     fn table_type(&self) -> TableType {
-        self.0.table_type()
+        self.table.table_type()
     }
 
     fn get_table_definition(&self) -> Option<&str> {
-        self.0.get_table_definition()
+        let ask = || self.shared.catalog()?.host().made(&self.name, &self.table.schema(), &self.declared()?);
+        self.definition.get_or_init(ask).as_deref()
     }
 
     fn get_column_default(&self, column: &str) -> Option<&Expr> {
-        self.0.get_column_default(column)
+        self.table.get_column_default(column)
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
-        self.0.supports_filters_pushdown(filters)
+        self.table.supports_filters_pushdown(filters)
     }
 
     async fn scan(
@@ -139,7 +180,7 @@ impl TableProvider for Unbelieved {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        self.0.scan(state, projection, filters, limit).await
+        self.table.scan(state, projection, filters, limit).await
     }
 
     async fn insert_into(
@@ -148,7 +189,7 @@ impl TableProvider for Unbelieved {
         input: Arc<dyn ExecutionPlan>,
         op: InsertOp,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        self.0.insert_into(state, input, op).await
+        self.table.insert_into(state, input, op).await
     }
 }
 

@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
+use datafusion::catalog::SchemaProvider;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{ParamValues, ScalarValue, TableReference};
 use datafusion::datasource::source_as_provider;
-use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::{SendableRecordBatchStream, SessionState};
 use datafusion::logical_expr::{CreateExternalTable, DdlStatement, DmlStatement, LogicalPlan, Statement, WriteOp};
 use datafusion::physical_plan::{collect, execute_stream};
 use futures::StreamExt;
@@ -19,7 +20,7 @@ use futures::future::try_join_all;
 use tokio::sync::mpsc::{Receiver, channel};
 use tokio::task::JoinHandle;
 
-use crate::catalog;
+use crate::catalog::{self, HostCatalog};
 use crate::change;
 use crate::error::{Failure, Outcome, Status};
 use crate::ffi::Outgoing;
@@ -177,7 +178,7 @@ fn refuse_drop_of_catalog(core: &Core, plan: &LogicalPlan) -> Outcome<()> {
     };
     let (catalog, schema, table) = crate::session::resolve(&core.state(), name);
     match core.shared.catalog() {
-        Some(host) if host.name == catalog && host.names(&schema).contains_key(&table) => {
+        Some(host) if host.name == catalog && host.is_fixed(&schema, &table) => {
             Err(Failure::new(Status::Refused, format!("table '{schema}.{table}' belongs to the catalog")))
         }
         _ => Ok(()),
@@ -188,8 +189,8 @@ fn refuse_drop_of_catalog(core: &Core, plan: &LogicalPlan) -> Outcome<()> {
 /// had the table: then nothing else is to be done.
 async fn forget_columns(core: &Core, name: &TableReference) -> Outcome<bool> {
     let state = core.state();
-    let (catalog, schema, table) = crate::session::resolve(&state, name);
-    match crate::session::find(&state, &catalog, &schema, &table).await? {
+    let (_, _, table) = crate::session::resolve(&state, name);
+    match core.memory.table(&table).await.map_err(Failure::planning)? {
         Some(provider) if provider.downcast_ref::<ContractTable>().is_none() => Ok(false),
         Some(_) => {
             catalog::dropped(&state, name);
@@ -199,14 +200,22 @@ async fn forget_columns(core: &Core, name: &TableReference) -> Outcome<bool> {
     }
 }
 
-/// `CREATE OR REPLACE EXTERNAL TABLE` over a table that is there: the new one is made before the old one goes. DataFusion
-/// (55.2) drops first, so that a failing replacement leaves no table.
+/// Whether the name is one of which the host keeps columns, and no table of the session stands before it.
+fn gives_way(core: &Core, state: &SessionState, name: &TableReference) -> bool {
+    let (catalog, schema, table) = crate::session::resolve(state, name);
+    let is_kept = |host: Arc<HostCatalog>| host.name == catalog && !host.is_fixed(&schema, &table);
+    core.shared.catalog().is_some_and(is_kept) && !core.memory.table_exist(&table)
+}
+
+/// `CREATE EXTERNAL TABLE` over a table that is there, of which it says OR REPLACE or that gives way: the new one is made before
+/// the old one goes. DataFusion (55.2) drops first, so that a failing replacement leaves no table.
 async fn replace_external(core: &Core, command: &CreateExternalTable) -> Outcome<bool> {
     let exists = core.context.table_exist(command.name.clone()).map_err(Failure::planning)?;
-    if !command.or_replace || command.if_not_exists || command.temporary || !exists {
+    let state = core.state();
+    let replaces = command.or_replace || gives_way(core, &state, &command.name);
+    if !replaces || command.if_not_exists || command.temporary || !exists {
         return Ok(false);
     }
-    let state = core.state();
     let Some(factory) = state.table_factories().get(&command.file_type.to_uppercase()) else { return Ok(false) };
     let table = factory.create(&state, command).await.map_err(Failure::planning)?;
     core.context.register_table(command.name.clone(), table).map_err(Failure::planning)?;

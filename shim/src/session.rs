@@ -320,9 +320,9 @@ fn check_assignments(statement: &Statement) -> Outcome<()> {
     Ok(())
 }
 
-/// DESCRIBE and the like answer from declarations, for broken tables too.
+/// DESCRIBE and the like answer from declarations, for broken tables too; what CREATE EXTERNAL TABLE names is what it makes.
 fn only_describes(statement: &Statement) -> bool {
-    let Statement::Statement(inner) = statement else { return false };
+    let Statement::Statement(inner) = statement else { return matches!(statement, Statement::CreateExternalTable(_)) };
     matches!(
         inner.as_ref(),
         ast::Statement::ExplainTable { .. }

@@ -92,6 +92,8 @@ int catalog_open(const struct catalog_options *options, struct catalog **ret, st
     int rc = catalog_make(options, &c, err);
     if (rc == CA_OK)
         rc = catalog_autoload(c, options->loads_folder, err);
+    if (rc == CA_OK)
+        rc = catalog_keep(c, err);
     if (rc != CA_OK) {
         catalog_close(c);
         return rc;
@@ -152,13 +154,16 @@ const char *catalog_fingerprint(const struct catalog *c)
 struct catalog_entry catalog_entry_of(const struct catalog_name *n)
 {
     const struct contract_bundle_entry *e = n->dataset->entry;
+    bool is_kept = !n->dataset->bundle;
     return (struct catalog_entry){
         .schema = n->schema,
         .name = n->name,
         .table = n->table,
         .place = n->place,
-        .kind = n->is_nested ? "nested" : contract_kind_name(e->kind),
-        .stage = contract_stage_name(e->stage),
+        .kind = n->is_nested ? "nested"
+                : is_kept    ? "inferred"
+                             : contract_kind_name(e->kind),
+        .stage = is_kept ? "inferred" : contract_stage_name(e->stage),
         .nested_in = n->is_nested ? e->name : NULL,
         .sql = n->is_nested ? NULL : e->sql,
         .fingerprint = e->fingerprint,
@@ -224,7 +229,12 @@ int catalog_dataset_contract(struct catalog *c, struct catalog_dataset *d, const
                              struct ca_error *err)
 {
     (void)c;
-    return contract_bundle_contract(d->bundle, d->index, ret, err);
+    if (d->bundle)
+        return contract_bundle_contract(d->bundle, d->index, ret, err);
+    if (!d->kept)
+        return ca_fail(err, CA_ERR_DRIFT, "%s", d->failure);
+    *ret = d->kept;
+    return CA_OK;
 }
 
 int catalog_name_sql(struct catalog *c, struct catalog_name *n, const char **ret, struct ca_error *err)

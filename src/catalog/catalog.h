@@ -362,6 +362,10 @@ int catalog_history(struct catalog *c, const struct catalog_entry *entry, int64_
  * that fail are to be followed by a call too, whose answer nobody wants. The caller unrefs; NULL: nothing. */
 GHashTable *catalog_take_inferred(struct catalog *c);
 
+/* Everything that is kept is a dataset of the catalog from now on, kind `inferred`, and nothing else of that kind; a
+ * contract of its name stands before it. A catalog opens with it. */
+int catalog_keep(struct catalog *c, struct ca_error *err) CA_MUST_CHECK;
+
 /* ---- settings --------------------------------------------------------------------------------------------------- */
 
 /* The settings that variables DATAFUSION_SECTION_KEY=VALUE of an environment say, as "key=value" texts with the names

@@ -108,7 +108,7 @@ int catalog_check_names(struct catalog *c, const struct catalog_index *known, st
     const GPtrArray *names = catalog_names(c);
     for (guint i = 0; i < names->len; i++) {
         struct catalog_name *n = names->pdata[i];
-        if (!known || !catalog_index_find(known, n->schema, n->name))
+        if (!known || !catalog_index_declared(known, n->schema, n->name))
             CA_TRY(check_name(c, n, err));
     }
     return catalog_check_agreement(c, known, err);

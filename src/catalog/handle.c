@@ -15,16 +15,19 @@ char *catalog_sql_text(const char *text)
     return g_strdup_printf("'%s'", inner);
 }
 
-char *catalog_sql_name(const struct catalog_entry *e)
-{
-    return g_strdup_printf("\"" CATALOG_NAME "\".\"%s\".\"%s\"", e->schema, e->table);
-}
-
 static void append_column(GString *sql, const char *name, bool is_first)
 {
     g_auto(GStrv) parts = g_strsplit(name, "\"", 0);
     g_autofree char *inner = g_strjoinv("\"\"", parts);
     g_string_append_printf(sql, "%s\"%s\"", is_first ? "" : ", ", inner);
+}
+
+char *catalog_sql_name(const struct catalog_entry *e)
+{
+    GString *sql = g_string_new(NULL);
+    g_string_append_printf(sql, "\"" CATALOG_NAME "\".\"%s\".", e->schema);
+    append_column(sql, e->table, /* is_first= */ true);
+    return g_string_free(sql, FALSE);
 }
 
 /* ---- rows out --------------------------------------------------------------------------------------------------- */

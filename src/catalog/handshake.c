@@ -45,7 +45,9 @@ int catalog_handshake(void *data, const struct engine_found *found, struct ca_er
     CA_TRY(contract_handshake(contract, found->expected, found->found, found->format, &h, err));
     record(c, n, found, &h);
     int rc = CA_OK;
-    if (h.is_refused) {
+    if (h.is_refused && n && !n->dataset->bundle) {
+        rc = catalog_kept_differ(contract, found, &h, err);
+    } else if (h.is_refused) {
         g_autofree char *text = contract_handshake_text(&h);
         rc = ca_fail(err, CA_ERR_DRIFT, "file '%s' does not fit what is declared: %s", found->source, text);
     }

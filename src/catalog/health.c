@@ -50,6 +50,17 @@ void catalog_probe(struct catalog *c, const struct catalog_name *n, const struct
     *ret_failure = found.code == CA_OK ? NULL : g_strdup(found.message);
 }
 
+/* The table of a folder that the session has in the place of what is kept under the name; NULL: none. */
+static const struct catalog_loaded *loaded_as(const struct catalog *c, const struct catalog_name *n)
+{
+    for (guint i = 0; !n->dataset->bundle && i < c->loaded->len; i++) {
+        const struct catalog_loaded *l = c->loaded->pdata[i];
+        if (strcmp(l->name, n->name) == 0)
+            return l;
+    }
+    return NULL;
+}
+
 /* Rows so far, and how many of them are tables of a folder. */
 struct health_rows {
     struct health *rows;
@@ -88,7 +99,8 @@ static int loaded_before(struct catalog *c, const struct catalog_name *n, struct
         const struct catalog_loaded *l = c->loaded->pdata[rows->n_loaded];
         if (order == 0 && strcmp(l->name, n->name) > 0)
             break;
-        CA_TRY(loaded_health(c, l, rows->rows, err));
+        if (!catalog_name_find(c, CATALOG_LOADED_SCHEMA, l->name)) /* else it is the row of what is kept */
+            CA_TRY(loaded_health(c, l, rows->rows, err));
         rows->n_loaded++;
     }
     return CA_OK;
@@ -107,8 +119,13 @@ static int each_health(struct catalog *c, struct catalog_name *n, const struct c
     /* Rows that were never written lie nowhere: there is nothing to open. */
     bool is_empty = !d->failure && !n->is_nested && !location && contract && catalog_is_stored(contract);
     g_mutex_unlock(&c->lock);
-    if (!is_empty)
+    const struct catalog_loaded *l = loaded_as(c, n);
+    if (l && l->failure) {
+        health = health_of_status(l->status, /* is_view= */ false);
+        failure = g_strdup(l->failure);
+    } else if (!is_empty) {
         catalog_probe(c, n, contract, &health, &failure);
+    }
     struct health_row row = {
         .schema_name = rows_str_of(n->schema),
         .dataset_name = rows_str_of(n->name),
@@ -116,7 +133,7 @@ static int each_health(struct catalog *c, struct catalog_name *n, const struct c
                               : failure ? health
                                         : "ok"),
         .reason = rows_str_of(failure),
-        .location = rows_str_of(location),
+        .location = rows_str_of(l ? l->location : location),
     };
     return catalog_rows_failed(health_finish_row(rows->rows, &row), err);
 }

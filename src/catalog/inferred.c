@@ -48,7 +48,7 @@ static void kept_done(struct kept *k)
     contract_free(k->contract);
 }
 
-static int parse(const struct catalog_kept *found, struct contract **ret, struct ca_error *err)
+int catalog_kept_parse(const struct catalog_kept *found, struct contract **ret, struct ca_error *err)
 {
     struct ca_error why = {0};
     int rc =
@@ -65,7 +65,7 @@ static int take_kept(void *data, const struct catalog_kept *found, struct ca_err
 {
     struct kept *k = data;
     k->text = g_strdup(found->text);
-    return parse(found, &k->contract, err);
+    return catalog_kept_parse(found, &k->contract, err);
 }
 
 /* ---- comparing -------------------------------------------------------------------------------------------------- */
@@ -77,8 +77,8 @@ static const char *format_of(const char *word)
     return g_str_has_prefix(word, "delta") ? "delta" : word;
 }
 
-static int differ(const struct contract *kept, const struct engine_found *found, struct contract_handshake *h,
-                  struct ca_error *err)
+int catalog_kept_differ(const struct contract *kept, const struct engine_found *found, struct contract_handshake *h,
+                        struct ca_error *err)
 {
     /* The evolution rules that it speaks of are nobody's to change. */
     for (size_t i = 0; i < h->findings.n; i++)
@@ -98,7 +98,7 @@ static int agree(const struct contract *kept, struct ArrowSchema *declared, cons
 {
     struct contract_handshake h;
     CA_TRY(contract_handshake(kept, declared, found->found, format_of(found->format), &h, err));
-    int rc = h.is_refused ? differ(kept, found, &h, err) : CA_OK;
+    int rc = h.is_refused ? catalog_kept_differ(kept, found, &h, err) : CA_OK;
     if (rc == CA_OK && !h.is_equal) {
         *ret = *declared;
         declared->release = NULL;
@@ -134,9 +134,17 @@ static int keep(struct catalog *c, const struct kept *k, const struct engine_fou
     char *text = NULL;
     if (!is_new)
         CA_TRY(contract_schema(k->contract, &declared, err));
-    int rc =
-        contract_inferred_render(found->name, (k->contract ? k->contract->version : 0) + is_new,
-                                 format_of(found->format), location, is_new ? found->found : &declared, &text, err);
+    const struct contract_inferred table = {
+        .name = found->name,
+        .version = (k->contract ? k->contract->version : 0) + is_new,
+        .format = format_of(found->format),
+        .location = location,
+        .schema = is_new ? found->found : &declared,
+        .option_keys = found->option_keys,
+        .option_values = found->option_values,
+        .n_options = found->n_options,
+    };
+    int rc = contract_inferred_render(&table, &text, err);
     if (declared.release)
         declared.release(&declared);
     CA_TRY(rc);
@@ -170,34 +178,6 @@ int catalog_inferred(void *data, const struct engine_found *found, bool replaces
     return rc;
 }
 
-/* ---- for the registry ------------------------------------------------------------------------------------------- */
-
-void catalog_kept_contract_free(void *data)
-{
-    struct catalog_kept_contract *k = data;
-    g_free(k->name);
-    g_free(k->failure);
-    contract_free(k->contract);
-    g_free(k);
-}
-
-static int add_contract(void *data, const struct catalog_kept *found, struct ca_error *err)
-{
-    struct ca_error why = {0};
-    struct catalog_kept_contract *k = g_new0(struct catalog_kept_contract, 1);
-    (void)err;
-    k->name = g_strdup(found->name);
-    if (parse(found, &k->contract, &why) != CA_OK)
-        k->failure = g_strdup(why.message);
-    g_ptr_array_add(data, k);
-    return CA_OK;
-}
-
-int catalog_kept_contracts(struct catalog *c, GPtrArray *ret, struct ca_error *err)
-{
-    return c->keeper ? c->keeper(c->keeper_data, /* name= */ NULL, add_contract, ret, err) : CA_OK;
-}
-
 /* ---- dropping --------------------------------------------------------------------------------------------------- */
 
 static int is_there(void *data, const struct catalog_kept *kept, struct ca_error *err)
@@ -216,4 +196,35 @@ bool catalog_dropped(void *data, const char *table)
         return false;
     note(c, table, NULL);
     return true;
+}
+
+/* ---- tables in memory ---------------------------------------------------------------------------------------------
+ */
+
+/* Their columns are those of a contract that nobody keeps. */
+static int made_ddl(const struct engine_found *made, char **ret, struct ca_error *err)
+{
+    CA_AUTOFREE char *text = NULL;
+    CA_AUTOPTR(contract) contract = NULL;
+    const struct contract_inferred table = {
+        .name = made->name,
+        .version = 1,
+        .format = made->format,
+        .schema = made->found,
+        .option_keys = made->option_keys,
+        .option_values = made->option_values,
+        .n_options = made->n_options,
+    };
+    CA_TRY(contract_inferred_render(&table, &text, err));
+    CA_TRY(contract_inferred_parse(text, strlen(text), made->name, &contract, err));
+    return contract_ddl(contract, /* sql= */ NULL, /* location= */ NULL, ret, err);
+}
+
+void catalog_made(void *data, const struct engine_found *made, engine_text_fn sink, void *sink_data)
+{
+    CA_AUTOFREE char *ddl = NULL;
+    struct ca_error no_words = {0};
+    (void)data;
+    if (made_ddl(made, &ddl, &no_words) == CA_OK)
+        sink(sink_data, ddl, strlen(ddl));
 }

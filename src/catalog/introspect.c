@@ -468,7 +468,7 @@ int catalog_check_agreement(struct catalog *c, const struct catalog_index *known
     const GPtrArray *names = catalog_names(c);
     for (guint i = 0; i < names->len; i++) {
         struct catalog_name *n = names->pdata[i];
-        if (!known || !catalog_index_find(known, n->schema, n->name))
+        if (!known || !catalog_index_declared(known, n->schema, n->name))
             CA_TRY(check_object(c, n, g_hash_table_lookup(listed, n->key), err));
     }
     const GArray *of_shown = g_hash_table_lookup(listed, show_name);

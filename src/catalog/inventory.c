@@ -64,60 +64,11 @@ static const char *name_doc(const struct catalog_name *n, const struct contract 
     return doc ? doc : "";
 }
 
-/* Rows so far, and how many of them are contracts that are kept. */
-struct dataset_rows {
-    struct datasets *rows;
-    GPtrArray *kept;
-    guint n_kept;
-};
-
-static int add_kept(struct datasets *rows, const struct catalog_kept_contract *k)
-{
-    const char *health = "broken";
-    char fingerprint[FINGERPRINT_HEX_SIZE] = "";
-    const char *location = k->contract ? k->contract->storage.location : NULL;
-    g_autofree char *failure = k->contract ? listing_failure(k->contract, location, &health) : g_strdup(k->failure);
-    if (k->contract)
-        contract_fingerprint(k->contract, fingerprint);
-    struct datasets_row row = {
-        .schema_name = rows_str_of(CATALOG_LOADED_SCHEMA),
-        .dataset_name = rows_str_of(k->name),
-        .version = k->contract ? (int32_t)k->contract->version : 0,
-        .kind = rows_str_of("inferred"),
-        .stage = rows_str_of("inferred"),
-        .contract = rows_str_of(k->name),
-        .doc = rows_str_of(k->contract ? k->contract->doc : ""),
-        .contract_fingerprint = rows_str_of(fingerprint),
-        .location = rows_str_of(location),
-        .health = rows_str_of(failure ? health : "ok"),
-        .failure = rows_str_of(failure),
-    };
-    return datasets_finish_row(rows, &row);
-}
-
-/* Those that come before a name, so that rows are in order. Names of `registry` come after all of them. */
-static int kept_before(struct catalog *c, const struct catalog_name *n, struct dataset_rows *r, struct ca_error *err)
-{
-    int order = strcmp(CATALOG_LOADED_SCHEMA, n->schema);
-    while (order <= 0 && r->n_kept < r->kept->len) {
-        const struct catalog_kept_contract *k = r->kept->pdata[r->n_kept];
-        if (order == 0 && strcmp(k->name, n->name) > 0)
-            break;
-        r->n_kept++;
-        /* A contract that was declared since stands before it. */
-        if (!catalog_name_find(c, CATALOG_LOADED_SCHEMA, k->name))
-            CA_TRY(catalog_rows_failed(add_kept(r->rows, k), err));
-    }
-    return CA_OK;
-}
-
-static int each_dataset(struct catalog *c, struct catalog_name *n, const struct contract *contract, void *data,
+static int each_dataset(struct catalog *c, struct catalog_name *n, const struct contract *contract, void *rows,
                         struct ca_error *err)
 {
-    struct dataset_rows *all = data;
-    struct datasets *rows = all->rows;
-    CA_TRY(kept_before(c, n, all, err));
     const struct catalog_dataset *d = n->dataset;
+    const struct catalog_entry entry = catalog_entry_of(n);
     g_mutex_lock(&c->lock);
     bool is_written = !n->is_nested && (d->location != NULL || d->rows != NULL);
     bool can_be_empty = contract && !n->is_nested && catalog_is_stored(contract);
@@ -128,8 +79,8 @@ static int each_dataset(struct catalog *c, struct catalog_name *n, const struct 
     struct datasets_row row = {
         DATASET_OF(n),
         .version = (int32_t)d->entry->version,
-        .kind = rows_str_of(n->is_nested ? "nested" : contract_kind_name(d->entry->kind)),
-        .stage = rows_str_of(contract_stage_name(d->entry->stage)),
+        .kind = rows_str_of(entry.kind),
+        .stage = rows_str_of(entry.stage),
         .contract = rows_str_of(d->entry->name),
         .doc = rows_str_of(name_doc(n, contract)),
         .contract_fingerprint = rows_str_of(d->entry->fingerprint),
@@ -152,10 +103,7 @@ static int each_dataset(struct catalog *c, struct catalog_name *n, const struct 
 
 static int datasets_fill(struct catalog *c, struct datasets *rows, struct ca_error *err)
 {
-    g_autoptr(GPtrArray) kept = g_ptr_array_new_with_free_func(catalog_kept_contract_free);
-    struct dataset_rows all = {.rows = rows, .kept = kept};
-    CA_TRY(catalog_kept_contracts(c, kept, err));
-    return catalog_for_each_name(c, each_dataset, &all, err);
+    return catalog_for_each_name(c, each_dataset, rows, err);
 }
 
 CATALOG_TABLE(datasets, datasets_fill)

@@ -112,7 +112,7 @@ static int add_files(struct contract_bundle *first, enum meeting how, const char
 
 /* ---- the index -------------------------------------------------------------------------------------------------- */
 
-static void dataset_done(struct catalog_dataset *d)
+void catalog_dataset_done(struct catalog_dataset *d)
 {
     g_free(d->location);
     g_free(d->failure);
@@ -130,13 +130,17 @@ struct catalog_index *catalog_index_drop(struct catalog_index *x)
     for (size_t i = 0; i < x->n_own_names; i++)
         free(x->own_names[i].sql);
     for (size_t i = 0; i < x->n_own_datasets; i++)
-        dataset_done(&x->own_datasets[i]);
+        catalog_dataset_done(&x->own_datasets[i]);
+    g_ptr_array_unref(x->declared);
+    g_ptr_array_unref(x->kept);
     g_ptr_array_unref(x->names);
     g_ptr_array_unref(x->places);
     g_ptr_array_unref(x->own_places);
+    g_clear_pointer(&x->own_kept, g_ptr_array_unref);
     g_free(x->own_names);
     g_free(x->own_datasets);
-    contract_bundle_free(x->bundle);
+    if (x->owns_bundle)
+        contract_bundle_free(x->bundle);
     g_bytes_unref(x->snapshot);
     g_free(x);
     return before;
@@ -159,7 +163,7 @@ static void add_datasets(struct catalog_index *x, struct catalog_dataset ***ret)
         const struct contract_bundle_entry *e = contract_bundle_entry(x->bundle, i);
         const struct catalog_index *before = x->before;
         if (before && (e->file ? catalog_index_place(before, e->schema, e->name)
-                               : catalog_index_find(before, e->schema, e->name)))
+                               : catalog_index_declared(before, e->schema, e->name)))
             continue;
         struct catalog_dataset *d = of_entry[i] = &x->own_datasets[x->n_own_datasets++];
         d->bundle = x->bundle;
@@ -179,7 +183,7 @@ static void add_names(struct catalog_index *x, struct catalog_dataset *const *of
         const struct contract_bundle_name known = contract_bundle_name(x->bundle, i);
         struct catalog_dataset *d = of_entry[known.dataset];
         const char *schema = contract_bundle_entry(x->bundle, known.dataset)->schema;
-        struct catalog_name *name = d ? NULL : catalog_index_find(x->before, schema, known.name);
+        struct catalog_name *name = d ? NULL : catalog_index_declared(x->before, schema, known.name);
         if (!name) {
             name = &x->own_names[x->n_own_names++];
             *name = (struct catalog_name){
@@ -191,8 +195,35 @@ static void add_names(struct catalog_index *x, struct catalog_dataset *const *of
                 .is_nested = known.is_view,
             };
         }
-        g_ptr_array_add(x->names, name);
+        g_ptr_array_add(x->declared, name);
     }
+}
+
+static GPtrArray *copy(const GPtrArray *names)
+{
+    GPtrArray *all = g_ptr_array_new();
+    for (guint i = 0; names && i < names->len; i++)
+        g_ptr_array_add(all, names->pdata[i]);
+    return all;
+}
+
+/* Both lists are in order, and so is what becomes of them. */
+static void merge_names(struct catalog_index *x)
+{
+    guint k = 0;
+    x->names = g_ptr_array_new();
+    for (guint i = 0; i < x->declared->len; i++) {
+        const struct catalog_name *n = x->declared->pdata[i];
+        int order = -1;
+        while (k < x->kept->len && (order = strcmp(((struct catalog_name *)x->kept->pdata[k])->key, n->key)) <= 0) {
+            if (order < 0)
+                g_ptr_array_add(x->names, x->kept->pdata[k]);
+            k++;
+        }
+        g_ptr_array_add(x->names, x->declared->pdata[i]);
+    }
+    for (; k < x->kept->len; k++)
+        g_ptr_array_add(x->names, x->kept->pdata[k]);
 }
 
 /* Takes the bytes. `before` stays the caller's until the index is the catalog's. */
@@ -210,16 +241,34 @@ static int index_new(GBytes *bytes, const char *fingerprint, struct catalog_inde
     struct catalog_index *x = g_new0(struct catalog_index, 1);
     x->bundle = bundle;
     x->snapshot = bytes;
+    x->owns_bundle = true;
     x->before = before;
-    x->names = g_ptr_array_new();
+    x->declared = g_ptr_array_new();
+    x->kept = copy(before ? before->kept : NULL);
     x->places = g_ptr_array_new();
     x->own_places = g_ptr_array_new_with_free_func(catalog_place_free);
     g_autofree struct catalog_dataset **of_entry = NULL;
     add_datasets(x, &of_entry);
     add_names(x, of_entry);
+    merge_names(x);
     catalog_places_add(x);
     *ret = x;
     return CA_OK;
+}
+
+struct catalog_index *catalog_index_keeping(struct catalog_index *before, GPtrArray *kept)
+{
+    struct catalog_index *x = g_new0(struct catalog_index, 1);
+    x->bundle = before->bundle;
+    x->snapshot = g_bytes_ref(before->snapshot);
+    x->before = before;
+    x->declared = copy(before->declared);
+    x->own_kept = kept;
+    x->kept = copy(kept);
+    x->places = copy(before->places);
+    x->own_places = g_ptr_array_new();
+    merge_names(x);
+    return x;
 }
 
 static int compare_key(const void *key, const void *name)
@@ -227,11 +276,22 @@ static int compare_key(const void *key, const void *name)
     return strcmp(key, (*(const struct catalog_name *const *)name)->key);
 }
 
-struct catalog_name *catalog_index_find(const struct catalog_index *x, const char *schema, const char *name)
+static struct catalog_name *find(const GPtrArray *names, const char *schema, const char *name)
 {
     g_autofree char *key = g_strconcat(schema, ".", name, NULL);
-    struct catalog_name **found = bsearch(key, x->names->pdata, x->names->len, sizeof(gpointer), compare_key);
+    struct catalog_name **found =
+        names->len == 0 ? NULL : bsearch(key, names->pdata, names->len, sizeof(gpointer), compare_key);
     return found ? *found : NULL;
+}
+
+struct catalog_name *catalog_index_find(const struct catalog_index *x, const char *schema, const char *name)
+{
+    return find(x->names, schema, name);
+}
+
+struct catalog_name *catalog_index_declared(const struct catalog_index *x, const char *schema, const char *name)
+{
+    return find(x->declared, schema, name);
 }
 
 struct catalog_name *catalog_index_place(const struct catalog_index *x, const char *schema, const char *name)

@@ -48,7 +48,7 @@ static struct place *add_place(struct catalog_index *x, const char *schema, cons
 static struct catalog_name *base_of(const struct catalog_index *x, const char *schema, const char *name)
 {
     g_autofree char *dataset = g_strndup(name, strcspn(name, (const char[]){CONTRACT_LOCATION_MARK, '\0'}));
-    struct catalog_name *n = catalog_index_find(x, schema, dataset);
+    struct catalog_name *n = catalog_index_declared(x, schema, dataset);
     return n && !n->is_nested ? n : NULL;
 }
 

@@ -17,7 +17,7 @@ static void answer_schema_names(void *data, engine_name_fn emit, void *sink)
     static const char *const schemas[] = {"diagnostics", "params", "public", "registry"};
     (void)data;
     for (size_t i = 0; i < G_N_ELEMENTS(schemas); i++)
-        emit(sink, schemas[i], /* is_view= */ false);
+        emit(sink, schemas[i], ENGINE_NAME_TABLE);
 }
 
 static bool is_view(const struct catalog_name *n)
@@ -32,7 +32,10 @@ static void answer_table_names(void *data, const char *schema, engine_name_fn em
     for (guint i = 0; i < names->len; i++) {
         const struct catalog_name *n = names->pdata[i];
         if (strcmp(n->schema, schema) == 0)
-            emit(sink, n->name, is_view(n));
+            emit(sink, n->name,
+                 is_view(n)            ? ENGINE_NAME_VIEW
+                 : !n->dataset->bundle ? ENGINE_NAME_KEPT
+                                       : ENGINE_NAME_TABLE);
     }
 }
 
@@ -160,6 +163,9 @@ static int answer_listing(struct catalog *c, struct catalog_dataset *d, const st
     ret->location = location;
     ret->format = strcmp(contract->storage.format, "stream") == 0 ? "ndjson" : contract->storage.format;
     ret->is_proved = location == NULL;
+    g_mutex_lock(&c->lock);
+    ret->failure = d->failure ? g_intern_string(d->failure) : NULL;
+    g_mutex_unlock(&c->lock);
     catalog_rules_options(d->rules, ret);
     return CA_OK;
 }
@@ -291,5 +297,6 @@ struct engine_catalog catalog_provide(struct catalog *c)
         .definition = answer_definition,
         .inferred = catalog_inferred,
         .dropped = catalog_dropped,
+        .made = catalog_made,
     };
 }

@@ -7,10 +7,12 @@
 #include "catalog/catalog.h"
 #include "contract/bundle.h"
 #include "contract/contract.h"
+#include "contract/handshake.h"
 #include "rows/share.h"
 
-/* One declared dataset.
+/* One declared dataset, or (bundle NULL) one that a store keeps of inferred columns.
  *   bundle, index, entry  where its contract is; borrowed
+ *   kept          the contract that is kept, borrowed; NULL: it cannot be read, which is its failure
  *   location, version, n_rows   where the rows are; location NULL: nowhere yet
  *   is_changed    SQL wrote the version that is read; `pinned` was read before
  *   rows          of a params dataset: batches, struct rows_shared *, never changed once they are here; NULL: none
@@ -26,6 +28,7 @@ struct catalog_dataset {
     struct contract_bundle *bundle;
     size_t index;
     const struct contract_bundle_entry *entry;
+    const struct contract *kept;
     char *location;
     int64_t version;
     int64_t n_rows;
@@ -76,15 +79,23 @@ struct catalog_loaded {
 /* Where SQL finds the tables that are the session's own. */
 #define CATALOG_LOADED_SCHEMA "public"
 
-/* What is declared. It is never changed once it is the catalog's: contracts that are registered later come with an
- * index that takes its place, and whoever still reads this one goes on. bundle, snapshot  every contract, and the bytes
- * of that document names    struct catalog_name *, in order of schema and name places   struct catalog_name *: every
- * location that is declared, and of each dataset that has one the place `default`, in order of schema and name own_*
- * those that came with this index, the others are of those before it: in one piece each, places owned before   the
- * index whose place this one took, which lives as long; NULL: the catalog opened with this one */
+/* What is declared. It is never changed once it is the catalog's: contracts that come later bring an index that takes
+ * its place, and whoever still reads this one goes on.
+ *
+ *   bundle, snapshot  every contract, and the bytes of that document, owned where owns_bundle
+ *   declared struct catalog_name * of the bundle, in order of schema and name
+ *   kept     those of inferred columns, likewise
+ *   names    of both; what is kept under a name that somebody declares is left out
+ *   places   struct catalog_name *: every location that is declared, and of each dataset that has one the place
+ *            `default`, in order of schema and name
+ *   own_*    those that came with this index, the others are of those before it: in one piece each, places owned
+ *   before   the index whose place this one took, which lives as long; NULL: the catalog opened with this one */
 struct catalog_index {
     struct contract_bundle *bundle;
     GBytes *snapshot;
+    bool owns_bundle;
+    GPtrArray *declared;
+    GPtrArray *kept;
     GPtrArray *names;
     GPtrArray *places;
     struct catalog_dataset *own_datasets;
@@ -92,6 +103,7 @@ struct catalog_index {
     struct catalog_name *own_names;
     size_t n_own_names;
     GPtrArray *own_places;
+    GPtrArray *own_kept;
     struct catalog_index *before;
 };
 
@@ -138,6 +150,11 @@ int catalog_load(struct catalog *c, const struct catalog_options *o, struct ca_e
 int catalog_index_with(struct catalog_index *before, const char *const *paths, size_t n_paths,
                        struct catalog_index **ret, struct ca_error *err) CA_MUST_CHECK;
 
+/* The same contracts as `before` with other inferred columns: struct catalog_name *, in order of name, which are taken
+ * with their array. */
+struct catalog_index *catalog_index_keeping(struct catalog_index *before, GPtrArray *kept);
+void catalog_dataset_done(struct catalog_dataset *d);
+
 /* Free one, and give the one before it; free all of them. */
 struct catalog_index *catalog_index_drop(struct catalog_index *x);
 void catalog_index_free(struct catalog_index *x);
@@ -145,6 +162,8 @@ void catalog_index_free(struct catalog_index *x);
 /* The name "schema.name", or the place "DATASET#LOCATION" of a schema; NULL: there is none. `#default` is there only
  * where the dataset has others. */
 struct catalog_name *catalog_index_find(const struct catalog_index *x, const char *schema, const char *name);
+/* The same among those that contracts of the bundle declare. */
+struct catalog_name *catalog_index_declared(const struct catalog_index *x, const char *schema, const char *name);
 struct catalog_name *catalog_index_place(const struct catalog_index *x, const char *schema, const char *name);
 
 /* What is declared at this moment: whoever goes through names asks once. Any thread, without the lock (catalog.c). */
@@ -267,16 +286,15 @@ int catalog_inferred(void *data, const struct engine_found *found, bool replaces
 bool catalog_dropped(void *data, const char *table);
 GHashTable *catalog_inferred_new(void);
 
-/* What is kept of one table; contract NULL: it cannot be read, and `failure` says why. */
-struct catalog_kept_contract {
-    char *name;
-    struct contract *contract;
-    char *failure;
-};
-void catalog_kept_contract_free(void *data);
+/* The contract that is kept of a table; CA_ERR_DRIFT: it cannot be read. */
+int catalog_kept_parse(const struct catalog_kept *found, struct contract **ret, struct ca_error *err) CA_MUST_CHECK;
 
-/* All of them in order of name, struct catalog_kept_contract * that are added to `ret`. */
-int catalog_kept_contracts(struct catalog *c, GPtrArray *ret, struct ca_error *err) CA_MUST_CHECK;
+/* The refusal of columns that are not those that are kept, with what to do. */
+int catalog_kept_differ(const struct contract *kept, const struct engine_found *found, struct contract_handshake *h,
+                        struct ca_error *err) CA_MUST_CHECK;
+
+/* DDL of a table in memory that SQL made; `sink` is not called when a contract has no word for one of its types. */
+void catalog_made(void *data, const struct engine_found *made, engine_text_fn sink, void *sink_data);
 
 /* Whether rows of this kind and storage format are kept in the store. */
 bool catalog_is_stored(const struct contract *contract);

@@ -4,8 +4,10 @@
 #include "contract/inferred.h"
 
 #include <glib.h>
+#include <jansson.h>
 #include <string.h>
 
+#include "contract/scan.h"
 #include "contract/yaml.h"
 #include "rows/rows.h"
 
@@ -139,20 +141,154 @@ static int put_type(struct yaml_node *map, const struct ArrowSchema *schema, con
     return put_inside(map, contract_type_shape(field.type), schema, path, depth, err);
 }
 
-int contract_inferred_render(const char *name, int64_t version, const char *format, const char *location,
-                             const struct ArrowSchema *schema, char **ret, struct ca_error *err)
+/* ---- options ---------------------------------------------------------------------------------------------------- */
+
+/* Where the parts of a contract go that options say; each is put into it when it has something. */
+struct parts {
+    struct yaml_node *scan;
+    struct yaml_node *storage;
+    struct yaml_node *properties;
+    struct yaml_node *partition_by;
+    struct yaml_node *primary;
+    struct yaml_node *unique;
+    char *unique_key; /* of the list that is the last of `unique` */
+};
+
+static void put_list(struct yaml_node *list, const char *names)
+{
+    g_auto(GStrv) parts = g_strsplit(names, ",", -1);
+    for (size_t i = 0; parts[i] != NULL; i++)
+        yaml_add(list, yaml_text(g_strstrip(parts[i]), NULL));
+}
+
+static void put_properties(struct yaml_node *properties, const char *text)
+{
+    json_t *said = json_loads(text, 0, NULL);
+    const char *key = NULL;
+    json_t *value = NULL;
+    json_object_foreach(said, key, value) yaml_put(properties, key, yaml_text(json_string_value(value), NULL));
+    json_decref(said);
+}
+
+/* How a Delta table is written: "storage.KEY". */
+static void put_storage(struct parts *p, const char *key, const char *value)
+{
+    if (strcmp(key, "properties") == 0) {
+        put_properties(p->properties, value);
+    } else if (strcmp(key, "statistics_columns") == 0) {
+        struct yaml_node *columns = yaml_list(NULL);
+        put_list(columns, value);
+        yaml_put(p->storage, key, columns);
+    } else {
+        yaml_put(p->storage, key, strcmp(key, "compression") == 0 ? yaml_text(value, NULL) : yaml_plain(value, NULL));
+    }
+}
+
+static void put_unique(struct parts *p, const char *key, const char *column)
+{
+    if (g_strcmp0(p->unique_key, key) != 0) {
+        g_free(p->unique_key);
+        p->unique_key = g_strdup(key);
+        yaml_add(p->unique, yaml_list(NULL));
+    }
+    yaml_add(p->unique->items[p->unique->n_items - 1], yaml_text(column, NULL));
+}
+
+static const struct contract_scan_option *scan_option(const char *key)
+{
+    for (size_t i = 0; i < contract_scan_n_options(); i++) {
+        const struct contract_scan_option *option = contract_scan_option_at(i);
+        if (strcmp(option->key, key) == 0)
+            return option;
+    }
+    return NULL;
+}
+
+static void put_option(struct parts *p, const char *key, const char *value)
+{
+    const struct contract_scan_option *scan = scan_option(key);
+    if (strcmp(key, "partition_columns") == 0)
+        put_list(p->partition_by, value);
+    else if (strcmp(key, "primary_key") == 0)
+        yaml_add(p->primary, yaml_text(value, NULL));
+    else if (g_str_has_prefix(key, "unique."))
+        put_unique(p, key, value);
+    else if (g_str_has_prefix(key, "storage."))
+        put_storage(p, key + strlen("storage."), value);
+    else if (strcmp(key, "format.compression") == 0)
+        yaml_put(p->storage, "compression", yaml_text(value, NULL));
+    else if (scan != NULL && yaml_get(p->scan, scan->name) == NULL)
+        yaml_put(p->scan, scan->name,
+                 scan->kind == CONTRACT_SCAN_TEXT ? yaml_text(value, NULL) : yaml_plain(value, NULL));
+    else if (scan == NULL && !g_str_has_prefix(key, "default."))
+        yaml_put(p->properties, key, yaml_text(value, NULL));
+}
+
+static void put_part(struct yaml_node *map, const char *key, struct yaml_node *part)
+{
+    if (part->n_items > 0)
+        yaml_put(map, key, part);
+    else
+        yaml_node_free(part);
+}
+
+/* In order of key, so that the same statement gives the same text. */
+static int compare_pairs(const void *a, const void *b)
+{
+    return strcmp(((const struct contract_pair *)a)->key, ((const struct contract_pair *)b)->key);
+}
+
+static void put_options(struct yaml_node *root, const struct contract_inferred *table, struct yaml_node *storage)
+{
+    struct yaml_node *keys = yaml_map(NULL);
+    struct parts p = {yaml_map(NULL), storage, yaml_map(NULL), yaml_list(NULL), yaml_list(NULL), yaml_list(NULL), NULL};
+    g_autoptr(GArray) sorted = g_array_new(FALSE, FALSE, sizeof(struct contract_pair));
+    for (size_t i = 0; i < table->n_options; i++) {
+        const struct contract_pair pair = {.key = (char *)table->option_keys[i],
+                                           .value = (char *)table->option_values[i]};
+        g_array_append_val(sorted, pair);
+    }
+    g_array_sort(sorted, compare_pairs); /* stable: the columns of a key keep their order */
+    for (guint i = 0; i < sorted->len; i++)
+        put_option(&p, g_array_index(sorted, struct contract_pair, i).key,
+                   g_array_index(sorted, struct contract_pair, i).value);
+    put_part(keys, "primary", p.primary);
+    put_part(keys, "unique", p.unique);
+    put_part(root, "keys", keys);
+    put_part(root, "partition_by", p.partition_by);
+    put_part(root, "scan", p.scan);
+    put_part(storage, "properties", p.properties);
+    g_free(p.unique_key);
+}
+
+/* What a column is when INSERT says nothing of it: "default.COLUMN". */
+static void put_defaults(struct yaml_node *columns, const struct contract_inferred *table)
+{
+    for (size_t i = 0; i < table->n_options; i++) {
+        if (!g_str_has_prefix(table->option_keys[i], "default."))
+            continue;
+        const char *name = table->option_keys[i] + strlen("default.");
+        for (size_t k = 0; k < columns->n_items; k++)
+            if (strcmp(yaml_get(columns->items[k], "name")->text, name) == 0)
+                yaml_put(columns->items[k], "default", yaml_text(table->option_values[i], NULL));
+    }
+}
+
+int contract_inferred_render(const struct contract_inferred *table, char **ret, struct ca_error *err)
 {
     CA_AUTOPTR(yaml_node) root = yaml_map(NULL);
-    yaml_put(root, "dataset", yaml_text(name, NULL));
-    put_number(root, "version", version);
+    yaml_put(root, "dataset", yaml_text(table->name, NULL));
+    put_number(root, "version", table->version);
     yaml_put(root, "kind", yaml_text(contract_kind_name(CONTRACT_TABLE), NULL));
     yaml_put(root, "doc", yaml_text("Its columns were inferred from what lies at its location.", NULL));
-    CA_TRY(put_fields(root, "columns", schema, "", 0, err));
+    CA_TRY(put_fields(root, "columns", table->schema, "", 0, err));
+    put_defaults(root->items[root->n_items - 1], table);
     struct yaml_node *storage = yaml_map(NULL);
+    yaml_put(storage, "format", yaml_text(table->format, NULL));
+    if (table->location != NULL)
+        yaml_put(storage, "location", yaml_text(table->location, NULL));
+    put_options(root, table, storage);
     yaml_put(root, "storage", storage);
-    yaml_put(storage, "format", yaml_text(format, NULL));
-    if (location != NULL)
-        yaml_put(storage, "location", yaml_text(location, NULL));
     struct yaml_node *evolution = yaml_map(NULL);
     yaml_put(root, "evolution", evolution);
     yaml_put(evolution, "default", yaml_text("refuse", NULL));

@@ -11,10 +11,22 @@
 
 struct ArrowSchema;
 
-/* A contract of columns `schema` as YAML, malloc'ed. location NULL: several. CA_ERR_CONTRACT: a column of a type that
- * the contract language has no word for. */
-CA_MUST_CHECK int contract_inferred_render(const char *name, int64_t version, const char *format, const char *location,
-                                           const struct ArrowSchema *schema, char **ret, struct ca_error *err);
+/* What was found, and said, of a table; borrowed.
+ *   location   NULL: several, or in memory
+ *   options    how it is read and written, or declared, in the words of struct cadf_found */
+struct contract_inferred {
+    const char *name;
+    int64_t version;
+    const char *format;
+    const char *location;
+    const struct ArrowSchema *schema;
+    const char *const *option_keys;
+    const char *const *option_values;
+    size_t n_options;
+};
+
+/* Its contract as YAML, malloc'ed. CA_ERR_CONTRACT: a column of a type that the contract language has no word for. */
+CA_MUST_CHECK int contract_inferred_render(const struct contract_inferred *table, char **ret, struct ca_error *err);
 
 /* As contract_parse() (load.c). */
 CA_MUST_CHECK int contract_inferred_parse(const char *text, size_t n_bytes, const char *source, struct contract **ret,

@@ -243,7 +243,7 @@ void load_check(struct loader *l, const struct contract *c, const struct yaml_no
     check_names(l, c, primary, "keys.primary", true);
     for (size_t i = 0; i < c->primary.n; i++) {
         const struct contract_field *column = contract_column(c, c->primary.items[i]);
-        if (column != NULL && column->is_nullable)
+        if (column != NULL && column->is_nullable && !l->is_inferred)
             contradiction(l, primary->items[i], "keys.primary names '%s', which may be null", column->name);
     }
     const struct yaml_node *unique = keys == NULL ? NULL : yaml_get(keys, "unique");

@@ -133,16 +133,19 @@ static uint64_t catalog_door_epoch(void *data)
     return e->catalog.epoch(e->catalog.data);
 }
 
-/* cadf_name_fn takes an int32_t where engine_name_fn takes a bool. */
+/* cadf_name_fn takes an int32_t where engine_name_fn takes our enum. */
 struct name_door {
     cadf_name_fn emit;
     void *sink;
 };
 
-static void name_door_emit(void *sink, const char *name, bool is_view)
+static void name_door_emit(void *sink, const char *name, enum engine_name_kind kind)
 {
+    static const int32_t kinds[] = {[ENGINE_NAME_TABLE] = CADF_NAME_TABLE,
+                                    [ENGINE_NAME_VIEW] = CADF_NAME_VIEW,
+                                    [ENGINE_NAME_KEPT] = CADF_NAME_KEPT};
     struct name_door *d = sink;
-    d->emit(d->sink, name, is_view);
+    d->emit(d->sink, name, kinds[kind]);
 }
 
 static void catalog_door_schema_names(void *data, cadf_name_fn emit, void *sink)
@@ -246,7 +249,10 @@ static struct engine_found found_of(const struct cadf_found *found)
                                  .source = found->source,
                                  .format = found->format,
                                  .expected = found->expected,
-                                 .found = found->found};
+                                 .found = found->found,
+                                 .option_keys = found->option_keys,
+                                 .option_values = found->option_values,
+                                 .n_options = found->n_options};
 }
 
 static int32_t catalog_door_inferred(void *data, const struct cadf_found *found, int32_t replaces,
@@ -263,6 +269,14 @@ static int32_t catalog_door_dropped(void *data, const char *table)
 {
     struct engine *e = data;
     return e->catalog.dropped && e->catalog.dropped(e->catalog.data, table);
+}
+
+static void catalog_door_made(void *data, const struct cadf_found *made, cadf_text_fn sink, void *sink_data)
+{
+    struct engine *e = data;
+    const struct engine_found m = found_of(made);
+    if (e->catalog.made)
+        e->catalog.made(e->catalog.data, &m, sink, sink_data);
 }
 
 static int32_t catalog_door_handshake(void *data, const struct cadf_found *found, struct cadf_error *door_error)
@@ -322,6 +336,7 @@ int engine_open(const struct engine_options *options, struct engine **ret, struc
             .definition = catalog_door_definition,
             .inferred = catalog_door_inferred,
             .dropped = catalog_door_dropped,
+            .made = catalog_door_made,
         };
     }
     size_t n_fixed = 0;

@@ -149,7 +149,12 @@ struct engine_table {
     struct engine_stream stream;
 };
 
-typedef void (*engine_name_fn)(void *sink, const char *name, bool is_view);
+enum engine_name_kind {
+    ENGINE_NAME_TABLE,
+    ENGINE_NAME_VIEW,
+    ENGINE_NAME_KEPT, /* a table that gives way to one that SQL makes in the session under its name */
+};
+typedef void (*engine_name_fn)(void *sink, const char *name, enum engine_name_kind kind);
 
 /* The columns that a file or stream has, before its first row is read (struct cadf_found). Borrowed. */
 struct engine_found {
@@ -158,6 +163,9 @@ struct engine_found {
     const char *format;
     const struct ArrowSchema *expected;
     const struct ArrowSchema *found;
+    const char *const *option_keys;
+    const char *const *option_values;
+    size_t n_options;
 };
 
 /* Answers without I/O; may be called from any thread of the engine; must not call the engine. */
@@ -177,6 +185,7 @@ struct engine_catalog {
     int (*inferred)(void *data, const struct engine_found *found, bool replaces, struct ArrowSchema *ret,
                     struct ca_error *err);
     bool (*dropped)(void *data, const char *table);
+    void (*made)(void *data, const struct engine_found *made, engine_text_fn sink, void *sink_data);
 };
 
 /* ---- opening ---------------------------------------------------------------------------------------------------- */

@@ -54,7 +54,8 @@ static int check(const ca_dataset *d, struct ca_error *err)
     const struct contract *contract = NULL;
     CA_TRY(find(d, &entry, err));
     CA_TRY(catalog_contract(c, entry.schema, entry.name, &contract, err));
-    CA_TRY(check_name(contract, err));
+    if (strcmp(entry.kind, "inferred") != 0) /* of those SQL said the names */
+        CA_TRY(check_name(contract, err));
     CA_TRY(check_schema(c, d->name, err));
     for (size_t i = 0; !entry.nested_in && i < contract->n_views; i++) {
         g_autofree char *view = g_strconcat(entry.schema, ".", contract->views[i].name, NULL);
@@ -89,8 +90,10 @@ int ca_dataset_register(ca_session *s, const char *const *paths, size_t n_paths,
     const struct catalog_options like = session_catalog_options(s);
     CA_TRY_CTX(catalog_register(s->catalog, &like, paths, n_paths, registered, data, err), err, "register '%s'%s",
                paths[0], n_paths > 1 ? " and more" : "");
+    char **kept = g_new0(char *, n_paths + 1);
     for (size_t i = 0; i < n_paths; i++)
-        g_ptr_array_add(s->registered, g_canonicalize_filename(paths[i], NULL));
+        kept[i] = g_canonicalize_filename(paths[i], NULL);
+    g_ptr_array_add(s->registered, kept);
     return CA_OK;
 }
 

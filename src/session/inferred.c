@@ -31,5 +31,5 @@ int session_keep_inferred(ca_session *s, struct ca_error *err)
     while (g_hash_table_iter_next(&i, &name, &text))
         CA_TRY_CTX(store_inferred_write(s->store, name, text, err), err, "keep the columns of table '%s'",
                    (const char *)name);
-    return CA_OK;
+    return catalog_keep(s->catalog, err);
 }

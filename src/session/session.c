@@ -124,10 +124,13 @@ struct catalog_options session_catalog_options(const ca_session *s)
 /* Those that the session had registered before it looked for a newer run. */
 static int session_register_again(ca_session *s, const struct catalog_options *c, struct ca_error *err)
 {
-    if (s->registered->len == 0)
-        return CA_OK;
-    return catalog_register(s->catalog, c, (const char *const *)s->registered->pdata, s->registered->len,
-                            /* added= */ NULL, NULL, err);
+    for (guint i = 0; i < s->registered->len; i++) {
+        char **paths = s->registered->pdata[i];
+        CA_TRY_CTX(catalog_register(s->catalog, c, (const char *const *)paths, g_strv_length(paths), /* added= */ NULL,
+                                    NULL, err),
+                   err, "register '%s' again", paths[0]);
+    }
+    return CA_OK;
 }
 
 static int session_open_run(ca_session *s, const char *run, struct ca_error *err)
@@ -248,7 +251,7 @@ int ca_session_open(const struct ca_session_options *options, ca_session **ret, 
     s->datasets_dir = g_strdup(o.datasets);
     s->pins = copy_texts(o.pins, o.n_pins);
     s->locations = copy_texts(o.locations, o.n_locations);
-    s->registered = g_ptr_array_new_with_free_func(g_free);
+    s->registered = g_ptr_array_new_with_free_func((GDestroyNotify)g_strfreev);
     int rc = session_take_settings(s, &o, err);
     if (rc == CA_OK)
         rc = session_open_store(s, &o, err);

@@ -17,7 +17,7 @@
  * store     NULL: built-in contracts alone
  * manifest  of the run that is read; root NULL: nothing published
  * is_pinned_run   the caller named the run or a time, so refresh stays on it
- * registered      paths of ca_dataset_register, for refresh
+ * registered      char **, the paths of each ca_dataset_register, for refresh
  * the rest        the caller's options, for refresh */
 struct ca_session {
     struct catalog *catalog;

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import capi
 import duckdb
 import jsonschema
 import pyarrow as pa
@@ -260,6 +261,43 @@ def test_show(session: Session) -> None:
     assert all(row["description"] and row["syntax_example"] for row in documented.values())
     callers = next(c for c in CONTRACTS if c.name == "callers")
     assert callers.sql and callers.sql.strip().rstrip(";") in create[0]["definition"]
+
+
+MADE = {
+    "CREATE TABLE m AS SELECT 1 AS a, 'x' AS b, CAST(NULL AS DOUBLE) AS c": "",
+    "CREATE TABLE m (a BIGINT NOT NULL, b VARCHAR DEFAULT 'it''s', c INT DEFAULT -3)": "b VARCHAR DEFAULT 'it''s'",
+    "CREATE TABLE m (a BIGINT NOT NULL, b VARCHAR, d INT, UNIQUE (b, d), PRIMARY KEY (a))": "UNIQUE (b, d)",
+    "CREATE TABLE m AS SELECT path, layer FROM file_layers_v1": "path VARCHAR NOT NULL",
+    "CREATE TABLE m AS SELECT TIMESTAMP '2024-01-01T00:00:00Z' AS \"When it was\", CAST(1 AS DECIMAL(9, 2)) AS d":
+    '"When it was"',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("statement", MADE)
+def test_ddl_of_a_table_in_memory(statement: str) -> None:
+    """A5, B3: SHOW CREATE TABLE of a table that SQL made in memory is its DDL, which makes the same table again."""
+    show = "SHOW CREATE TABLE m"
+    defaults = "SELECT column_name, column_default FROM information_schema.columns WHERE table_name = 'm'"
+    with capi.Session(writable=True) as session:
+        session.query(statement)
+        [shown] = session.rows(show)
+        assert shown["definition"].startswith("CREATE TABLE codeintel.public.m (")
+        assert MADE[statement] in shown["definition"]
+        made, described = session.resolve("m"), session.rows("DESCRIBE m")
+        columns = session.rows(defaults)
+        session.query("DROP TABLE m")
+        session.query(shown["definition"])
+        assert session.resolve("m") == made and session.rows("DESCRIBE m") == described
+        assert session.rows(defaults) == columns
+        assert session.rows(show) == [shown]
+
+
+def test_ddl_of_a_nested_table_in_memory() -> None:
+    """A5, B3: what DDL has no words for is said behind it, as of every other object."""
+    with capi.Session(writable=True) as session:
+        session.query("CREATE TABLE m AS SELECT map(['a'], [1]) AS m")
+        [shown] = session.rows("SHOW CREATE TABLE m")
+        assert '-- unsaid {"path":"m","type":"map<utf8, int64>"}' in shown["definition"]
 
 
 def test_versions_and_settings_of_a_run(program: Program, session: Session, shop_store: Path, tmp_path: Path) -> None:

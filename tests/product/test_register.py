@@ -194,7 +194,7 @@ def test_rows_in_the_store(shop_store: Path, sales: Path, tmp_path: Path) -> Non
     extra = write(tmp_path / "extra", contract("ids", "SELECT id FROM sales_v1"))
     with capi.Session(store) as reader:
         reader.register(sales)
-        reader.register(extra)
+        reader.register(extra, sales / "normalize" / "sales_v1.yaml")
         assert reader.rows("SELECT count(*) AS n FROM ids") == [{"n": 0}]
         with capi.Session(store, writable=True) as session:
             session.register(sales)

@@ -63,7 +63,9 @@ static void check_kept(struct ArrowSchema *schema)
     struct ArrowSchema again;
     struct rows_findings findings = {0};
     assert_int_equal(ArrowSchemaSetName(schema->children[0], "Its \"name\": 1_v2"), 0);
-    assert_int_equal(contract_inferred_render("A b_v2", 3, "parquet", "/a: b", schema, &text, &err), CA_OK);
+    const struct contract_inferred table = {
+        .name = "A b_v2", .version = 3, .format = "parquet", .location = "/a: b", .schema = schema};
+    assert_int_equal(contract_inferred_render(&table, &text, &err), CA_OK);
     int rc = contract_inferred_parse(text, strlen(text), "kept.yaml", &kept, &err);
     if (rc != CA_OK)
         fail_msg("%s\n%s", err.message, text);
@@ -89,7 +91,8 @@ static void test_columns_that_cannot_be_kept(void **state)
     assert_int_equal(ArrowSchemaSetType(schema.children[0], NANOARROW_TYPE_LIST), 0);
     assert_int_equal(ArrowSchemaSetName(schema.children[0], "l"), 0);
     assert_int_equal(ArrowSchemaSetTypeUnion(schema.children[0]->children[0], NANOARROW_TYPE_SPARSE_UNION, 0), 0);
-    assert_int_equal(contract_inferred_render("t", 1, "arrow", NULL, &schema, &text, &err), CA_ERR_CONTRACT);
+    const struct contract_inferred table = {.name = "t", .version = 1, .format = "arrow", .schema = &schema};
+    assert_int_equal(contract_inferred_render(&table, &text, &err), CA_ERR_CONTRACT);
     assert_non_null(strstr(err.message, "column 'l[]' is "));
     assert_non_null(strstr(err.message, "which no contract can say, so it cannot be kept"));
     assert_null(text);
