@@ -15,7 +15,7 @@ use crate::check::Checks;
 use crate::error::{Failure, Outcome, Status};
 use crate::schema::{difference, restamp_batch};
 use crate::sorted::Watch;
-use crate::unique::{KeyHashes, Sums};
+use crate::unique::{KeyWatch, Sums};
 
 /// A piece that goes to the writer weighs about this; pieces wait in queues, so this bounds memory.
 const PIECE_BYTES: usize = 8 << 20;
@@ -29,7 +29,7 @@ pub struct Gate {
     pub stored: SchemaRef,
     /// What else is proved of the rows, or looked at.
     pub checks: Option<Arc<Checks>>,
-    pub key: Option<Arc<KeyHashes>>,
+    pub key: Option<Arc<KeyWatch>>,
     pub order: Option<Arc<Watch>>,
     pub sums: Option<Arc<Sums>>,
 }

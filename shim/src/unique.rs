@@ -1,11 +1,15 @@
-//! unique.rs — what hashes of values say: whether a key tells the rows of a write apart, at eight bytes a row, and whether two
-//! sets of rows hold the same values, at eight bytes a column.
+//! unique.rs — whether a key tells the rows of a write apart, and whether two sets of rows hold the same values, by their hashes,
+//! at eight bytes a column.
 //!
-//! Key hashes that all differ prove that the keys do; two equal ones prove nothing, and whoever asked has to look at the rows.
+//! Where rows come in an order that puts equal keys side by side, each is held against the one in front of it. Elsewhere the hashes
+//! of all keys are kept, at eight bytes a row: that they all differ proves that the keys do; two equal ones prove nothing, and
+//! whoever asked has to look at the rows.
 use std::sync::{Mutex, PoisonError};
 
-use arrow::array::{Array, ArrayRef, RecordBatch};
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use arrow::buffer::NullBuffer;
+use arrow::compute::and;
+use arrow::compute::kernels::cmp::not_distinct;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::hash_utils::{QualityRandomState, create_hashes};
 
@@ -21,6 +25,25 @@ pub struct KeyHashes {
     parts: Mutex<Vec<Vec<u64>>>,
 }
 
+/// The key of the last row so far, and whether a row was equal to the one in front of it.
+#[derive(Debug, Default)]
+struct Seen {
+    last: Vec<ArrayRef>,
+    is_repeated: bool,
+}
+
+#[derive(Debug)]
+pub struct KeyNeighbours {
+    columns: Vec<usize>,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Debug)]
+pub enum KeyWatch {
+    Hashes(KeyHashes),
+    Neighbours(KeyNeighbours),
+}
+
 /// The rows of a key that have a null in it, which no other row can repeat; None: there is none.
 pub fn nulls_of(key: &[ArrayRef]) -> Option<NullBuffer> {
     let all = key.iter().fold(None, |nulls, column| NullBuffer::union(nulls.as_ref(), column.logical_nulls().as_ref()));
@@ -31,22 +54,88 @@ fn part_of(hash: u64) -> usize {
     usize::from(hash.to_be_bytes()[0])
 }
 
-impl KeyHashes {
-    /// None when there is no key, or when equal keys may have different bytes, as zeros of floats have.
-    pub fn new(schema: &SchemaRef, names: &[String]) -> Outcome<Option<KeyHashes>> {
-        let by_name = index_by_name(schema);
-        let mut columns = Vec::with_capacity(names.len());
-        for name in names {
-            let Some(index) = by_name.get(name.as_str()) else {
-                return Err(Failure::invalid(format!("key column '{name}' is not in the schema")));
-            };
-            let data_type = schema.field(*index).data_type();
-            if data_type.is_floating() || data_type.is_nested() {
-                return Ok(None);
-            }
-            columns.push(*index);
+/// None when there is no key, or when equal keys may have different bytes, as zeros of floats have.
+fn key_columns(schema: &SchemaRef, names: &[String]) -> Outcome<Option<Vec<usize>>> {
+    let by_name = index_by_name(schema);
+    let mut columns = Vec::with_capacity(names.len());
+    for name in names {
+        let Some(index) = by_name.get(name.as_str()) else {
+            return Err(Failure::invalid(format!("key column '{name}' is not in the schema")));
+        };
+        let data_type = schema.field(*index).data_type();
+        if data_type.is_floating() || data_type.is_nested() {
+            return Ok(None);
         }
-        Ok((!columns.is_empty()).then(|| KeyHashes { columns, parts: Mutex::new(vec![Vec::new(); N_PARTS]) }))
+        columns.push(*index);
+    }
+    Ok((!columns.is_empty()).then_some(columns))
+}
+
+impl KeyWatch {
+    /// `order`   what the rows are known to be sorted by
+    pub fn new(schema: &SchemaRef, names: &[String], order: &[String]) -> Outcome<Option<KeyWatch>> {
+        let is_side_by_side =
+            order.get(..names.len()).is_some_and(|first| names.iter().all(|name| first.contains(name)));
+        if !is_side_by_side {
+            return Ok(KeyHashes::new(schema, names)?.map(KeyWatch::Hashes));
+        }
+        let columns = key_columns(schema, names)?;
+        Ok(columns.map(|columns| KeyWatch::Neighbours(KeyNeighbours { columns, seen: Mutex::default() })))
+    }
+
+    pub fn pass(&self, batch: &RecordBatch) -> Outcome<()> {
+        match self {
+            KeyWatch::Hashes(hashes) => hashes.pass(batch),
+            KeyWatch::Neighbours(neighbours) => neighbours.pass(batch),
+        }
+    }
+
+    pub fn is_unique(&self) -> bool {
+        match self {
+            KeyWatch::Hashes(hashes) => hashes.is_unique(),
+            KeyWatch::Neighbours(neighbours) => neighbours.is_unique(),
+        }
+    }
+}
+
+/// Whether one row of a key is the same in all columns of `a` and `b`. Nulls are alike: more than unique keys ask for, and then
+/// the rows are looked at.
+fn has_equal(a: &[ArrayRef], b: &[ArrayRef]) -> Outcome<bool> {
+    let mut equal: Option<BooleanArray> = None;
+    for (a, b) in a.iter().zip(b) {
+        let here = not_distinct(a, b)?;
+        equal = Some(match equal {
+            Some(so_far) => and(&so_far, &here)?,
+            None => here,
+        });
+    }
+    Ok(equal.is_some_and(|equal| equal.has_true()))
+}
+
+impl KeyNeighbours {
+    fn pass(&self, batch: &RecordBatch) -> Outcome<()> {
+        let n_rows = batch.num_rows();
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if n_rows == 0 || seen.is_repeated {
+            return Ok(());
+        }
+        let cut = |from: usize, n: usize| -> Vec<ArrayRef> {
+            self.columns.iter().map(|i| batch.column(*i).slice(from, n)).collect()
+        };
+        seen.is_repeated = has_equal(&seen.last, &cut(0, 1))? || has_equal(&cut(0, n_rows - 1), &cut(1, n_rows - 1))?;
+        seen.last = cut(n_rows - 1, 1);
+        Ok(())
+    }
+
+    fn is_unique(&self) -> bool {
+        !self.seen.lock().unwrap_or_else(PoisonError::into_inner).is_repeated
+    }
+}
+
+impl KeyHashes {
+    pub fn new(schema: &SchemaRef, names: &[String]) -> Outcome<Option<KeyHashes>> {
+        let columns = key_columns(schema, names)?;
+        Ok(columns.map(|columns| KeyHashes { columns, parts: Mutex::new(vec![Vec::new(); N_PARTS]) }))
     }
 
     pub fn pass(&self, batch: &RecordBatch) -> Outcome<()> {

@@ -49,7 +49,7 @@ use crate::rules::Check;
 use crate::schema::{drift, index_by_name, stored};
 use crate::session::Core;
 use crate::sorted::{Watch, is_plan_sorted};
-use crate::unique::KeyHashes;
+use crate::unique::KeyWatch;
 
 const DEFAULT_ROW_GROUP_BYTES: u64 = 64 << 20;
 const DEFAULT_TARGET_FILE_BYTES: u64 = 256 << 20;
@@ -262,11 +262,12 @@ async fn write_through(
         None => stored(&options.schema).map_err(context)?,
     };
     let checks = Checks::plan(&state, &out, &options.checks)?;
-    let key = KeyHashes::new(&out, &options.key)?.map(Arc::new);
     let is_sorted = match &rows {
         Rows::Plan(plan) => is_plan_sorted(plan.as_ref(), &options.order),
         Rows::Stream(_) => false,
     };
+    let known_order = if is_sorted { options.order.as_slice() } else { &[] };
+    let key = KeyWatch::new(&out, &options.key, known_order)?.map(Arc::new);
     let watch = match &rows {
         Rows::Stream(_) if !options.order.is_empty() => Some(Arc::new(Watch::new(&out, &options.order)?)),
         _ => None,
