@@ -70,27 +70,27 @@ walked AS (
             WHEN m.target_kind = 'missing' THEN 'missing_member'
             WHEN m.target_kind = 'external' THEN 'external_attribute'
             WHEN m.root_id IS NOT NULL AND m.rest = '' THEN 'module_attribute'
-            WHEN i.target_id IS NOT NULL OR j.target_id IS NOT NULL THEN 'class_attribute'
+            WHEN i.target_id IS NOT NULL THEN 'class_attribute'
             ELSE 'computed'
         END AS rule,
         CASE
             WHEN a.attribute_path = '' THEN a.kind
             WHEN a.kind IN ('external', 'missing') THEN 'external'
             WHEN m.root_id IS NOT NULL AND m.rest = '' THEN m.target_kind
-            WHEN i.target_id IS NOT NULL OR j.target_id IS NOT NULL THEN 'class'
+            WHEN i.target_id IS NOT NULL THEN 'class'
         END AS kind,
         CASE
             WHEN a.attribute_path = '' THEN a.id
             WHEN a.kind IN ('external', 'missing')
                 THEN entity_id(CAST(0 AS BIGINT), a.name || '.' || a.attribute_path, 'external', CAST(0 AS INT))
             WHEN m.root_id IS NOT NULL AND m.rest = '' THEN m.target_id
-            ELSE coalesce(i.target_id, j.target_id)
+            ELSE i.target_id
         END AS id,
         CASE
             WHEN a.attribute_path = '' THEN a.name
             WHEN a.kind IN ('external', 'missing') THEN a.name || '.' || a.attribute_path
             WHEN m.root_id IS NOT NULL AND m.rest = '' THEN m.target_name
-            ELSE coalesce(i.target_name, j.target_name)
+            ELSE i.target_name
         END AS name,
         CASE
             WHEN a.attribute_path = '' THEN a.status
@@ -102,8 +102,10 @@ walked AS (
         CASE WHEN m.root_id IS NOT NULL AND m.rest = '' THEN m.n_candidates ELSE a.n_candidates END AS n_candidates
     FROM rooted a
     LEFT JOIN module_paths m ON m.root_id = a.id AND m.attribute_path = a.attribute_path AND a.kind IN ('module', 'namespace')
-    LEFT JOIN inner_classes i ON i.owner_id = a.id AND i.name = a.attribute_path AND a.kind = 'class'
-    LEFT JOIN inner_classes j ON j.owner_id = m.target_id AND j.name = m.rest AND m.target_kind = 'class' AND m.rest <> ''
+    -- The root is the class, or the path through modules leads to it.
+    LEFT JOIN inner_classes i
+        ON i.owner_id = CASE WHEN a.kind = 'class' THEN a.id WHEN m.target_kind = 'class' THEN m.target_id END
+        AND i.name = CASE WHEN a.kind = 'class' THEN a.attribute_path ELSE m.rest END
 )
 SELECT
     class_id,
