@@ -502,7 +502,8 @@ int32_t cadf_delta_schema(cadf_session *s, const char *location, int64_t version
 int32_t cadf_delta_history(cadf_session *s, const char *location, int64_t limit, cadf_text_fn sink, void *data,
                            struct cadf_error *err);
 
-/* Remove files that no version >= keep_from_version needs. ret_files: how many went. */
+/* Remove files, and entries of the log, that no version >= keep_from_version needs; no version is made. What is older
+ * cannot be read then. ret_files: how many data files went. */
 int32_t cadf_delta_vacuum(cadf_session *s, const char *location, int64_t keep_from_version, int64_t *ret_files,
                           struct cadf_error *err);
 

@@ -10,15 +10,17 @@ use datafusion::catalog::TableProvider;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::execute_stream;
+use deltalake_core::checkpoints::cleanup_expired_logs_for;
 use deltalake_core::delta_datafusion::{DeltaScanConfig, DeltaScanNext, SessionFallbackPolicy};
 use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel;
 use deltalake_core::kernel::transaction::CommitProperties;
 use deltalake_core::kernel::{CommitInfo, EagerSnapshot, StructType, Version};
 use deltalake_core::logstore::ObjectStoreRef;
 use deltalake_core::operations::create::CreateBuilder;
+use deltalake_core::operations::vacuum::VacuumMode;
 use deltalake_core::{DeltaTable, DeltaTableBuilder, DeltaTableError};
 use futures::future::BoxFuture;
-use futures::{FutureExt, TryStreamExt};
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
 use parquet::arrow::async_reader::MetadataFetch;
@@ -58,6 +60,14 @@ pub fn partition_checks(schema: &Schema, partition_by: &[String]) -> Vec<Check> 
     };
     partition_by.iter().filter(is_text).map(check).collect()
 }
+
+/// Commits from one checkpoint to the next, in tables that we make: who opens a table reads a checkpoint and fewer commits than
+/// these. A statement opens the tables that it writes some eight times, and with the library's hundred each one cost more than
+/// the one before, seven times as much in the end.
+const CHECKPOINT_INTERVAL: &str = "10";
+
+/// What the kernel (0.28) says of a version before the first checkpoint, where the entries of the log that made it are gone.
+const NO_LOG: &str = "No files in log segment";
 
 /// A table at one version, ready to be scanned by any number of plans.
 #[derive(Debug)]
@@ -146,6 +156,11 @@ pub async fn load(location: &str, version: Option<Version>) -> Outcome<DeltaTabl
             // The kernel has one error for "no log" and for others; the directory says which it is.
             if failure.status != Status::Io && !exists(location).await? {
                 return Err(absent(location));
+            }
+            if let Some(version) = version.filter(|_| failure.text.contains(NO_LOG)) {
+                let text =
+                    format!("the Delta table at '{location}' has no version {version} any more: its log begins later");
+                return Err(Failure::new(Status::NotFound, text));
             }
             if version.is_some() && failure.text.contains("version") {
                 failure.status = Status::NotFound;
@@ -275,14 +290,15 @@ pub fn files_text(snapshot: &EagerSnapshot) -> String {
     lines.concat()
 }
 
-/// Log cleanup is off: which versions stay is the store's decision, and its expiry would cut change ranges.
+/// Log cleanup is off: which versions stay is the store's decision (`vacuum`), and its expiry would cut change ranges.
 pub fn commit_properties() -> CommitProperties {
     CommitProperties::default().with_cleanup_expired_logs(Some(false))
 }
 
 pub fn table_properties(options: &WriteOptions) -> HashMap<String, Option<String>> {
-    let mut properties: HashMap<String, Option<String>> =
-        options.properties.iter().map(|(k, v)| (k.clone(), Some(v.clone()))).collect();
+    let interval = ("delta.checkpointInterval".to_owned(), Some(CHECKPOINT_INTERVAL.to_owned()));
+    let mut properties = HashMap::from([interval]);
+    properties.extend(options.properties.iter().map(|(k, v)| (k.clone(), Some(v.clone()))));
     if !options.statistics_columns.is_empty() {
         properties.insert("delta.dataSkippingStatsColumns".to_owned(), Some(options.statistics_columns.join(",")));
     }
@@ -347,7 +363,12 @@ pub async fn history(location: &str, limit: Option<usize>) -> Outcome<String> {
     Ok(serde_json::Value::Array(out).to_string())
 }
 
-/// Only files that the log itself calls removed are candidates: a file nobody mentions may belong to a running writer.
+/// Remove what no version from `keep_from` on needs: data files first, then the log's entries before the last checkpoint that all of
+/// these versions stand on. Killed in between, it leaves a table that reads the same, and the next one goes on.
+///
+/// What the log calls removed goes at once. A file that it does not mention may belong to a running writer, and goes when it is as
+/// old as files that the table keeps for others (a week). The library finds both and does not remove them: it would commit
+/// twice, each time, to say that it does.
 pub async fn vacuum(location: &str, keep_from: Version) -> Outcome<usize> {
     let table = load(location, None).await?;
     let newest = table.version().unwrap_or(0);
@@ -358,15 +379,28 @@ pub async fn vacuum(location: &str, keep_from: Version) -> Outcome<usize> {
             format!("Delta table '{location}': version {keep_from} is after the newest, {newest}"),
         ));
     }
-    let (_, metrics) = table
-        .vacuum()
-        .with_retention_period(chrono::Duration::zero())
-        .with_enforce_retention_duration(false)
-        .with_keep_versions(&keep)
-        .with_commit_properties(commit_properties())
+    let find = || table.clone().vacuum().with_keep_versions(&keep).with_dry_run(true);
+    let at_once = find().with_retention_period(chrono::Duration::zero()).with_enforce_retention_duration(false);
+    let mut files = at_once.await.map_err(|e| describe(e, location))?.1.files_deleted;
+    files.extend(find().with_mode(VacuumMode::Full).await.map_err(|e| describe(e, location))?.1.files_deleted);
+    let n_files =
+        remove(&table.object_store(), files).await.map_err(|e| describe(DeltaTableError::from(e), location))?;
+    // Its limit of time is one for logs that nobody looks after: all entries are older than tomorrow.
+    let tomorrow_ms = (chrono::Utc::now() + chrono::Duration::days(1)).timestamp_millis();
+    cleanup_expired_logs_for(keep_from, table.log_store().as_ref(), tomorrow_ms, None)
         .await
         .map_err(|e| describe(e, location))?;
-    Ok(metrics.files_deleted.len())
+    Ok(n_files)
+}
+
+/// How many there were; the log calls files removed that are gone since the vacuum before.
+async fn remove(store: &ObjectStoreRef, paths: Vec<String>) -> object_store::Result<usize> {
+    let paths = stream::iter(paths.into_iter().map(|path| Ok(Path::parse(path)?))).boxed();
+    let removed = store.delete_stream(paths).filter(|result| {
+        let is_gone = matches!(result, Err(object_store::Error::NotFound { .. }));
+        std::future::ready(!is_gone)
+    });
+    removed.try_fold(0, |n, _| std::future::ready(Ok(n + 1))).await
 }
 
 /// Make the table what it was at a version, in a new one.

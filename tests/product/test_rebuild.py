@@ -1,9 +1,12 @@
-"""E1, decision 19: a store that is built again and again is no larger and no slower to read than after two builds, and
+"""E1, decision 19: a store that is built again and again, or written to again and again, has logs that stay short, and
 the run before the newest stays readable."""
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,8 @@ import stored
 from conftest import SHOP, Program
 
 N_BUILDS = 5
+N_STATEMENTS = 33
+CHECKPOINT_INTERVAL = 10
 FUNCTIONS = "SELECT qualified_name, path FROM functions ORDER BY 1, 2"
 NOTES = """\
 dataset: notes
@@ -87,3 +92,72 @@ def test_run_before_had_other_columns(program: Program, tmp_path: Path) -> None:
         "time: read that run instead\n",
     )
     assert program.sql(tmp_path / "store", "SELECT text FROM notes", "--run", first["run_id"]) == [{"text": "one"}]
+
+
+# ---- what SQL writes -----------------------------------------------------------------------------------------------
+
+
+def log_of(store: Path, name: str) -> tuple[list[int], list[int]]:
+    """Versions of a table's commits and of its checkpoints, oldest first."""
+    log = store / stored.entries(store)[name]["location"] / "_delta_log"
+    names = sorted(file.name for file in log.iterdir())
+    assert json.loads((log / "_last_checkpoint").read_text())
+    return (
+        [int(name[:20]) for name in names if name.endswith(".json")],
+        [int(name[:20]) for name in names if name.endswith(".checkpoint.parquet")],
+    )
+
+
+def data_of(store: Path, name: str) -> set[str]:
+    folder = store / stored.entries(store)[name]["location"]
+    return {file.name for file in folder.glob("*.parquet")}
+
+
+def test_statements_and_builds(program: Program, tmp_path: Path) -> None:
+    """E1, B7: who opens a table that statements wrote reads a checkpoint and at most nine commits behind it, however
+    many there were. A build makes no version of such a table; it removes the files that no kept version has, and the
+    log before the last checkpoint."""
+    store = tmp_path / "store"
+    own = tmp_path / "own"
+    (own / "relate").mkdir(parents=True)
+    (own / "relate" / "notes.yaml").write_text(NOTES)
+    program.build(SHOP, store, "--datasets", str(own))
+    statements = [f"INSERT INTO notes VALUES ({i}, 'first')" for i in range(N_STATEMENTS - 1)]
+    statements.append("UPDATE notes SET text = 'second' WHERE note_id < 20")
+    answer = program.run("sql", "--store", store, "-q", "--write", *(x for s in statements for x in ("-c", s)))
+    assert answer.code == 0, answer.err
+    asked = "SELECT text, count(*) AS n, sum(note_id) AS ids FROM notes GROUP BY text ORDER BY text"
+    rows = program.sql(store, asked)
+    assert [row["n"] for row in rows] == [12, 20]
+
+    newest = N_STATEMENTS - 1
+    commits, checkpoints = log_of(store, "public.notes")
+    assert commits == list(range(N_STATEMENTS))
+    assert checkpoints == list(range(CHECKPOINT_INTERVAL - 1, N_STATEMENTS, CHECKPOINT_INTERVAL))
+    assert log_of(store, "diagnostics.writes")[1][-1] == checkpoints[-1]
+    assert program.sql(store, asked, "--pin", "notes=0") == [{"text": "first", "n": 1, "ids": 0}]
+    entry = stored.entries(store)["public.notes"]
+    place = store / entry["location"]
+    n_data = len(data_of(store, "public.notes"))
+    for name, days in (("stale.parquet", 8), ("of_a_writer.parquet", 6)):
+        (place / name).write_text("rows that no log mentions")
+        then = time.time() - days * 86400
+        os.utime(place / name, (then, then))
+
+    # The run before is the statement's: what the UPDATE took away goes.
+    for _ in range(3):
+        program.build(SHOP, store, "--datasets", str(own))
+        assert stored.entries(store)["public.notes"] == entry and program.sql(store, asked) == rows
+        assert log_of(store, "public.notes") == (list(range(checkpoints[-1], N_STATEMENTS)), [checkpoints[-1]])
+        files = {uri.rpartition("/")[2] for uri in stored.files(store, entry)}
+        assert data_of(store, "public.notes") == files | {"of_a_writer.parquet"} and len(files) == n_data - 20
+    history = program.run("history", "notes", "--store", store, "--format", "ndjson").rows()
+    assert [row["version"] for row in history] == list(range(checkpoints[-1], N_STATEMENTS))[::-1]
+    gone = program.run("sql", "--store", store, "-q", "--pin", "notes=3", "-c", "SELECT 1")
+    assert (gone.code, gone.err) == (
+        3,
+        f"codeanatomy: pin 'notes=3': the Delta table at '{place}' has no version 3 any more: its log begins later\n",
+    )
+    answer = program.run("sql", "--store", store, "-q", "--write", "-c", "DELETE FROM notes WHERE note_id >= 20")
+    assert answer.code == 0 and program.sql(store, asked) == rows[1:]
+    assert stored.entries(store)["public.notes"]["data_version"] == newest + 1
