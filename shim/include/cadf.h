@@ -284,6 +284,10 @@ struct cadf_params {
 int32_t cadf_query(cadf_session *s, const char *sql, size_t n_sql_bytes, const struct cadf_params *params,
                    cadf_cancel *cancel, struct ArrowArrayStream *ret, struct cadf_error *err);
 
+/* Plan a query as cadf_query would, down to the files that it would read, and run none of it: it fails as the query
+ * would before its first row. */
+int32_t cadf_probe(cadf_session *s, const char *sql, size_t n_sql_bytes, struct cadf_error *err);
+
 /* CREATE EXTERNAL TABLE of the caller's own, in a read-only session too: it makes a name of the session's and writes
  * nothing. Any other statement is CADF_ERR_INVALID. */
 int32_t cadf_declare(cadf_session *s, const char *sql, size_t n_sql_bytes, struct cadf_error *err);

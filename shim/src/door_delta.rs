@@ -11,7 +11,7 @@ use crate::ffi::Incoming;
 use crate::rules::{CCheck, CNames, CWrite, checks_of, keys_of};
 use crate::text::{Sink, TextFn};
 use crate::write::{Rows, Written};
-use crate::{check, delta, ffi, schema, stream, text, verify, write};
+use crate::{check, delta, ffi, schema, session, stream, text, verify, write};
 
 /// `struct cadf_written`.
 #[repr(C)]
@@ -178,8 +178,9 @@ pub unsafe extern "C" fn cadf_delta_write_query(
         let params = params_of(params)?;
         let cancel = cancel_of(cancel);
         let engine = Arc::clone(&core.engine);
-        let planning = Arc::clone(&core);
-        let plan = engine.run_cancelable(cancel.as_ref(), async move { planning.plan(&sql, params).await })?;
+        let state = core.state();
+        let planning = async move { session::plan_with(&state, &sql, params).await };
+        let plan = engine.run_cancelable(cancel.as_ref(), planning)?;
         write.offer(plan.schema().as_arrow())?;
         let written = engine.run_cancelable(cancel.as_ref(), write::write_query(core, options, plan, buckets))?;
         give_written(write, written, ret);

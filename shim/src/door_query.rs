@@ -30,9 +30,24 @@ pub unsafe extern "C" fn cadf_query(
         let params = params_of(params)?;
         let cancel = cancel_of(cancel);
         let engine = Arc::clone(&core.engine);
-        let started = engine.run_cancelable(cancel.as_ref(), query::start(core, sql, params))?;
-        ffi::give_stream(Box::new(query::QueryStream::new(engine, started, cancel)), ret);
+        let stream = engine.run_cancelable(cancel.as_ref(), query::stream(core, sql, params, cancel.clone()))?;
+        ffi::give_stream(Box::new(stream), ret);
         Ok(())
+    })
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cadf_probe(
+    session: *mut Session,
+    sql: *const c_char,
+    n_sql_bytes: usize,
+    err: *mut CError,
+) -> i32 {
+    guard(err, || {
+        let core = core_of(session)?;
+        let sql = text::sized(sql, n_sql_bytes, "sql")?;
+        let engine = Arc::clone(&core.engine);
+        engine.run(query::probe(core, sql))
     })
 }
 

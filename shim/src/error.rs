@@ -9,6 +9,7 @@ use std::fmt;
 use std::io;
 
 use arrow::error::ArrowError;
+use datafusion::common::Location;
 use datafusion::error::DataFusionError;
 use deltalake_core::DeltaTableError;
 use deltalake_core::kernel::transaction::TransactionError;
@@ -134,13 +135,21 @@ impl Failure {
             Some(engine) => engine.strip_backtrace(),
             None => error.to_string(),
         };
-        let text = without_backtrace(&text);
+        let text = placed(without_backtrace(&text), error);
         // The spill writer passes its limit on as the text of an I/O error.
         if status == Status::Io && text.contains("datafusion.runtime.max_temp_directory_size") {
             return Failure::new(Status::Resources, text);
         }
         Failure::new(status, text)
     }
+}
+
+/// The text with the place in its statement, behind the first line, where the planner knows one: a parser's message says its own.
+fn placed(text: String, error: &(dyn Error + 'static)) -> String {
+    let diagnostic = error.downcast_ref::<DataFusionError>().and_then(DataFusionError::diagnostic);
+    let Some(Location { line, column }) = diagnostic.and_then(|d| d.span).map(|span| span.start) else { return text };
+    let (first, rest) = text.split_at(text.find('\n').unwrap_or(text.len()));
+    format!("{first} (line {line}, column {column}){rest}")
 }
 
 /// With RUST_BACKTRACE set, the Delta kernel (0.28) puts its stack into the middle of its message.

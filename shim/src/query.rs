@@ -17,15 +17,15 @@ use datafusion::logical_expr::{CreateExternalTable, DdlStatement, DmlStatement, 
 use datafusion::physical_plan::{collect, execute_stream};
 use futures::StreamExt;
 use futures::future::try_join_all;
-use tokio::sync::mpsc::{Receiver, channel};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinHandle;
 
 use crate::catalog::{self, HostCatalog};
 use crate::change;
 use crate::error::{Failure, Outcome, Status};
 use crate::ffi::Outgoing;
-use crate::runtime::{Cancel, Engine, join_failure};
-use crate::session::{Core, refused};
+use crate::runtime::{Cancel, Engine, caught};
+use crate::session::{Core, plan_in, plan_with, refused};
 use crate::settings;
 use crate::table::ContractTable;
 
@@ -63,20 +63,49 @@ pub fn changes_something(plan: &LogicalPlan) -> bool {
     change(plan).is_some()
 }
 
-/// A table whose files turn out to be others than those that were proved is no longer called proved, and the statement is planned
-/// again without that. Each table says so once, so this ends.
-pub async fn start(core: Arc<Core>, sql: String, params: Option<ParamValues>) -> Outcome<Started> {
+/// A table whose files turn out to be others than those that were proved is no longer called proved, and what was begun with it is
+/// done again without that. Each table says so once, so this ends.
+async fn anew<T, F: Future<Output = Outcome<T>>>(core: &Core, once: impl Fn() -> F) -> Outcome<T> {
     loop {
         let before = core.shared.now();
-        match start_once(Arc::clone(&core), &sql, params.clone()).await {
+        match once().await {
             Err(failure) if failure.status == Status::Drift && core.shared.now().0 != before.0 => {}
             other => return other,
         }
     }
 }
 
-async fn plan_of(core: &Core, sql: &str, params: Option<ParamValues>) -> Outcome<LogicalPlan> {
-    let mut plan = core.plan(sql, params).await?;
+/// Plan and start one statement.
+pub async fn start(core: &Arc<Core>, sql: &str, params: Option<ParamValues>) -> Outcome<Started> {
+    anew(core, || start_once(core, sql, params.clone())).await
+}
+
+/// The same, for a reader elsewhere. To be awaited on the engine: the task of the rows goes on where this ends, without
+/// another thread.
+pub async fn stream(
+    core: Arc<Core>,
+    sql: String,
+    params: Option<ParamValues>,
+    cancel: Option<Cancel>,
+) -> Outcome<QueryStream> {
+    let started = start(&core, &sql, params).await?;
+    Ok(QueryStream::new(Arc::clone(&core.engine), started, cancel))
+}
+
+/// Plan a query down to the files that it would read; none of it runs.
+pub async fn probe(core: Arc<Core>, sql: String) -> Outcome<()> {
+    let once = || async {
+        let state = core.state();
+        let plan = plan_in(&state, &sql).await?;
+        look_at_files(&state, &plan).await?;
+        state.create_physical_plan(&plan).await.map_err(Failure::planning)?;
+        Ok(())
+    };
+    anew(&core, once).await
+}
+
+async fn plan_of(state: &SessionState, sql: &str, params: Option<ParamValues>) -> Outcome<LogicalPlan> {
+    let mut plan = plan_with(state, sql, params).await?;
     if let LogicalPlan::Ddl(DdlStatement::CreateExternalTable(command)) = &mut plan {
         // DataFusion (55.2) keeps a text of its own, without the columns.
         command.definition = Some(sql.trim().trim_end_matches(';').to_owned());
@@ -86,7 +115,7 @@ async fn plan_of(core: &Core, sql: &str, params: Option<ParamValues>) -> Outcome
 
 /// `CREATE EXTERNAL TABLE` of the host's, which a read-only session has too; nothing else.
 pub async fn declare(core: Arc<Core>, sql: String) -> Outcome<()> {
-    let plan = plan_of(&core, &sql, None).await?;
+    let plan = plan_of(&core.state(), &sql, None).await?;
     if !matches!(plan, LogicalPlan::Ddl(DdlStatement::CreateExternalTable(_))) {
         return Err(Failure::invalid(format!("not CREATE EXTERNAL TABLE: {sql}")));
     }
@@ -94,9 +123,10 @@ pub async fn declare(core: Arc<Core>, sql: String) -> Outcome<()> {
     Ok(())
 }
 
-async fn start_once(core: Arc<Core>, sql: &str, params: Option<ParamValues>) -> Outcome<Started> {
-    let plan = plan_of(&core, sql, params).await?;
-    look_at_files(&core, &plan).await?;
+async fn start_once(core: &Arc<Core>, sql: &str, params: Option<ParamValues>) -> Outcome<Started> {
+    let state = core.state();
+    let plan = plan_of(&state, sql, params).await?;
+    look_at_files(&state, &plan).await?;
     let change = change(&plan);
     if core.read_only
         && let Some(what) = &change
@@ -105,24 +135,28 @@ async fn start_once(core: Arc<Core>, sql: &str, params: Option<ParamValues>) -> 
     }
     let at_once = change.is_some() || matches!(plan, LogicalPlan::Statement(_));
     refuse_other_catalogs(&plan)?;
-    refuse_drop_of_catalog(&core, &plan)?;
+    refuse_drop_of_catalog(core, &plan)?;
     if let LogicalPlan::Ddl(DdlStatement::DropTable(drop)) = &plan
-        && forget_columns(&core, &drop.name).await?
+        && forget_columns(core, &drop.name).await?
     {
         return Ok(Started::Done(Arc::new(Schema::empty()), Vec::new()));
     }
-    if settings::change(&core, &plan).await? {
+    if settings::change(core, &plan).await? {
         return Ok(Started::Done(Arc::new(Schema::empty()), Vec::new()));
     }
     if let LogicalPlan::Ddl(DdlStatement::CreateExternalTable(command)) = &plan
-        && replace_external(&core, command).await?
+        && replace_external(core, command).await?
     {
         return Ok(Started::Done(Arc::new(Schema::empty()), Vec::new()));
     }
-    let frame = core.context.execute_logical_plan(plan).await.map_err(Failure::planning)?;
-    let (state, plan) = frame.into_parts();
-    // An EXECUTE unfolds to the prepared plan.
-    if let Some(done) = change::run(&core, &state, &plan).await? {
+    let (state, plan) = match plan {
+        // Done here, or unfolded: EXECUTE to the prepared plan.
+        LogicalPlan::Ddl(_) | LogicalPlan::Statement(_) => {
+            core.context.execute_logical_plan(plan).await.map_err(Failure::planning)?.into_parts()
+        }
+        query => (state, query),
+    };
+    if let Some(done) = change::run(core, &state, &plan).await? {
         return Ok(done);
     }
     let physical = state.create_physical_plan(&plan).await.map_err(Failure::planning)?;
@@ -140,7 +174,7 @@ async fn start_once(core: Arc<Core>, sql: &str, params: Option<ParamValues>) -> 
 
 /// Open what the plan reads before the optimizer sees it: it may answer from a NOT NULL alone, and then nobody would look whether the
 /// files are those that it was proved of. Scans find them open.
-async fn look_at_files(core: &Core, plan: &LogicalPlan) -> Outcome<()> {
+async fn look_at_files(state: &SessionState, plan: &LogicalPlan) -> Outcome<()> {
     let mut scanned = Vec::new();
     plan.apply_with_subqueries(|node| {
         if let LogicalPlan::TableScan(scan) = node {
@@ -151,10 +185,7 @@ async fn look_at_files(core: &Core, plan: &LogicalPlan) -> Outcome<()> {
     .map_err(Failure::planning)?;
     let tables = scanned.iter().filter_map(|t| t.downcast_ref::<ContractTable>());
     let believed: Vec<_> = tables.filter(|table| table.is_believed()).collect();
-    if !believed.is_empty() {
-        let state = core.state();
-        try_join_all(believed.iter().map(|table| table.look_at_files(&state))).await?;
-    }
+    try_join_all(believed.iter().map(|table| table.look_at_files(state))).await?;
     Ok(())
 }
 
@@ -226,16 +257,17 @@ async fn replace_external(core: &Core, command: &CreateExternalTable) -> Outcome
 /// Rows on their way to C.
 pub struct QueryStream {
     schema: SchemaRef,
-    receiver: Receiver<Outcome<RecordBatch>>,
+    /// Batches, then None; nothing follows a failure.
+    receiver: Receiver<Outcome<Option<RecordBatch>>>,
     task: Option<JoinHandle<()>>,
     cancel: Option<Cancel>,
     engine: Arc<Engine>,
 }
 
 impl QueryStream {
-    pub fn new(engine: Arc<Engine>, started: Started, cancel: Option<Cancel>) -> QueryStream {
+    fn new(engine: Arc<Engine>, started: Started, cancel: Option<Cancel>) -> QueryStream {
         let (sender, receiver) = channel(QUEUE_BATCHES);
-        let (schema, mut stream) = match started {
+        let (schema, stream) = match started {
             Started::Rows(schema, stream) => (schema, stream),
             Started::Done(schema, rows) => {
                 let stream = futures::stream::iter(rows.into_iter().map(Ok));
@@ -244,25 +276,33 @@ impl QueryStream {
                 (schema, Box::pin(adapter) as SendableRecordBatchStream)
             }
         };
-        let token = cancel.clone();
-        let task = engine.handle().spawn(async move {
-            loop {
-                let next = match &token {
-                    Some(token) => tokio::select! {
-                        biased;
-                        () = token.fired() => Some(Err(Failure::canceled())),
-                        next = stream.next() => next.map(|r| r.map_err(Failure::running)),
-                    },
-                    None => stream.next().await.map(|r| r.map_err(Failure::running)),
-                };
-                let Some(next) = next else { return };
-                let failed = next.is_err();
-                if sender.send(next).await.is_err() || failed {
-                    return;
-                }
+        let task = engine.handle().spawn(give_rows(stream, cancel.clone(), sender));
+        QueryStream { schema, receiver, task: Some(task), cancel, engine }
+    }
+}
+
+/// Batches into a queue, and their end or what went wrong as the last word: whoever reads need not wait for the task as well.
+async fn give_rows(
+    mut rows: SendableRecordBatchStream,
+    cancel: Option<Cancel>,
+    sender: Sender<Outcome<Option<RecordBatch>>>,
+) {
+    loop {
+        let next = caught(async {
+            match &cancel {
+                Some(cancel) => tokio::select! {
+                    biased;
+                    () = cancel.fired() => Err(Failure::canceled()),
+                    next = rows.next() => next.transpose().map_err(Failure::running),
+                },
+                None => rows.next().await.transpose().map_err(Failure::running),
             }
         });
-        QueryStream { schema, receiver, task: Some(task), cancel, engine }
+        let next = next.await;
+        let is_last = !matches!(next, Ok(Some(_)));
+        if sender.send(next).await.is_err() || is_last {
+            return;
+        }
     }
 }
 
@@ -285,7 +325,11 @@ impl Outgoing for QueryStream {
             }
         });
         match next {
-            Some(Ok(batch)) => Ok(Some(batch)),
+            Some(Ok(Some(batch))) => Ok(Some(batch)),
+            Some(Ok(None)) => {
+                self.task = None;
+                Ok(None)
+            }
             Some(Err(failure)) => {
                 if let Some(task) = self.task.take() {
                     task.abort();
@@ -293,14 +337,8 @@ impl Outgoing for QueryStream {
                 self.receiver.close();
                 Err(failure)
             }
-            None => match self.task.take() {
-                // The queue ended: either the rows did, or the task fell over.
-                Some(task) => match self.engine.handle().block_on(task) {
-                    Ok(()) => Ok(None),
-                    Err(join) => Err(join_failure(join)),
-                },
-                None => Ok(None),
-            },
+            // Nothing more to say, or a task that ended without its last word.
+            None => self.task.take().map_or(Ok(None), |_| Err(Failure::canceled())),
         }
     }
 }

@@ -2,9 +2,12 @@
 //!
 //! Work runs on the runtime's own threads, which have deep stacks; the host's thread waits. A panic ends the call, not the
 //! process. The runtime goes when its last user does, wherever that is: dropping a plain runtime inside itself would panic.
+use std::any::Any;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use futures::FutureExt;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::watch;
 
@@ -51,12 +54,7 @@ impl Engine {
         }
         let (give, take) = std::sync::mpsc::sync_channel(1);
         self.handle.spawn(async move {
-            let task = tokio::spawn(work);
-            let result = match task.await {
-                Ok(result) => result,
-                Err(join) => Err(join_failure(join)),
-            };
-            let _ = give.send(result);
+            let _ = give.send(caught(work).await);
         });
         take.recv().unwrap_or_else(|_| Err(Failure::new(Status::Canceled, "the session was closed")))
     }
@@ -79,13 +77,11 @@ impl Engine {
     }
 }
 
-pub fn join_failure(join: tokio::task::JoinError) -> Failure {
-    if join.is_panic() {
-        let payload = join.into_panic();
-        Failure::new(Status::Panic, format!("panic: {}", panic_text(payload.as_ref())))
-    } else {
-        Failure::canceled()
-    }
+/// `work`, with a panic as its failure. A task of its own would tell of one too, and wake a second thread for every call.
+pub async fn caught<T>(work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
+    let failure =
+        |payload: Box<dyn Any + Send>| Failure::new(Status::Panic, format!("panic: {}", panic_text(payload.as_ref())));
+    AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|payload| Err(failure(payload)))
 }
 
 impl Drop for Engine {

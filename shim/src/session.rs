@@ -169,14 +169,6 @@ impl Core {
         self.context.state()
     }
 
-    pub async fn plan(&self, sql: &str, params: Option<ParamValues>) -> Outcome<LogicalPlan> {
-        let plan = plan_in(&self.state(), sql).await?;
-        match params {
-            Some(params) => plan.with_param_values(params).map_err(Failure::planning),
-            None => Ok(plan),
-        }
-    }
-
     pub fn refuse_when_read_only(&self, what: &str) -> Outcome<()> {
         if self.read_only {
             return Err(refused(what));
@@ -228,6 +220,15 @@ pub fn parse(state: &SessionState, sql: &str) -> Outcome<Statement> {
         }
         failure
     })
+}
+
+/// Plan SQL with values for its parameters.
+pub async fn plan_with(state: &SessionState, sql: &str, params: Option<ParamValues>) -> Outcome<LogicalPlan> {
+    let plan = plan_in(state, sql).await?;
+    match params {
+        Some(params) => plan.with_param_values(params).map_err(Failure::planning),
+        None => Ok(plan),
+    }
 }
 
 /// Plan SQL. The tables it names are looked at first, so that a broken one fails with its own reason and not as an unknown

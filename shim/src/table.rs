@@ -50,7 +50,7 @@ pub enum Storage {
         /// No statement changes it.
         is_fixed: bool,
         opened: OnceCell<OpenTable>,
-        /// Set when the files are those that were proved.
+        /// Set when the files are those that were proved, and their columns the contract's.
         compared: OnceCell<()>,
     },
     /// Made by SQL: always the newest version, and empty until the first INSERT makes the table.
@@ -292,11 +292,13 @@ impl ContractTable {
                 let table = opened.get_or_try_init(open).await;
                 let table = table.map_err(|e| context(missing(e, version.is_some() || as_of_us.is_some())))?;
                 let is_proved = Arc::ptr_eq(&self.schema, &self.declared);
-                if is_proved && compared.get().is_none() {
+                if !is_proved {
+                    table.check_drift(&self.declared, is_proved).map_err(context)?;
+                } else if compared.get().is_none() {
                     self.compare(table).map_err(context)?;
+                    table.check_drift(&self.declared, is_proved).map_err(context)?;
                     let _ = compared.set(());
                 }
-                table.check_drift(&self.declared, is_proved).map_err(context)?;
                 // Another statement may have reset the runtime environment since the table was opened.
                 table.register(state).map_err(context)?;
                 let provider = Arc::clone(&table.provider);

@@ -417,7 +417,7 @@ impl Pass {
                 "SELECT {list}, count(*) FROM \"{schema}\".\"{table}\" WHERE {there} IS NOT NULL GROUP BY {list} \
                  HAVING count(*) > 1 ORDER BY {list} LIMIT {MAX_ROWS}"
             );
-            let Started::Rows(_, mut rows) = query::start(Arc::clone(core), sql, None).await? else { continue };
+            let Started::Rows(_, mut rows) = query::start(core, &sql, None).await? else { continue };
             while let Some(batch) = rows.next().await {
                 let batch = batch.map_err(Failure::running)?;
                 for row in 0..batch.num_rows() {

@@ -12,11 +12,8 @@
 /* What a query over the name, as SQL writes it, ends with before it reads a row. */
 static int probe(struct catalog *c, const char *name, struct ca_error *err)
 {
-    struct ArrowArrayStream rows = {0};
     g_autofree char *sql = g_strdup_printf("SELECT * FROM %s", name);
-    CA_TRY(engine_query(c->engine, sql, NULL, NULL, &rows, err));
-    rows.release(&rows);
-    return CA_OK;
+    return engine_probe(c->engine, sql, err);
 }
 
 /* Drift and absence are a table's; a view over such a table is broken. */

@@ -223,6 +223,14 @@ static int is_ours(struct catalog *c, const char *text, struct catalog_entry *re
     return CA_OK;
 }
 
+/* Of a query, or of a name that no contract declares. */
+static int undeclared_schema(struct catalog *c, const char *name_or_query, struct ArrowSchema *ret,
+                             struct ca_error *err)
+{
+    return is_query(name_or_query) ? engine_query_schema(c->engine, name_or_query, ret, err)
+                                   : foreign_schema(c, name_or_query, ret, err);
+}
+
 int catalog_resolve_schema(struct catalog *c, const char *name_or_query, struct ArrowSchema *ret, struct ca_error *err)
 {
     struct catalog_entry entry = {0};
@@ -230,8 +238,7 @@ int catalog_resolve_schema(struct catalog *c, const char *name_or_query, struct 
     CA_TRY(is_ours(c, name_or_query, &entry, &is_known, err));
     if (is_known)
         return engine_table_schema(c->engine, entry.schema, entry.table, ret, err);
-    return is_query(name_or_query) ? engine_query_schema(c->engine, name_or_query, ret, err)
-                                   : foreign_schema(c, name_or_query, ret, err);
+    return undeclared_schema(c, name_or_query, ret, err);
 }
 
 int catalog_describe(struct catalog *c, const char *name_or_query, struct ArrowArrayStream *ret, struct ca_error *err)
@@ -239,9 +246,9 @@ int catalog_describe(struct catalog *c, const char *name_or_query, struct ArrowA
     struct catalog_entry entry = {0};
     bool is_known = false;
     CA_TRY(is_ours(c, name_or_query, &entry, &is_known, err));
-    if (!is_known && !is_query(name_or_query)) {
-        struct ArrowSchema schema = {0};
-        CA_TRY(foreign_schema(c, name_or_query, &schema, err));
+    if (!is_known) {
+        struct ArrowSchema schema = {0}; /* what is wrong is said of the text alone: DESCRIBE before it moves places */
+        CA_TRY(undeclared_schema(c, name_or_query, &schema, err));
         schema.release(&schema);
     }
     g_autofree char *object = is_known ? catalog_sql_name(&entry) : g_strdup(name_or_query);

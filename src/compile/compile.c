@@ -97,6 +97,15 @@ static char *compile_run_sql(const struct contract *contract, const char *sql)
     return g_string_free(s, FALSE);
 }
 
+/* Why what is made of the model's SQL has no plan: in the words, and with the places, that the SQL gets by itself if it
+ * can. */
+static int compile_refuse_sql(struct engine *e, const struct compile_model *m, const struct ca_error *words,
+                              struct ca_error *err)
+{
+    CA_TRY(engine_query_plan(e, m->sql, &(struct engine_plan){0}, err));
+    return ca_fail(err, words->code, "%s", words->message);
+}
+
 /* What the plan reads, and its fingerprint. */
 static int compile_plan_model(struct engine *e, struct compile_model *m, struct ca_error *err)
 {
@@ -104,7 +113,9 @@ static int compile_plan_model(struct engine *e, struct compile_model *m, struct 
     engine_versions(append_text, text);
     g_string_append_c(text, '\n');
     const struct engine_plan ask = {.table = add_read, .table_data = m->reads, .text = append_text, .text_data = text};
-    CA_TRY(engine_query_plan(e, m->run_sql, &ask, err));
+    struct ca_error words = {0};
+    if (engine_query_plan(e, m->run_sql, &ask, &words) != CA_OK)
+        return compile_refuse_sql(e, m, &words, err);
     char hex[FINGERPRINT_HEX_SIZE];
     fingerprint_of(text->str, text->len, hex);
     m->plan_fingerprint = g_strdup(hex);

@@ -292,6 +292,8 @@ struct engine_params {
 
 int engine_query(struct engine *e, const char *sql, const struct engine_params *params, struct engine_cancel *cancel,
                  struct ArrowArrayStream *ret, struct ca_error *err) CA_MUST_CHECK;
+/* Whether a query would start: it is planned down to the files that it would read, and none of it runs. */
+int engine_probe(struct engine *e, const char *sql, struct ca_error *err) CA_MUST_CHECK;
 int engine_split(const char *sql, engine_text_fn sink, void *data, struct ca_error *err) CA_MUST_CHECK;
 int engine_query_schema(struct engine *e, const char *sql, struct ArrowSchema *ret, struct ca_error *err) CA_MUST_CHECK;
 int engine_table_schema(struct engine *e, const char *schema, const char *table, struct ArrowSchema *ret,

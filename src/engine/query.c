@@ -33,6 +33,12 @@ int engine_query(struct engine *e, const char *sql, const struct engine_params *
         &door_error, err);
 }
 
+int engine_probe(struct engine *e, const char *sql, struct ca_error *err)
+{
+    struct cadf_error door_error = {0};
+    return engine_result(cadf_probe(engine_door(e), sql, strlen(sql), &door_error), &door_error, err);
+}
+
 int engine_declare(struct engine *e, const char *sql, struct ca_error *err)
 {
     struct cadf_error door_error = {0};

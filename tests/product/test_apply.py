@@ -43,7 +43,7 @@ CASES = {
     "missing dataset": (
         contract("v_a", "SELECT id FROM v_gone"),
         "apply the contracts: check the SQL of 'public.v_a': Error during planning: table "
-        "'codeintel.public.v_gone' not found",
+        r"'codeintel.public.v_gone' not found \(line 1, column 16\)",
     ),
     "missing column": (
         contract("v_a", "SELECT idd FROM modules"),

@@ -838,7 +838,7 @@ OWN_FAILURES = {
         3,
         "apply the contracts: relate/calls_by_file.yaml:11:8: 'public.calls_by_file': "
         "a check sees one row at a time, and no table: check 'few': Error during planning: "
-        "table 'codeintel.public.modules' not found\n",
+        "table 'codeintel.public.modules' not found (line 1, column 33)\n",
     ),
     "check_with_aggregate": (
         OWN_CONTRACT.replace("n_calls < 1000", "count(*) < 1000"),

@@ -53,7 +53,7 @@ def test_unregistered_table(name: str, program: Program, shop_store: Path) -> No
     refused(
         sql(program, shop_store, f"SELECT * FROM {name}"),
         3,
-        f"Error during planning: table '{re.escape(NOT_FOUND[name])}' not found",
+        rf"Error during planning: table '{re.escape(NOT_FOUND[name])}' not found \(line 1, column 15\)",
     )
 
 

@@ -71,7 +71,8 @@ static void test_catalog_lists_without_planning(void **state)
     expect(s, "describe broken", "column_name,data_type,is_nullable\ny,Int64,YES\n");
     expect(s, "select * from other.angry", "!3 table 'other.angry': the callback says no");
     expect(s, "select * from bad_view",
-           "!3 view 'public.bad_view': Error during planning: table 'codeintel.public.no_such_table' not found");
+           "!3 view 'public.bad_view': Error during planning: table 'codeintel.public.no_such_table' not found (line "
+           "1, column 15)");
     expect_part(s, "select * from other.loop", "the view reads itself");
     expect(s, "select * from codeintel.public.empty", "a,b\n");
     expect_part(s, "select * from missing", "!3 Error during planning: table 'codeintel.public.missing' not found");
@@ -243,6 +244,36 @@ static void register_counting(cadf_session *s, struct counting *c, const char *n
     if (rc)
         print_error("%s\n", err.text);
     assert_int_equal(rc, CADF_OK);
+}
+
+/* B8: what a probe says of a query is what the query would say before its first row, and nothing is read for it. */
+static void test_probe(void **state)
+{
+    (void)state;
+    cadf_session *s = open_with(NULL, 0);
+    struct counting c = {.batches_a_partition = 3};
+    register_counting(s, &c, "rows", 2);
+    static const struct {
+        const char *sql;
+        int want;
+        const char *want_error;
+    } cases[] = {
+        {"select * from rows", CADF_OK, ""},
+        {"select label, count(*) from rows group by label order by 2", CADF_OK, ""},
+        {"select * from nowhere", CADF_ERR_PLAN,
+         "Error during planning: table 'session.memory.nowhere' not found (line 1, column 15)"},
+        {"selec * from rows", CADF_ERR_SYNTAX,
+         "SQL error: ParserError(\"Expected: an SQL statement, found: selec at Line: 1, Column: 1\")"},
+    };
+    for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+        struct cadf_error err = {0};
+        assert_int_equal(cadf_probe(s, cases[i].sql, strlen(cases[i].sql), &err), cases[i].want);
+        assert_string_equal(err.text, cases[i].want_error);
+    }
+    assert_int_equal(atomic_load(&c.n_batches), 0);
+    expect(s, "select count(*) as n from rows", "n\n600\n");
+    assert_true(atomic_load(&c.n_batches) > 0);
+    cadf_session_close(s);
 }
 
 static void test_register_stream(void **state)
@@ -459,6 +490,7 @@ int main(void)
         cmocka_unit_test(test_catalog_lists_without_planning),
         cmocka_unit_test(test_views),
         cmocka_unit_test(test_query_tables_and_schema),
+        cmocka_unit_test(test_probe),
         cmocka_unit_test(test_register_stream),
         cmocka_unit_test(test_catalog_stream),
         cmocka_unit_test(test_register_function),

@@ -130,7 +130,7 @@ static void test_refused(void **state)
          NULL},
         {{{"normalize", "t_a", "SELECT a FROM nowhere", NULL}},
          CA_ERR_ENGINE,
-         "model 'public.t_a': Error during planning: table 'codeintel.public.nowhere' not found"},
+         "model 'public.t_a': Error during planning: table 'codeintel.public.nowhere' not found (line 1, column 15)"},
         {{{"normalize", "t_a", "SELECT 1 AS b", NULL}}, CA_ERR_ENGINE, NULL},
         {{{"normalize", "t_a", "", NULL}},
          CA_ERR_CONTRACT,
