@@ -203,6 +203,7 @@ struct cadf_found {
  *               columns under that name, which it forgets. NULL: it keeps none
  * made          the DDL of a table in memory that SQL made, from its columns; `sink` is not called when there are no
  *               words for one of them. NULL: there is none
+ * registered    a statement made a table or view of the session's own, or dropped one. NULL: nobody asks
  *
  * INSERT INTO / INSERT OVERWRITE reach the same write gate as cadf_delta_write_query, wherever the rows are kept: in a
  * Delta table, in memory, or (INSERT INTO alone) in new files of a listing's directory, which get their names when all
@@ -231,7 +232,10 @@ struct cadf_catalog {
                         struct cadf_error *err);
     int32_t (*dropped)(void *data, const char *table);
     void (*made)(void *data, const struct cadf_found *made, cadf_text_fn sink, void *sink_data);
+    void (*registered)(void *data, const char *table, int32_t what);
 };
+
+enum { CADF_REGISTERED_TABLE, CADF_REGISTERED_VIEW, CADF_REGISTERED_NO_MORE };
 
 /* ---- session -------------------------------------------------------------------------------------------------- */
 

@@ -79,6 +79,15 @@ pub struct CCatalog {
         Option<unsafe extern "C" fn(*mut c_void, *const CFound, i32, *mut FFI_ArrowSchema, *mut CError) -> i32>,
     pub dropped: Option<unsafe extern "C" fn(*mut c_void, *const c_char) -> i32>,
     pub made: Option<unsafe extern "C" fn(*mut c_void, *const CFound, Option<TextFn>, *mut c_void)>,
+    pub registered: Option<unsafe extern "C" fn(*mut c_void, *const c_char, i32)>,
+}
+
+/// `CADF_REGISTERED_…`: what a statement did to a name of the session's own.
+#[derive(Debug, Clone, Copy)]
+pub enum Registered {
+    Table = 0,
+    View = 1,
+    NoMore = 2,
 }
 
 /// `struct cadf_found`.
@@ -171,6 +180,13 @@ pub fn inferred(
     match own_table(state, &cmd.name) {
         Some((host, table)) => Ok(host.inferred(&table, cmd, &found, options)?.unwrap_or(found)),
         None => Ok(found),
+    }
+}
+
+/// A statement did this to a name of the session's own.
+pub fn registered(state: &SessionState, name: &TableReference, what: Registered) {
+    if let Some((host, table)) = own_table(state, name) {
+        host.registered(&table, what);
     }
 }
 
@@ -327,6 +343,12 @@ impl Host {
         let (Some(call), Ok(table)) = (self.calls.dropped, CString::new(table)) else { return false };
         // SAFETY: as documented for `struct cadf_catalog`.
         unsafe { call(self.calls.data, table.as_ptr()) != 0 }
+    }
+
+    fn registered(&self, table: &str, what: Registered) {
+        let (Some(call), Ok(table)) = (self.calls.registered, CString::new(table)) else { return };
+        // SAFETY: as documented for `struct cadf_catalog`.
+        unsafe { call(self.calls.data, table.as_ptr(), what as i32) };
     }
 
     fn handshake(&self, found: &Found<'_>) -> Outcome<()> {

@@ -20,7 +20,7 @@ use futures::future::try_join_all;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinHandle;
 
-use crate::catalog::{self, HostCatalog};
+use crate::catalog::{self, HostCatalog, Registered};
 use crate::change;
 use crate::error::{Failure, Outcome, Status};
 use crate::ffi::Outgoing;
@@ -123,9 +123,33 @@ pub async fn declare(core: Arc<Core>, sql: String) -> Outcome<()> {
     Ok(())
 }
 
+/// What the statement will have done to a name of the session's own; None: nothing, or the name is as it should be.
+fn registration(core: &Core, plan: &LogicalPlan) -> Option<(TableReference, Registered)> {
+    let LogicalPlan::Ddl(statement) = plan else { return None };
+    let (name, what, unless) = match statement {
+        DdlStatement::CreateExternalTable(c) => (&c.name, Registered::Table, c.if_not_exists.then_some(true)),
+        DdlStatement::CreateMemoryTable(c) => (&c.name, Registered::Table, c.if_not_exists.then_some(true)),
+        DdlStatement::CreateView(c) => (&c.name, Registered::View, None),
+        DdlStatement::DropTable(d) => (&d.name, Registered::NoMore, Some(false)),
+        DdlStatement::DropView(d) => (&d.name, Registered::NoMore, Some(false)),
+        _ => return None,
+    };
+    let exists = core.context.table_exist(name.clone()).unwrap_or(false);
+    (unless != Some(exists)).then(|| (name.clone(), what))
+}
+
 async fn start_once(core: &Arc<Core>, sql: &str, params: Option<ParamValues>) -> Outcome<Started> {
     let state = core.state();
     let plan = plan_of(&state, sql, params).await?;
+    let registration = registration(core, &plan);
+    let started = start_plan(core, state, plan).await?;
+    if let Some((name, what)) = registration {
+        catalog::registered(&core.state(), &name, what);
+    }
+    Ok(started)
+}
+
+async fn start_plan(core: &Arc<Core>, state: SessionState, plan: LogicalPlan) -> Outcome<Started> {
     look_at_files(&state, &plan).await?;
     let change = change(&plan);
     if core.read_only

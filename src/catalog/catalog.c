@@ -73,6 +73,7 @@ int catalog_make(const struct catalog_options *options, struct catalog **ret, st
     c->handshakes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     c->inferred = catalog_inferred_new();
     c->changed = g_ptr_array_new();
+    c->events = g_queue_new();
     c->diag = options->diag;
     c->functions = options->functions;
     c->n_functions = options->n_functions;
@@ -115,6 +116,7 @@ void catalog_unref(struct catalog *c)
     g_hash_table_unref(c->handshakes);
     g_hash_table_unref(c->inferred);
     g_ptr_array_unref(c->changed);
+    catalog_events_free(c);
     g_ptr_array_unref(c->loaded);
     catalog_index_free(c->index);
     g_mutex_clear(&c->lock);

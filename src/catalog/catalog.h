@@ -212,6 +212,9 @@ bool catalog_change_at(struct catalog *c, size_t i, struct catalog_change *ret);
 /* Read what was pinned again: nobody will hear of the changes. */
 void catalog_forget_changes(struct catalog *c);
 
+/* Note in registry.events that something was refused, and why. err NULL: there is nothing to say. */
+void catalog_refused(struct catalog *c, const struct ca_error *err);
+
 /* Keep a dataset listed, but broken for this reason. */
 int catalog_mark_broken(struct catalog *c, const char *schema, const char *name, const char *reason,
                         struct ca_error *err) CA_MUST_CHECK;

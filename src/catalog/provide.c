@@ -261,6 +261,9 @@ static void answer_committed(void *data, const char *schema, const char *table, 
         note_change(c, n, rules, version);
     else
         note_rows(c, n->dataset, is_filled_by_sql(contract));
+    g_autofree char *detail =
+        catalog_is_stored(contract) ? g_strdup_printf("version %" G_GINT64_FORMAT, version) : NULL;
+    catalog_event(c, "write", n->schema, n->name, detail);
     catalog_next_epoch(c);
 }
 
@@ -298,5 +301,6 @@ struct engine_catalog catalog_provide(struct catalog *c)
         .inferred = catalog_inferred,
         .dropped = catalog_dropped,
         .made = catalog_made,
+        .registered = catalog_registered,
     };
 }

@@ -52,6 +52,8 @@ int catalog_register(struct catalog *c, const struct catalog_options *like, cons
     }
     g_atomic_pointer_set(&c->index, x);
     catalog_next_epoch(c);
+    for (size_t i = 0; i < x->n_own_names; i++)
+        catalog_event(c, "registration", x->own_names[i].schema, x->own_names[i].name, NULL);
     for (size_t i = 0; added && i < x->n_own_names; i++)
         added(data, x->own_names[i].key, strlen(x->own_names[i].key));
     return CA_OK;

@@ -114,6 +114,7 @@ struct catalog_index {
  * handshakes   "name fingerprint" of the files' columns that diagnostics have already
  * inferred     what is to be kept: table, and its contract's text or NULL
  * changed  struct catalog_name * of the datasets that SQL wrote to, in the order of the first commit
+ * events   what the session did, oldest first; n_events counts those that went, too (events.c)
  * epoch    read without the lock
  * engine_use   held while rows are made that ask the engine; closing waits for it
  * functions    those registered, constants */
@@ -125,6 +126,8 @@ struct catalog {
     GHashTable *handshakes;
     GHashTable *inferred;
     GPtrArray *changed;
+    GQueue *events;
+    int64_t n_events;
     gint epoch;
     GRWLock engine_use;
     struct engine *engine;
@@ -292,6 +295,14 @@ int catalog_kept_parse(const struct catalog_kept *found, struct contract **ret, 
 /* The refusal of columns that are not those that are kept, with what to do. */
 int catalog_kept_differ(const struct contract *kept, const struct engine_found *found, struct contract_handshake *h,
                         struct ca_error *err) CA_MUST_CHECK;
+
+/* Note what the session did: `what` is an event of registry.events and constant, the rest may be NULL. Any thread,
+ * without the lock (events.c, like what follows). */
+void catalog_event(struct catalog *c, const char *what, const char *schema, const char *name, const char *detail);
+void catalog_events_free(struct catalog *c);
+
+/* A statement made a table or view of the session's own, or dropped one. */
+void catalog_registered(void *data, const char *table, enum engine_registered what);
 
 /* DDL of a table in memory that SQL made; `sink` is not called when a contract has no word for one of its types. */
 void catalog_made(void *data, const struct engine_found *made, engine_text_fn sink, void *sink_data);

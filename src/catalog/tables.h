@@ -2,7 +2,7 @@
  *
  * registry.c has the tables that say what contracts declare, inventory.c those that say what the catalog holds,
  * profiles.c what a session can be opened with, settings.c what it is open with, health.c and places.c those that
- * look.
+ * look, events.c what the session did.
  */
 #ifndef CA_CATALOG_TABLES_H
 #define CA_CATALOG_TABLES_H
@@ -49,7 +49,7 @@ char *catalog_joined(const struct contract_names *names);
 /* Every table, in order of name. */
 /* clang-format off */
 #define CATALOG_TABLES(X)                                                                               \
-    X(bundles) X(checks) X(column_values) X(columns) X(datasets) X(defaults) X(evolution) X(extracts)   \
+    X(bundles) X(checks) X(column_values) X(columns) X(datasets) X(defaults) X(events) X(evolution) X(extracts) \
     X(fingerprints) X(functions) X(handles) X(health) X(keys) X(locations) X(models) X(options)         \
     X(orderings) X(partitions) X(profiles) X(proofs) X(settings) X(views)
 /* clang-format on */

@@ -279,6 +279,13 @@ static void catalog_door_made(void *data, const struct cadf_found *made, cadf_te
         e->catalog.made(e->catalog.data, &m, sink, sink_data);
 }
 
+static void catalog_door_registered(void *data, const char *table, int32_t what)
+{
+    const struct engine *e = data;
+    if (e->catalog.registered)
+        e->catalog.registered(e->catalog.data, table, (enum engine_registered)what);
+}
+
 static int32_t catalog_door_handshake(void *data, const struct cadf_found *found, struct cadf_error *door_error)
 {
     struct engine *e = data;
@@ -337,6 +344,7 @@ int engine_open(const struct engine_options *options, struct engine **ret, struc
             .inferred = catalog_door_inferred,
             .dropped = catalog_door_dropped,
             .made = catalog_door_made,
+            .registered = catalog_door_registered,
         };
     }
     size_t n_fixed = 0;

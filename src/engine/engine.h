@@ -168,6 +168,9 @@ struct engine_found {
     size_t n_options;
 };
 
+/* What a statement did to a name of the session's own. */
+enum engine_registered { ENGINE_REGISTERED_TABLE, ENGINE_REGISTERED_VIEW, ENGINE_REGISTERED_NO_MORE };
+
 /* Answers without I/O; may be called from any thread of the engine; must not call the engine. */
 struct engine_catalog {
     void *data;
@@ -186,6 +189,7 @@ struct engine_catalog {
                     struct ca_error *err);
     bool (*dropped)(void *data, const char *table);
     void (*made)(void *data, const struct engine_found *made, engine_text_fn sink, void *sink_data);
+    void (*registered)(void *data, const char *table, enum engine_registered what);
 };
 
 /* ---- opening ---------------------------------------------------------------------------------------------------- */

@@ -88,8 +88,12 @@ int ca_dataset_register(ca_session *s, const char *const *paths, size_t n_paths,
     for (size_t i = 0; i < n_paths; i++)
         CA_TRY(session_need(paths[i] != NULL, "a path", err));
     const struct catalog_options like = session_catalog_options(s);
-    CA_TRY_CTX(catalog_register(s->catalog, &like, paths, n_paths, registered, data, err), err, "register '%s'%s",
-               paths[0], n_paths > 1 ? " and more" : "");
+    int rc = catalog_register(s->catalog, &like, paths, n_paths, registered, data, err);
+    if (rc != CA_OK) {
+        rc = ca_fail_context(err, rc, "register '%s'%s", paths[0], n_paths > 1 ? " and more" : "");
+        catalog_refused(s->catalog, err);
+        return rc;
+    }
     char **kept = g_new0(char *, n_paths + 1);
     for (size_t i = 0; i < n_paths; i++)
         kept[i] = g_canonicalize_filename(paths[i], NULL);

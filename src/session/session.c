@@ -323,6 +323,7 @@ int session_publish(ca_session *s, int64_t started_us, int rc, struct ca_error *
         catalog_forget_changes(s->catalog);
         GHashTable *unused = catalog_take_inferred(s->catalog);
         g_clear_pointer(&unused, g_hash_table_unref);
+        catalog_refused(s->catalog, err);
         return rc;
     }
     CA_TRY(session_keep_inferred(s, err));

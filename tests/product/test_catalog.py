@@ -22,8 +22,8 @@ from deltalake import DeltaTable
 
 DATASETS = ROOT / "datasets"
 SCHEMA_OF_STAGE = {"registry": "registry", "params": "params", "diagnostics": "diagnostics"}
-# No built-in contract declares a default or a partition, and without a store nothing has a location.
-SAYS_NOTHING = ("defaults", "partitions", "locations")
+# No built-in contract declares a default or a partition, without a store nothing has a location, and nothing happened yet.
+SAYS_NOTHING = ("defaults", "partitions", "locations", "events")
 STORED = ("bundle", "table", "diagnostics")
 
 
