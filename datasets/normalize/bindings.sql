@@ -33,11 +33,13 @@ last_sites AS (
             binding,
             kind,
             target,
-            row_number() OVER (PARTITION BY file_id, binding ORDER BY is_own, start_byte DESC, kind, target) AS place
+            -- By file, as in variables.
+            row_number() OVER (PARTITION BY file_id ORDER BY binding, is_own, start_byte DESC, kind, target) AS place,
+            rank() OVER (PARTITION BY file_id ORDER BY binding) AS first_place
         FROM marked
         WHERE kind IN ('definition', 'import')
     ) ranked
-    WHERE place = 1
+    WHERE place = first_place
 )
 SELECT
     b.file_id,

@@ -19,7 +19,9 @@ WITH numbered AS (
         s.owner_id,
         s.owner_qualified_name,
         s.qualname || '.<locals>.' || p.name AS qualname,
-        row_number() OVER (PARTITION BY p.file_id, s.qualname, p.name ORDER BY p.ordinal) - 1 AS duplicate
+        -- By file, as in variables.
+        row_number() OVER (PARTITION BY p.file_id ORDER BY s.qualname, p.name, p.ordinal)
+        - rank() OVER (PARTITION BY p.file_id ORDER BY s.qualname, p.name) AS duplicate
     FROM cst_params p
     JOIN scopes s ON s.file_id = p.file_id AND s.ordinal = p.scope
 )

@@ -13,7 +13,9 @@ WITH numbered AS (
         b.start_byte,
         b.end_byte,
         b.start_line,
-        row_number() OVER (PARTITION BY b.file_id, b.qualname ORDER BY b.ordinal) - 1 AS duplicate
+        -- By file, not by name: the engine keeps a state for each partition, and most names are there once.
+        row_number() OVER (PARTITION BY b.file_id ORDER BY b.qualname, b.ordinal)
+        - rank() OVER (PARTITION BY b.file_id ORDER BY b.qualname) AS duplicate
     FROM cst_bindings b
     WHERE b.n_other_sites > 0
 )
