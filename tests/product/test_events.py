@@ -22,8 +22,8 @@ def events(session: capi.Session, *kinds: str) -> list[tuple[Any, ...]]:
 
 
 def test_events_of_statements(tmp_path: Path) -> None:
-    """G1: each statement that makes, replaces or drops a table or view is a row, in their order; one that leaves things as
-    they are is none, and one that is refused is its message."""
+    """G1: each statement that makes, replaces or drops a table or view is a row, in their order; one that leaves things
+    as they are is none, and one that is refused is its message."""
     kinds = ("registration", "view_registration", "drop", "error")
     pq.write_table(TABLE, tmp_path / "t.parquet")
     with capi.Session(writable=True) as session:
