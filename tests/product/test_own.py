@@ -223,6 +223,18 @@ OWN_FAILURES = {
         "apply the contracts: check the SQL of 'public.calls_by_file': Error during planning: "
         "table 'codeintel.public.nowhere' not found",
     ),
+    "statement": (
+        OWN_CONTRACT,
+        "DELETE FROM modules",
+        3,
+        "apply the contracts: check the SQL of 'public.calls_by_file': a statement that changes something is no query",
+    ),
+    "view_of_a_statement": (
+        OWN_CONTRACT.replace("kind: table", "kind: view").replace("keys: {primary: [path]}\norder: [path]\n", ""),
+        "INSERT INTO modules SELECT * FROM modules",
+        3,
+        "apply the contracts: check the SQL of 'public.calls_by_file': a statement that changes something is no query",
+    ),
     "circle": (
         OWN_CONTRACT,
         "SELECT path, count(*) AS n_calls FROM calls_by_file GROUP BY path",
