@@ -1,14 +1,16 @@
 //! door_query.rs — the doors of queries, and of what is registered for them.
 use std::ffi::{c_char, c_void};
+use std::future::Future;
 use std::sync::Arc;
 
 use arrow::ffi::FFI_ArrowSchema;
 use arrow::ffi_stream::FFI_ArrowArrayStream;
 
 use crate::door::{CParams, CancelToken, Session, cancel_of, core_of, guard, need, params_of, put_if};
-use crate::error::{CError, Failure, Status};
+use crate::error::{CError, Failure, Outcome, Status};
 use crate::ffi::Incoming;
 use crate::function::CScalarFunction;
+use crate::session::Core;
 use crate::stream::{CStreamSource, StreamSource, StreamTable};
 use crate::text::{Sink, TextFn};
 use crate::{ffi, function, memory, output, plan, query, session, table, text};
@@ -36,6 +38,23 @@ pub unsafe extern "C" fn cadf_query(
     })
 }
 
+/// What a door does with a statement on the engine, to its end.
+fn run_sql<T, F>(
+    session: *mut Session,
+    sql: *const c_char,
+    n_sql_bytes: usize,
+    work: impl FnOnce(Arc<Core>, String) -> F,
+) -> Outcome<T>
+where
+    T: Send + 'static,
+    F: Future<Output = Outcome<T>> + Send + 'static,
+{
+    let core = core_of(session)?;
+    let sql = text::sized(sql, n_sql_bytes, "sql")?;
+    let engine = Arc::clone(&core.engine);
+    engine.run(work(core, sql))
+}
+
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cadf_probe(
     session: *mut Session,
@@ -43,12 +62,7 @@ pub unsafe extern "C" fn cadf_probe(
     n_sql_bytes: usize,
     err: *mut CError,
 ) -> i32 {
-    guard(err, || {
-        let core = core_of(session)?;
-        let sql = text::sized(sql, n_sql_bytes, "sql")?;
-        let engine = Arc::clone(&core.engine);
-        engine.run(query::probe(core, sql))
-    })
+    guard(err, || run_sql(session, sql, n_sql_bytes, query::probe))
 }
 
 #[unsafe(no_mangle)]
@@ -58,12 +72,7 @@ pub unsafe extern "C" fn cadf_declare(
     n_sql_bytes: usize,
     err: *mut CError,
 ) -> i32 {
-    guard(err, || {
-        let core = core_of(session)?;
-        let sql = text::sized(sql, n_sql_bytes, "sql")?;
-        let engine = Arc::clone(&core.engine);
-        engine.run(query::declare(core, sql))
-    })
+    guard(err, || run_sql(session, sql, n_sql_bytes, query::declare))
 }
 
 #[unsafe(no_mangle)]
@@ -135,12 +144,10 @@ pub unsafe extern "C" fn cadf_query_plan(
     err: *mut CError,
 ) -> i32 {
     guard(err, || {
-        let core = core_of(session)?;
-        let sql = text::sized(sql, n_sql_bytes, "sql")?;
         // SAFETY: NULL, or borrowed for the call.
         let ask = unsafe { ask.as_ref() }.ok_or_else(|| Failure::invalid("what is asked of the plan is missing"))?;
-        let (engine, optimized) = (Arc::clone(&core.engine), ask.optimized != 0);
-        let (plan, tables) = engine.run(plan::plan(core, sql, optimized))?;
+        let optimized = ask.optimized != 0;
+        let (plan, tables) = run_sql(session, sql, n_sql_bytes, move |core, sql| plan::plan(core, sql, optimized))?;
         let table = Sink { call: ask.table, data: ask.table_data };
         tables.iter().for_each(|t| table.emit(t));
         if ask.text.is_some() {

@@ -9,16 +9,13 @@ use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Location, Token, Tokenizer, Whitespace};
 
 use crate::error::{Failure, Outcome, Status};
-use crate::query::changes_something;
+use crate::query::only_query;
 use crate::session::{Core, find, plan_in, resolve};
 
 /// A query's plan, as the optimizer leaves it where `optimized`, and the tables that it scans: "catalog.schema.table", sorted.
 pub async fn plan(core: Arc<Core>, sql: String, optimized: bool) -> Outcome<(LogicalPlan, BTreeSet<String>)> {
     let state = core.state();
-    let plan = plan_in(&state, &sql).await?;
-    if changes_something(&plan) {
-        return Err(Failure::new(Status::Plan, "a statement that changes something is no query"));
-    }
+    let plan = only_query(plan_in(&state, &sql).await?)?;
     let tables = tables(&core, &state, &plan).await?;
     let plan = if optimized { state.optimize(&plan).map_err(Failure::planning)? } else { plan };
     Ok((plan, tables))

@@ -63,6 +63,14 @@ pub fn changes_something(plan: &LogicalPlan) -> bool {
     change(plan).is_some()
 }
 
+/// The plan of a view, a model, or whatever else has rows and does nothing.
+pub fn only_query(plan: LogicalPlan) -> Outcome<LogicalPlan> {
+    if changes_something(&plan) {
+        return Err(Failure::new(Status::Plan, "a statement that changes something is no query"));
+    }
+    Ok(plan)
+}
+
 /// A table whose files turn out to be others than those that were proved is no longer called proved, and what was begun with it is
 /// done again without that. Each table says so once, so this ends.
 async fn anew<T, F: Future<Output = Outcome<T>>>(core: &Core, once: impl Fn() -> F) -> Outcome<T> {

@@ -227,7 +227,7 @@ static int load(struct catalog *c, const struct said *s, struct ca_error *err)
         if (l->status == CA_OK)
             continue;
         l->failure = g_strdup(found.message);
-        catalog_event(c, "error", "public", l->name, l->failure);
+        catalog_event(c, "error", CATALOG_LOADED_SCHEMA, l->name, l->failure);
         log_emit(LOG_WARN, "catalog", "a file is no table", "name", l->name, "location", l->location, "reason",
                  l->failure, NULL);
     }

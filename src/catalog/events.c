@@ -50,7 +50,7 @@ void catalog_registered(void *data, const char *table, enum engine_registered wh
         [ENGINE_REGISTERED_VIEW] = "view_registration",
         [ENGINE_REGISTERED_NO_MORE] = "drop",
     };
-    catalog_event(data, words[what], "public", table, NULL);
+    catalog_event(data, words[what], CATALOG_LOADED_SCHEMA, table, NULL);
 }
 
 void catalog_refused(struct catalog *c, const struct ca_error *err)

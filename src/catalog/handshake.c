@@ -17,7 +17,7 @@ static bool is_news(struct catalog *c, const struct engine_found *f, const struc
 /* A table of the session's own, which a statement may have named in full. */
 static const char *own_name(const char *name)
 {
-    static const char *const prefixes[] = {CATALOG_NAME ".", "public."};
+    static const char *const prefixes[] = {CATALOG_NAME ".", CATALOG_LOADED_SCHEMA "."};
     for (size_t i = 0; i < G_N_ELEMENTS(prefixes); i++)
         if (g_str_has_prefix(name, prefixes[i]))
             name += strlen(prefixes[i]);
@@ -32,7 +32,7 @@ static void record(struct catalog *c, const struct catalog_name *n, const struct
     g_autofree char *text = contract_handshake_text(h);
     const char *verdict = h->is_refused ? "refused" : h->is_equal ? "equal" : "compatible";
     g_autofree char *detail = h->is_equal ? g_strdup(verdict) : g_strconcat(verdict, ": ", text, NULL);
-    catalog_event(c, "handshake", n ? n->schema : "public", n ? n->name : own_name(f->name), detail);
+    catalog_event(c, "handshake", n ? n->schema : CATALOG_LOADED_SCHEMA, n ? n->name : own_name(f->name), detail);
     if (!c->diag || !n)
         return;
     diag_handshake(c->diag, n->schema, n->name, "file", h->expected, h->found, verdict, h->is_equal ? NULL : text);

@@ -198,8 +198,7 @@ bool catalog_dropped(void *data, const char *table)
     return true;
 }
 
-/* ---- tables in memory ---------------------------------------------------------------------------------------------
- */
+/* ---- tables in memory ------------------------------------------------------------------------------------------- */
 
 /* Their columns are those of a contract that nobody keeps. */
 static int made_ddl(const struct engine_found *made, char **ret, struct ca_error *err)

@@ -87,8 +87,8 @@ const char *site_kind_name(enum site_kind kind);
 
 /* target     ordinal in defs, imports or params, -1: none
  * bound_at   where the name has its value: behind the statement of a definition or an assignment; SITE_NEVER_BOUND
- * where the site declares without a value, as `x: int` does Offsets are the text's.
- */
+ *            where the site declares without a value, as `x: int` does
+ * Offsets are the text's. */
 struct site {
     enum site_kind kind;
     int32_t symbol;
