@@ -78,6 +78,22 @@ outside AS (
     LEFT JOIN found f
         ON f.root_kind = w.root_kind AND f.root_id = w.root_id AND f.attribute_path = w.attribute_path AND f.place = 1
     WHERE f.root_id IS NULL AND a.ancestor_qualified_name <> 'builtins.object'
+),
+-- Not found, and no base on the way is unknown or from outside: `object` is what is left.
+open_classes AS (
+    SELECT DISTINCT a.class_id
+    FROM class_ancestors a
+    LEFT JOIN class_hierarchy h ON h.class_id = a.ancestor_id AND h.base_kind NOT IN ('class', 'external')
+    WHERE h.class_id IS NOT NULL OR (a.ancestor_kind = 'external' AND a.ancestor_qualified_name <> 'builtins.object')
+),
+of_object AS (
+    SELECT w.root_kind, w.root_id, w.attribute_path, w.n_steps, b.name
+    FROM wanted w
+    JOIN params.p_builtins b ON b.name = 'object.' || w.name
+    LEFT JOIN open_classes o ON o.class_id = w.class_id
+    LEFT JOIN found f
+        ON f.root_kind = w.root_kind AND f.root_id = w.root_id AND f.attribute_path = w.attribute_path AND f.place = 1
+    WHERE f.root_id IS NULL AND o.class_id IS NULL AND w.name <> '__doc__' -- every class has one of its own
 )
 SELECT
     root_kind,
@@ -134,3 +150,16 @@ SELECT
     CAST(n_steps AS INT) AS n_steps
 FROM outside
 WHERE place = 1
+UNION ALL
+SELECT
+    root_kind,
+    root_id,
+    attribute_path,
+    CAST('external' AS VARCHAR) AS target_kind,
+    entity_id(CAST(0 AS BIGINT), 'builtins.' || name, 'external', CAST(0 AS INT)) AS target_id,
+    'builtins.' || name AS target_name,
+    CAST('outside_ancestor' AS VARCHAR) AS rule,
+    CAST('external' AS VARCHAR) AS status,
+    CAST(1 AS INT) AS n_candidates,
+    CAST(n_steps AS INT) AS n_steps
+FROM of_object

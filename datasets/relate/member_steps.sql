@@ -1,9 +1,8 @@
 -- What does `module.name` say, one step far: an end, or the next module and name? One row a module (or namespace) and name.
--- Own bindings go before star imports, star imports before submodules. Star imports of star imports are followed 16 deep.
+-- Own bindings go before star imports, star imports before submodules.
 -- A star import takes the names that do not start with an underscore; __all__ is not read.
 -- A star import behind a name's only site may bind it again: when it is of a module outside, or brings the name from elsewhere.
-WITH RECURSIVE
-last_stars AS (
+WITH last_stars AS (
     SELECT
         i.module_id,
         max(i.start_byte) AS start_byte,
@@ -12,20 +11,6 @@ last_stars AS (
     JOIN imports i ON i.import_id = s.import_id
     WHERE i.imported_name = '*' AND i.scope_kind = 'module'
     GROUP BY i.module_id
-),
-stars AS (
-    SELECT DISTINCT s.module_id, s.target_id AS source_id
-    FROM import_steps s
-    JOIN imports i ON i.import_id = s.import_id
-    WHERE i.imported_name = '*' AND i.scope_kind = 'module' AND s.step_kind = 'module'
-),
-star_reach AS (
-    SELECT module_id, source_id, 1 AS distance FROM stars
-    UNION
-    SELECT r.module_id, s.source_id, r.distance + 1 AS distance
-    FROM star_reach r
-    JOIN stars s ON s.module_id = r.source_id
-    WHERE r.distance < 16 AND s.source_id <> r.module_id
 ),
 star_names AS (
     SELECT module_id, name, source_id, import_id
@@ -37,7 +22,7 @@ star_names AS (
             CASE WHEN m.target_kind = 'import' THEN m.target_id END AS import_id,
             row_number() OVER (PARTITION BY r.module_id, m.name ORDER BY r.distance, m.qualified_name, r.source_id) AS place
         FROM star_reach r
-        JOIN module_members m ON m.module_id = r.source_id
+        JOIN module_members m ON m.module_id = r.source_id AND r.source_kind = 'module'
         WHERE NOT starts_with(m.name, '_')
     ) ranked
     WHERE place = 1

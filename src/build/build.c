@@ -15,6 +15,7 @@
 #include "publish/manifest.h"
 #include "publish/run.h"
 #include "publish/store.h"
+#include "rows/gen/p_builtins.h"
 #include "rows/gen/p_run.h"
 #include "rows/gen/p_source_roots.h"
 #include "rows/rows.h"
@@ -159,6 +160,23 @@ static int set_source_roots(struct build *b, struct ca_error *err)
     return catalog_set_rows(b->catalog, "params", "p_source_roots", &array, err);
 }
 
+/* params.p_builtins: what the target interpreter says. */
+static int set_builtins(struct build *b, const char *const *builtins, struct ca_error *err)
+{
+    struct ArrowArray array = {0};
+    struct p_builtins *rows = NULL;
+    int rc = p_builtins_new(&rows);
+    for (size_t i = 0; rc == 0 && builtins && builtins[i]; i++) {
+        struct p_builtins_row row = {.name = rows_str_of(builtins[i])};
+        rc = p_builtins_finish_row(rows, &row);
+    }
+    if (rc == 0)
+        rc = p_builtins_take(rows, &array);
+    p_builtins_free(rows);
+    CA_TRY(rows_failed(rc, err));
+    return catalog_set_rows(b->catalog, "params", "p_builtins", &array, err);
+}
+
 static int set_run(struct build *b, struct ca_error *err)
 {
     struct ArrowArray array = {0};
@@ -274,6 +292,8 @@ static int build_tables(struct build *b, struct ca_error *err)
     };
     struct extract *extract = NULL;
     int rc = build_begin(b, &stage, &extract, err);
+    if (rc == CA_OK)
+        rc = set_builtins(b, extract_builtins(extract), err);
     if (rc == CA_OK) {
         find_bounds(b);
         stage.bounds = (const char *const *)b->bounds->pdata;

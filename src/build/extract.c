@@ -577,6 +577,11 @@ static int extract_files(struct extract *x, struct ca_error *err)
     return flush_flat(x, 1, err);
 }
 
+const char *const *extract_builtins(const struct extract *x)
+{
+    return x->pool ? cpython_pool_builtins(x->pool) : NULL;
+}
+
 void extract_close(struct extract *x)
 {
     if (!x)

@@ -27,6 +27,10 @@ struct extract;
 int extract_open(const struct build_options *options, const struct repo_scan *scan, struct extract **ret,
                  struct ca_error *err) CA_MUST_CHECK;
 
+/* Names that the target interpreter's builtins have, as cpython_pool_builtins; NULL when none runs. Lives as long as x.
+ */
+const char *const *extract_builtins(const struct extract *x);
+
 /* Every file through every layer, once.
  * advance  n_done, n_total of files; never twice at once; may be NULL */
 int extract_run(struct extract *x, const struct stage_options *stage,

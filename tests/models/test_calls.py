@@ -172,12 +172,76 @@ CASES = [
     Case(
         "a star import is followed, private names are left behind",
         {"a.py": "def f(): pass\ndef _g(): pass\n", "use.py": "from a import *\nf()\n_g()\n"},
-        [("f", "a.f", "star_import", "inferred", 1), ("_g", "builtins._g", "builtin", "external", 1)],
+        [("f", "a.f", "star_import", "inferred", 1), ("_g", "use._g", "missing_member", "external", 1)],
     ),
     Case(
-        "after a star import of a module outside, a free name may be anything of it",
-        {"m.py": "from math import *\nsin(1)\n"},
-        [("sin", None, "star_or_builtin", "external", 0)],
+        "after a star import of a module outside, a name that builtins lack is of it, one that they have may be either;"
+        " through a star import of the repository too",
+        {
+            "m.py": "from math import *\nsin(1)\npow(1, 2)\n",
+            "n.py": "from m import *\ncos(1)\nlen('')\n",
+            "two.py": "from math import *\nfrom cmath import *\nsin(1)\n",
+        },
+        [
+            ("sin", "math.sin", "outside_star", "external", 1),
+            ("pow", None, "star_or_builtin", "external", 0),
+            ("cos", "math.cos", "outside_star", "external", 1),
+            ("len", None, "star_or_builtin", "external", 0),
+            ("sin", "two.sin", "outside_star", "external", 2),
+        ],
+    ),
+    Case(
+        "what the interpreter's builtins lack is no builtin: a module bound it at run time, or nobody did; what `site`"
+        " adds to builtins they have",
+        {
+            "late.py": "globals().update({'f': print})\nf()\nunicode('')\nexit()\n",
+            "m.py": "import late\nfrom late import *\nf()\nlate.f()\n",
+        },
+        [
+            ("globals", "builtins.globals", "builtin", "external", 1),
+            ("update", None, "no_candidate", "external", 0),
+            ("f", "late.f", "missing_member", "external", 1),
+            ("unicode", "late.unicode", "missing_member", "external", 1),
+            ("exit", "builtins.exit", "builtin", "external", 1),
+            ("f", "m.f", "missing_member", "external", 1),
+            ("f", "late.f", "missing_member", "external", 1),
+        ],
+    ),
+    Case(
+        "a package's submodule is a name of the package once it is imported, but a builtin of that name goes first",
+        {
+            "p/__init__.py": "from .a import g\na.f()\nlen.f()\n",
+            "p/a.py": "def f(): pass\ndef g(): pass\n",
+            "p/len.py": "def f(): pass\n",
+        },
+        [
+            ("f", "p.a.f", "module_attribute", "inferred", 1),
+            ("f", "builtins.len.f", "external_attribute", "external", 1),
+        ],
+    ),
+    Case(
+        "what no class has and object does is object's, unless a base is unknown or from outside",
+        {
+            "m.py": "import abc\ndef base(): return object\n"
+            "class A(object):\n    def __init__(self):\n        super().__init__()\n        self.__dir__()\n"
+            "class B(A):\n    def f(self):\n        super().__init__()\n        super().__new__(B)\n"
+            "class C(base()):\n    def f(self):\n        super().__setattr__('a', 1)\n"
+            "class D(abc.ABC):\n    def f(self):\n        super().__init__()\n"
+        },
+        [
+            ("__init__", "builtins.object.__init__", "outside_ancestor", "external", 1),
+            ("super", "builtins.super", "builtin", "external", 1),
+            ("__dir__", "builtins.object.__dir__", "outside_ancestor", "external", 1),
+            ("__init__", "m.A.__init__", "super_attribute", "inferred", 1),
+            ("super", "builtins.super", "builtin", "external", 1),
+            ("__new__", "builtins.object.__new__", "outside_ancestor", "external", 1),
+            ("super", "builtins.super", "builtin", "external", 1),
+            ("base", "m.base", "definition", "proved", 1),
+            ("__setattr__", None, "no_candidate", "external", 0),
+            ("super", "builtins.super", "builtin", "external", 1),
+            ("__init__", "abc.ABC.__init__", "outside_ancestor", "external", 1),
+            ("super", "builtins.super", "builtin", "external", 1),
+        ],
     ),
     Case(
         "builtins and what is imported from outside keep their names",

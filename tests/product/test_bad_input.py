@@ -462,7 +462,7 @@ def starter(tmp_path: Path) -> Callable[[str], Path]:
         path = tmp_path / "python"
         name, full = sys.implementation.name, sys.version.replace("\n", " ")
         fields = [b"codeanatomy-interpreter", bytes(path), b"%d" % sys.version_info[0], b"%d" % sys.version_info[1]]
-        fields += [name.encode(), b"gil", full.encode(), b"end", b""]
+        fields += [name.encode(), b"gil", full.encode(), b"print", b"end", b""]
         (tmp_path / "answer").write_bytes(b"\0".join(fields))
         path.write_text(
             f"#!/bin/sh\nif [ $# -gt 5 ]; then\n  echo >>{tmp_path}/n\n  n=$(wc -l <{tmp_path}/n)\n  {start}\n"

@@ -197,7 +197,7 @@ static void assert_skipped(struct cpython_pool *pool, const char *reason)
 
 #define ANSWER(major, minor, name, threads)                                                                          \
     "#!/bin/sh\nprintf 'codeanatomy-interpreter\\000/x/python\\000" major "\\000" minor "\\000" name "\\000" threads \
-    "\\000full\\000end\\000'\n"
+    "\\000full\\000print\\000end\\000'\n"
 
 /* Decision 8: no usable interpreter, and the layers are skipped with the reason. '%s' is the program. */
 static void what_is_no_interpreter_is_skipped(void **state)
@@ -257,7 +257,8 @@ static void a_worker_that_does_not_start_is_an_error(void **state)
     /* It answers the question like Python, and then talks nonsense. */
     char *path = make_program(
         "#!/bin/sh\nif [ $# -gt 5 ]; then while :; do echo garbage; done; fi\n"
-        "printf 'codeanatomy-interpreter\\000%s\\0003\\00011\\000cpython\\000gil\\000full\\000end\\000' \"$0\"\n");
+        "printf 'codeanatomy-interpreter\\000%s\\0003\\00011\\000cpython\\000gil\\000full\\000print\\000end\\000' "
+        "\"$0\"\n");
     err.code = CA_OK;
     assert_int_equal(pool_open((struct cpython_options){.python = path, .n_workers = 1}, &pool, &err), CA_ERR_WORKER);
     g_autofree char *worker = pool_worker_path();
@@ -274,7 +275,8 @@ static char *make_starter(struct cpython_pool *pool, const char *start)
     g_auto(GStrv) version = g_strsplit(cpython_pool_python_version(pool), ".", 2);
     g_autofree char *text = g_strdup_printf(
         "#!/bin/sh\nif [ $# -gt 5 ]; then\n  echo >>\"$0.n\"\n  n=$(wc -l <\"$0.n\")\n  %s\n  exec '%s' \"$@\"\nfi\n"
-        "printf 'codeanatomy-interpreter\\000%%s\\000%s\\000%s\\000cpython\\000gil\\000full\\000end\\000' \"$0\"\n",
+        "printf 'codeanatomy-interpreter\\000%%s\\000%s\\000%s\\000cpython\\000gil\\000full\\000print\\000end\\000' "
+        "\"$0\"\n",
         start, cpython_pool_executable(pool), version[0], version[1]);
     return make_program(text);
 }

@@ -306,6 +306,11 @@ const char *cpython_pool_full_version(const struct cpython_pool *pool)
     return pool->interpreter.full_version;
 }
 
+const char *const *cpython_pool_builtins(const struct cpython_pool *pool)
+{
+    return (const char *const *)pool->interpreter.builtins;
+}
+
 int64_t cpython_pool_worker_pid(const struct cpython_pool *pool, unsigned i)
 {
     return i < pool->n_workers ? atomic_load(&pool->workers[i].pid) : -1;

@@ -115,6 +115,10 @@ const char *cpython_pool_python_version(const struct cpython_pool *pool);
 const char *cpython_pool_executable(const struct cpython_pool *pool);
 const char *cpython_pool_full_version(const struct cpython_pool *pool);
 
+/* Names that the interpreter's module builtins has, and those of its class object as `object.NAME`; NULL-terminated.
+ * NULL when skipped. */
+const char *const *cpython_pool_builtins(const struct cpython_pool *pool);
+
 /* Process id of worker i, -1 while it is not ready; largest resident set any worker had so far, in bytes. For reports.
  */
 int64_t cpython_pool_worker_pid(const struct cpython_pool *pool, unsigned i);

@@ -10,12 +10,20 @@
 
 enum { ANSWER_BYTES = 16384, ANSWER_MS = 30000 };
 
-/* NUL between the fields, so that a path may hold anything. Python 2 and 3 both run it as far as they get. */
+/* NUL between the fields, so that a path may hold anything. Python 2 and 3 both run it as far as they get. -S leaves
+ * out what `site` adds to builtins, which a program that runs has. */
 static const char question[] =
     "import sys\n"
+    "if sys.version_info[0] > 2:\n"
+    "    import builtins, site\n"
+    "    site.setquit(), site.setcopyright(), site.sethelper()\n"
+    "    names = sorted(vars(builtins)) + ['object.' + name for name in sorted(dir(object))]\n"
+    "else:\n"
+    "    names = []\n"
     "f = [b'codeanatomy-interpreter', sys.executable.encode(sys.getfilesystemencoding(), 'surrogateescape'),\n"
     "     b'%d' % sys.version_info[0], b'%d' % sys.version_info[1], sys.implementation.name.encode(),\n"
-    "     b'free-threaded' if 't' in sys.abiflags else b'gil', sys.version.encode(), b'end']\n"
+    "     b'free-threaded' if 't' in sys.abiflags else b'gil', sys.version.encode(),\n"
+    "     '\\n'.join(names).encode(), b'end']\n"
     "sys.stdout.buffer.write(b'\\0'.join(f) + b'\\0')\n";
 
 enum {
@@ -26,6 +34,7 @@ enum {
     FIELD_NAME,
     FIELD_THREADS,
     FIELD_FULL,
+    FIELD_BUILTINS,
     FIELD_END,
     N_FIELDS
 };
@@ -36,6 +45,7 @@ void interpreter_done(struct interpreter *i)
     g_free(i->executable);
     g_free(i->version);
     g_free(i->full_version);
+    g_strfreev(i->builtins);
     *i = (struct interpreter){.skip_reason = NULL};
 }
 
@@ -51,7 +61,7 @@ static bool split_answer(const char *answer, size_t n, const char *ret[N_FIELDS]
         at = (size_t)(nul - answer) + 1;
     }
     return strcmp(ret[FIELD_MARK], "codeanatomy-interpreter") == 0 && strcmp(ret[FIELD_END], "end") == 0 &&
-           g_utf8_validate(ret[FIELD_FULL], -1, NULL);
+           g_utf8_validate(ret[FIELD_FULL], -1, NULL) && g_utf8_validate(ret[FIELD_BUILTINS], -1, NULL);
 }
 
 /* How the process ended, with the last line of what it complained about. */
@@ -88,6 +98,7 @@ static void judge(const char *command, const char *const fields[N_FIELDS], struc
         ret->executable = g_strdup(*fields[FIELD_EXECUTABLE] != '\0' ? fields[FIELD_EXECUTABLE] : command);
         ret->version = g_strdup_printf("%d.%d", (int)major, (int)minor);
         ret->full_version = g_strdup(fields[FIELD_FULL]);
+        ret->builtins = g_strsplit(fields[FIELD_BUILTINS], "\n", 0);
     }
 }
 

@@ -8,6 +8,7 @@
  * executable    sys.executable
  * version       major.minor
  * full_version  sys.version
+ * builtins      what its module builtins has, and behind `object.` what its class object has; NULL-terminated
  * All are owned.
  */
 struct interpreter {
@@ -15,6 +16,7 @@ struct interpreter {
     char *executable;
     char *version;
     char *full_version;
+    char **builtins;
 };
 
 /* Ask `command` (searched in PATH, called in start_dir) what it is. Fails only where no process can be started at all.
