@@ -83,7 +83,7 @@ check-data: ## the tests in Python: slt, corpus, cli, oracle, determinism
 
 .PHONY: format
 format: ## lay out C, Rust and Python files
-	find src include cli worker shim/include tools tests examples bench -name '*.[ch]' -exec clang-format-14 -i {} +
+	find src include cli worker python shim/include tools tests examples bench -name '*.[ch]' -exec clang-format-14 -i {} +
 	cargo fmt --manifest-path shim/Cargo.toml
 	$(PYTHON) -m ruff format --config tools/ruff.toml .
 

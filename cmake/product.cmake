@@ -89,3 +89,20 @@ if(worker_sources)
         PREFIX "" SUFFIX ".abi3.so" C_VISIBILITY_PRESET hidden LIBRARY_OUTPUT_DIRECTORY ${CA_OUTPUT_DIR}/lib/codeanatomy)
     install(TARGETS codeanatomy_worker LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/codeanatomy)
 endif()
+
+# ---- the native part of the Python package python/, beside the library as the worker is: the package is the same for every
+# ---- CPython from 3.9 on, and finds it by the library. It has no sanitizer for the same reason.
+
+file(GLOB capsule_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/python/native/*.c)
+if(TARGET codeanatomy AND capsule_sources)
+    include(${CMAKE_SOURCE_DIR}/cmake/python.cmake)
+    add_library(codeanatomy_capsule MODULE ${capsule_sources})
+    target_compile_definitions(codeanatomy_capsule PRIVATE Py_LIMITED_API=0x03090000)
+    target_include_directories(codeanatomy_capsule SYSTEM PRIVATE ${CA_PYTHON_INCLUDE})
+    target_link_libraries(codeanatomy_capsule PRIVATE ca_plain codeanatomy ca::nanoarrow)
+    target_link_options(codeanatomy_capsule PRIVATE LINKER:--exclude-libs,ALL LINKER:--gc-sections)
+    set_target_properties(codeanatomy_capsule PROPERTIES
+        PREFIX "" SUFFIX ".abi3.so" C_VISIBILITY_PRESET hidden LIBRARY_OUTPUT_DIRECTORY ${CA_OUTPUT_DIR}/lib/codeanatomy
+        BUILD_WITH_INSTALL_RPATH ON INSTALL_RPATH "\$ORIGIN/..")
+    install(TARGETS codeanatomy_capsule LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/codeanatomy)
+endif()

@@ -26,9 +26,10 @@ ca_room(build               MAY base rows diag contract engine repo extract/tree
 ca_room(session             MAY * USES glib jansson smartcols)
 
 # Outside src/: the worker runs inside the target interpreter, so it has neither GLib nor anything else of ours; the program
-# sees the public headers alone (and libraries of its own choice).
+# and the Python package see the public headers alone (and libraries of their own choice).
 ca_outside(worker MAY position rows/gen rows/rows_value.h extract/cpython/protocol.h USES nanoarrow python)
 ca_outside(cli    MAY USES glib edit jansson)
+ca_outside(python/native MAY USES nanoarrow python)
 
 # Which header belongs to which third-party library, by the start of what is between the angle brackets.
 ca_third_party_header(glib       glib.h glib/ gio/ gmodule.h glib-object.h glib-unix.h)

@@ -20,6 +20,12 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 SHOP = ROOT / "tests" / "corpus" / "shop"
 
+BUILD = Path(os.environ.get("CA_BUILD_DIR", ROOT / "build"))
+
+# The Python package of this checkout over the library of this build, here and in processes that tests start.
+sys.path.insert(0, str(ROOT / "python"))
+os.environ.setdefault("CODEANATOMY_LIBRARY", str(BUILD / "lib" / "libcodeanatomy.so.0"))
+
 # Repositories that tests read, with tests of their own inside.
 collect_ignore = ["corpus"]
 

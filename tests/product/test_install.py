@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
+import flit_core
 import pytest
 from conftest import ROOT, Program
 
@@ -75,13 +77,15 @@ def store(prefix: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_files(prefix: Path) -> None:
-    """The program, the library with its links, the worker, the headers and the pkg-config file, and nothing else."""
+    """The program, the library with its links, its two extensions of Python, the headers and the pkg-config file, and
+    nothing else."""
     found = sorted(str(path.relative_to(prefix)) for path in prefix.rglob("*") if not path.is_dir())
     assert found == [
         "bin/codeanatomy",
         "include/codeanatomy/arrow.h",
         "include/codeanatomy/codeanatomy.h",
         "include/codeanatomy/error.h",
+        "lib/codeanatomy/codeanatomy_capsule.abi3.so",
         "lib/codeanatomy/codeanatomy_worker.abi3.so",
         "lib/libcodeanatomy.so",
         "lib/libcodeanatomy.so.0",
@@ -107,6 +111,29 @@ def test_a_cxx_program(prefix: Path, flags: list[str], tmp_path: Path) -> None:
     source.write_text(CXX_HOST)
     run("c++", "-std=c++11", "-Wall", "-Wextra", "-Werror", source, "-o", host, *flags)
     run(host, env={"LD_LIBRARY_PATH": str(prefix / "lib")})
+
+
+def test_a_python_program(prefix: Path, store: Path, tmp_path: Path) -> None:
+    """F3: `pip install ./python` in an environment, and the library installed under its prefix: nothing is to be set.
+    From a copy of the package, since pip may write beside it."""
+    venv = tmp_path / "venv"
+    run(sys.executable, "-m", "venv", "--without-pip", venv)
+    shutil.copytree(ROOT / "python", tmp_path / "python")
+    pip = [sys.executable, "-m", "pip", "--python", venv / "bin" / "python", "--disable-pip-version-check"]
+    env = {"PYTHONPATH": str(Path(flit_core.__file__).parent.parent)}
+    run(*pip, "install", "--no-deps", "--no-index", "--no-build-isolation", tmp_path / "python", env=env)
+    shutil.copytree(prefix / "lib", venv / "lib", symlinks=True, dirs_exist_ok=True)
+    code = """
+import sys, codeanatomy
+session = codeanatomy.connect(sys.argv[1])
+print(codeanatomy.__file__, repr(session.sql("SELECT path FROM repo_files_v1").__arrow_c_stream__())[:35])
+"""
+    unset = {name: value for name, value in os.environ.items() if not name.startswith(("CODEANATOMY", "PYTHON"))}
+    done = subprocess.run([venv / "bin" / "python", "-c", code, store], env=unset, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    module, _, capsule = done.stdout.partition(" ")
+    assert Path(module).is_relative_to(venv) and (Path(module).parent / "py.typed").exists()
+    assert capsule == '<capsule object "arrow_array_stream\n'
 
 
 def test_exported_symbols(prefix: Path) -> None:

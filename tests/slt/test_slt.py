@@ -1,5 +1,5 @@
-"""G3, A5: every *.slt beside this file, against the store of tests/corpus/shop, through the program and through the
-public C API alike."""
+"""G3, A5, F3: every *.slt beside this file, against the store of tests/corpus/shop, through the program, the public C
+API and the Python package alike."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import capi
+import codeanatomy
 import pyarrow as pa
 import pytest
 import slt
@@ -58,16 +60,17 @@ class ThroughProgram:
         return found
 
 
-class ThroughCApi:
-    """One `ca_session` for all records."""
+class ThroughSession:
+    """One session for all records: what `rows` gives of a statement, and what it raises."""
 
-    def __init__(self, session: capi.Session) -> None:
-        self.session = session
+    def __init__(self, rows: Callable[[str], list[dict[str, Any]]], *failures: type[Exception]) -> None:
+        self.rows = rows
+        self.failures = failures
 
     def answer(self, sql: str) -> slt.Answer:
         try:
-            return slt.Answer(self.session.rows(sql))
-        except (capi.Refused, pa.ArrowException, OSError) as failure:
+            return slt.Answer(self.rows(sql))
+        except self.failures as failure:
             return slt.Answer(failure=str(failure))
 
     def run(self, records: list[slt.Record]) -> list[slt.Answer]:
@@ -77,20 +80,28 @@ class ThroughCApi:
 OpenEngine = Callable[[bool], slt.Engine]
 
 
-@pytest.fixture(params=["program", "c_api"])
+@pytest.fixture(params=["program", "c_api", "package"])
 def engine(request: pytest.FixtureRequest, program: Program, shop_store: Path, tmp_path: Path) -> Iterator[OpenEngine]:
     """Opens a session over the store; one that writes has a copy of it. The file's own folder is tmp_path/files."""
     (tmp_path / "files").mkdir()
     with ExitStack() as opened:
 
+        def place(is_writable: bool) -> Path:
+            return shutil.copytree(shop_store, tmp_path / "copy") if is_writable else shop_store
+
         def through_c_api(is_writable: bool) -> slt.Engine:
-            place = shutil.copytree(shop_store, tmp_path / "copy") if is_writable else shop_store
-            return ThroughCApi(opened.enter_context(capi.Session(place, writable=is_writable)))
+            session = opened.enter_context(capi.Session(place(is_writable), writable=is_writable))
+            return ThroughSession(session.rows, capi.Refused, pa.ArrowException, OSError)
+
+        def through_package(is_writable: bool) -> slt.Engine:
+            session = opened.enter_context(codeanatomy.connect(place(is_writable), read_only=not is_writable))
+            return ThroughSession(lambda sql: session.sql(sql).to_pylist(), codeanatomy.Error)
 
         def through_program(is_writable: bool) -> slt.Engine:
             return ThroughProgram(program, shop_store, is_writable, tmp_path / "files")
 
-        yield through_program if request.param == "program" else through_c_api
+        ways = {"program": through_program, "c_api": through_c_api, "package": through_package}
+        yield ways[request.param]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
