@@ -312,6 +312,7 @@ static bool guard(struct ArrowArrayStream *rows, struct cancel *c, struct ArrowA
     }
     g->rows = *rows;
     g->cancel = cancel_ref(c);
+    atomic_store(&c->failure, 0);
     rows->release = NULL;
     *stream = (struct ArrowArrayStream){
         .get_schema = guarded_get_schema,

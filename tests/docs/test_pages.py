@@ -125,11 +125,12 @@ def test_c(page: Path, block: pages.Block, shop: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("page", "block"), PYTHON, ids=named)
 def test_python(page: Path, block: pages.Block, shop: Path) -> None:
-    """STORE is the store of the shop, and codeanatomy is on the PATH."""
+    """STORE is the store of the shop; the program is on the PATH, and the package can be imported."""
+    package = {"PYTHONPATH": str(ROOT / "python"), "CODEANATOMY_LIBRARY": os.environ["CODEANATOMY_LIBRARY"]}
     done = subprocess.run(
         [sys.executable, "-c", block.text.replace("STORE", "shop/.codeanatomy")],
         cwd=shop,
-        env=transcript.environment(shop),
+        env=transcript.environment(shop) | package,
         capture_output=True,
         text=True,
     )

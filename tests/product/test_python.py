@@ -330,6 +330,7 @@ def test_parameters_that_are_none(session: codeanatomy.Session) -> None:
 
 
 def test_parameter_tables(session: codeanatomy.Session) -> None:
+    """B15: rows of a parameter table, in the place of those before."""
     sql = "SELECT count(*) AS n FROM params.p_file_ids"
     ids = pa.table(session.sql("SELECT file_id FROM repo_files_v1"))
     session.set_params("p_file_ids", ids)
@@ -342,7 +343,7 @@ def test_parameter_tables(session: codeanatomy.Session) -> None:
 
 
 def test_the_catalog(session: codeanatomy.Session, built: Path) -> None:
-    """Each helper answers what the C API answers."""
+    """A1: each helper answers what the C API answers."""
     with capi.Session(built) as c:
         for what in ("tables", "views", "routines", "settings", "profiles"):
             assert getattr(session, what)().to_arrow().equals(c.listing(what)), what
@@ -574,6 +575,17 @@ unread = s.sql(many).__arrow_c_stream__()
 """
     answer = run_python(code, built)
     assert (answer.code, answer.out.splitlines()[-1], answer.err) == (0, "[{'a': 1}]", "")
+
+
+def test_dropped_while_a_reader_raises(session: codeanatomy.Session) -> None:
+    """The reader's error is what is raised: a capsule that goes then runs no Python code."""
+
+    class Wrong:
+        def __arrow_c_schema__(self) -> object:
+            return session.sql("SELECT 1").__arrow_c_stream__()
+
+    with pytest.raises(ValueError, match="PyCapsule_GetPointer called with incorrect name"):
+        pa.schema(Wrong())
 
 
 def test_memory_stays(built: Path) -> None:
