@@ -584,8 +584,13 @@ def test_dropped_while_a_reader_raises(session: codeanatomy.Session) -> None:
         def __arrow_c_schema__(self) -> object:
             return session.sql("SELECT 1").__arrow_c_stream__()
 
-    with pytest.raises(ValueError, match="PyCapsule_GetPointer called with incorrect name"):
+        def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+            return session.schema("functions").__arrow_c_schema__()
+
+    with pytest.raises(ValueError, match="Not an ArrowSchema object"):
         pa.schema(Wrong())
+    with pytest.raises(ValueError, match="PyCapsule_GetPointer called with incorrect name"):
+        pa.RecordBatchReader.from_stream(Wrong())
 
 
 def test_memory_stays(built: Path) -> None:
