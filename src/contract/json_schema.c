@@ -83,14 +83,24 @@ static json_t *types_of_shapes(int shapes)
     return words;
 }
 
+/* The value of a dictionary is a type, that of a map a field. */
+static void add_value_rule(struct section *s, const char *name)
+{
+    const char *dictionary = contract_type_name(CONTRACT_DICTIONARY);
+    json_object_set_new(s->properties, name, json_true());
+    json_array_append_new(s->rules, json_pack("{s:{s:{s:{s:s}}}, s:{s:{s:o}}, s:{s:{s:o}}}", "if", "properties", "type",
+                                              "const", dictionary, "then", "properties", name,
+                                              reference("dictionary_value"), "else", "properties", name,
+                                              reference("map_value")));
+}
+
 static void add_key(void *data, const struct contract_key *key)
 {
     struct section *s = data;
-    /* The value of a dictionary is a type, that of a map a field. */
-    json_object_set_new(s->properties, key->name,
-                        strcmp(key->value, "value") == 0
-                            ? json_pack("{s:[o, o]}", "anyOf", reference("map_value"), reference("dictionary_value"))
-                            : reference(key->value));
+    if (strcmp(key->value, "value") == 0)
+        add_value_rule(s, key->name);
+    else
+        json_object_set_new(s->properties, key->name, reference(key->value));
     if (key->is_required)
         json_array_append_new(s->required, json_string(key->name));
     if (key->shapes == 0)
@@ -138,6 +148,7 @@ static void add_values(json_t *defs)
     json_object_set_new(defs, "literal",
                         json_pack("{s:[s, s, s], s:i}", "type", "string", "number", "boolean", "minLength", 1));
     json_object_set_new(defs, "setting", json_pack("{s:[s, s, s]}", "type", "string", "number", "boolean"));
+    json_object_set_new(defs, "string", json_pack("{s:s}", "type", "string"));
     json_object_set_new(defs, "engine",
                         json_pack("{s:s, s:s}", "type", "string", "pattern", "^[0-9]{1,9}(\\.[0-9]{1,9}){0,2}$"));
     json_object_set_new(defs, "rule", json_pack("{s:[s, s]}", "enum", "allow", "refuse"));

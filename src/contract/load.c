@@ -281,9 +281,12 @@ static void visit_words(const char *const *words, size_t n, const char *value, c
 
 static void visit_scan_options(contract_key_fn fn, void *data)
 {
+    static const char *const values[] = {
+        [CONTRACT_SCAN_BOOL] = "bool", [CONTRACT_SCAN_COUNT] = "positive", [CONTRACT_SCAN_TEXT] = "string"};
     for (size_t i = 0; i < contract_scan_n_options(); i++) {
-        const char *name = contract_scan_option_at(i)->name;
-        visit_words(&name, 1, "setting", fn, data);
+        const struct contract_scan_option *option = contract_scan_option_at(i);
+        const struct contract_key key = {.name = option->name, .value = values[option->kind]};
+        fn(data, &key);
     }
 }
 

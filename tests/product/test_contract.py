@@ -113,6 +113,29 @@ WRONG = {
     "no default rule": {"evolution": {"widen": "allow"}},
     "unknown format": {"storage": {"format": "orc"}},
     "unknown scan option": {"scan": {"prunning": True}},
+    "scan option of another type": {
+        "storage": {"format": "parquet", "location": "/rows"},
+        "scan": {"collect_statistics": 1},
+    },
+    "scan option that counts": {"storage": {"format": "csv", "location": "/rows"}, "scan": {"list_cache_bytes": True}},
+    "value of a map without nullable": {
+        "columns": [
+            SMALL["columns"][0],
+            {
+                **{"name": "m", "type": "map", "nullable": True, "doc": "m"},
+                **{"key": {"type": "utf8"}, "value": {"type": "int8"}},
+            },
+        ]
+    },
+    "value of a dictionary with nullable": {
+        "columns": [
+            SMALL["columns"][0],
+            {
+                **{"name": "d", "type": "dictionary", "nullable": True, "doc": "d"},
+                **{"index": "int8", "value": {"type": "utf8", "nullable": True}},
+            },
+        ]
+    },
     "empty check": {"checks": {"x": ""}},
     "view without list": {"views": {"v": {"with": ["n"], "doc": "v"}}},
 }
