@@ -166,6 +166,23 @@ int file_write_atomic(const char *path, const void *bytes, size_t n_bytes, struc
     return file_sync_dir(dir, err);
 }
 
+/* `text` without the number at its end, as a length; 0: there is none behind `mark`. */
+static size_t without_number(const char *text, size_t n, char mark)
+{
+    size_t start = n;
+    while (start > 0 && text[start - 1] >= '0' && text[start - 1] <= '9')
+        start--;
+    return start < n && start > 0 && text[start - 1] == mark ? start - 1 : 0;
+}
+
+bool file_is_unfinished(const char *path)
+{
+    static const char mark[] = ".tmp";
+    size_t n = without_number(path, strlen(path), '.');
+    n = without_number(path, n, '.');
+    return n > strlen(mark) && strncmp(path + n - strlen(mark), mark, strlen(mark)) == 0;
+}
+
 int file_make_dirs(const char *path, struct ca_error *err)
 {
     if (path[0] == '\0')

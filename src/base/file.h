@@ -23,6 +23,9 @@ CA_MUST_CHECK int file_read_bounded(const char *path, size_t max_bytes, char **r
  */
 CA_MUST_CHECK int file_write_atomic(const char *path, const void *bytes, size_t n_bytes, struct ca_error *err);
 
+/* Whether the name is that of such a temporary file: what a process that was killed leaves. */
+bool file_is_unfinished(const char *path);
+
 /* Make the folder and those above it; one that exists is fine. */
 CA_MUST_CHECK int file_make_dirs(const char *path, struct ca_error *err);
 

@@ -91,19 +91,8 @@ static void lint_keys(GString *out, const struct contract *c)
         finding(out, c, place_of(c), "keys.unique means nothing for a view: nothing proves it");
 }
 
-/* Every list of structs has a view, so that nothing is stored that SQL cannot see row by row. */
 static void lint_views(GString *out, const struct contract *c)
 {
-    for (size_t i = 0; i < c->n_columns; i++) {
-        const struct contract_field *column = &c->columns[i];
-        if (column->type != CONTRACT_LIST || column->children[0].type != CONTRACT_STRUCT)
-            continue;
-        bool has_view = false;
-        for (size_t j = 0; j < c->n_views && !has_view; j++)
-            has_view = strcmp(c->views[j].unnest, column->name) == 0;
-        if (!has_view)
-            finding(out, c, (struct place){column->line, column->column}, "list '%s' has no view", column->name);
-    }
     for (size_t i = 0; i < c->n_views; i++) {
         if (c->views[i].with.n == 0)
             finding(out, c, (struct place){c->views[i].line, c->views[i].column},

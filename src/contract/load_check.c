@@ -104,6 +104,20 @@ static void check_views(struct loader *l, const struct contract *c, const struct
     }
 }
 
+/* Every list of a bundle has a view, so that nothing that was extracted is stored where no name leads to it. */
+static void check_lists(struct loader *l, const struct contract *c)
+{
+    for (size_t i = 0; c->kind == CONTRACT_BUNDLE && i < c->n_columns; i++) {
+        const struct contract_field *column = &c->columns[i];
+        bool has_view = column->type != CONTRACT_LIST || column->children[0].type != CONTRACT_STRUCT;
+        for (size_t j = 0; j < c->n_views && !has_view; j++)
+            has_view = strcmp(c->views[j].unnest, column->name) == 0;
+        if (!has_view)
+            load_problem(l, CA_ERR_CONTRACT, column->line, column->column,
+                         "list '%s' of a bundle has no view: declare one under 'views'", column->name);
+    }
+}
+
 /* What a Delta table cannot hold; recursion is bounded by CONTRACT_MAX_DEPTH. */
 static void check_delta_field(struct loader *l, const struct contract_field *field, const char *path)
 {
@@ -264,4 +278,5 @@ void load_check(struct loader *l, const struct contract *c, const struct yaml_no
         contradiction(l, storage, "a view has no storage format");
     if (c->n_views > 0)
         check_views(l, c, yaml_get(root, "views"));
+    check_lists(l, c);
 }

@@ -242,13 +242,23 @@ int store_open_update(const char *path, struct store **ret, struct ca_error *err
 }
 
 /* Run ids become file names, so they are letters, digits, '-' and '_' alone. */
+static bool is_run_id(const char *text)
+{
+    size_t n = strlen(text);
+    size_t n_good = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_");
+    return n > 0 && n <= RUN_ID_MAX_BYTES && n_good == n;
+}
+
 static int run_id_check(const char *run_id, struct ca_error *err)
 {
-    size_t n = strlen(run_id);
-    size_t n_good = strspn(run_id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_");
-    if (n == 0 || n > RUN_ID_MAX_BYTES || n_good != n)
-        return ca_fail(err, CA_ERR_INVALID, "'%s' is not a run id", run_id);
-    return CA_OK;
+    return is_run_id(run_id) ? CA_OK : ca_fail(err, CA_ERR_INVALID, "'%s' is not a run id", run_id);
+}
+
+/* The ids of the runs, as an error names them. */
+static char *runs_text(const struct store *s)
+{
+    g_auto(GStrv) names = store_runs(s);
+    return names[0] ? g_strjoinv(", ", names) : g_strdup("none");
 }
 
 int store_published(const struct store *s, char **ret_run_id, struct ca_error *err)
@@ -263,7 +273,12 @@ int store_published(const struct store *s, char **ret_run_id, struct ca_error *e
     size_t n_bytes = 0;
     CA_TRY(file_read_bounded(file, SMALL_FILE_MAX_BYTES, &text, &n_bytes, err));
     g_strchomp(text);
-    CA_TRY_CTX(run_id_check(text, err), err, "read '%s'", file);
+    if (!is_run_id(text)) {
+        g_autofree char *shown = g_utf8_make_valid(text, -1);
+        g_autofree char *runs = runs_text(s);
+        return ca_fail(err, CA_ERR_IO, "'%s' holds '%s', which is not a run id: write one into it, there is: %s", file,
+                       shown, runs);
+    }
     *ret_run_id = g_steal_pointer(&text);
     return CA_OK;
 }
@@ -300,10 +315,8 @@ int store_manifest_read(const struct store *s, const char *run_id, char **ret_js
     bool is_there = false;
     CA_TRY(file_exists(file, &is_there, err));
     if (!is_there) {
-        g_auto(GStrv) names = store_runs(s);
-        g_autofree char *runs = g_strjoinv(", ", names);
-        return ca_fail(err, CA_ERR_NOT_FOUND, "no run '%s' in store '%s'; there is: %s", run_id, s->path,
-                       runs[0] ? runs : "none");
+        g_autofree char *runs = runs_text(s);
+        return ca_fail(err, CA_ERR_NOT_FOUND, "no run '%s' in store '%s'; there is: %s", run_id, s->path, runs);
     }
     size_t n_bytes = 0;
     return file_read_bounded(file, MANIFEST_MAX_BYTES, ret_json, &n_bytes, err);
@@ -482,6 +495,19 @@ static int keep_paths(const struct store *s, const char *run_id, GHashTable *kee
     return CA_OK;
 }
 
+/* What a writer that was killed had not named yet. */
+static int prune_unfinished(const struct store *s, const char *folder, struct ca_error *err)
+{
+    g_autofree char *path = store_file(s, folder);
+    g_autoptr(GPtrArray) names = names_in(path);
+    for (guint i = 0; i < names->len; i++) {
+        g_autofree char *file = g_build_filename(path, names->pdata[i], NULL);
+        if (file_is_unfinished(file))
+            CA_TRY(file_remove_tree(file, err));
+    }
+    return CA_OK;
+}
+
 static int prune_tables(const struct store *s, GHashTable *keep, struct ca_error *err)
 {
     g_autofree char *tables = store_file(s, "tables");
@@ -529,5 +555,7 @@ int store_prune(struct store *s, const char *const *keep, struct ca_error *err)
     CA_TRY(prune_folder(s, "runs", paths, err));
     CA_TRY(prune_tables(s, paths, err));
     CA_TRY(prune_folder(s, "catalog", paths, err));
-    return prune_folder(s, "proofs", paths, err);
+    CA_TRY(prune_folder(s, "proofs", paths, err));
+    CA_TRY(prune_unfinished(s, "inferred", err));
+    return prune_unfinished(s, ".", err);
 }

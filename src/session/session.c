@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <glib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -78,14 +79,17 @@ static int session_read_manifest(ca_session *s, const char *run, struct ca_error
 /* The contracts that the run was built from, mapped: each is read, and its digest compared, when it is wanted. */
 static int session_map_snapshot(const char *file, GBytes **ret, struct ca_error *err)
 {
-    int fd = open(file, O_RDONLY | O_CLOEXEC);
+    /* O_NONBLOCK: opening a FIFO must not hang; it means nothing for regular files. */
+    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return ca_fail_errno(err, errno == ENOENT ? CA_ERR_NOT_FOUND : CA_ERR_IO, errno, "cannot open '%s'", file);
     g_autoptr(GError) why = NULL;
-    GMappedFile *mapped = g_mapped_file_new_from_fd(fd, /* writable= */ FALSE, &why);
+    struct stat st;
+    bool is_file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+    GMappedFile *mapped = is_file ? g_mapped_file_new_from_fd(fd, /* writable= */ FALSE, &why) : NULL;
     close(fd);
     if (!mapped)
-        return ca_fail(err, CA_ERR_IO, "cannot map '%s': %s", file, why->message);
+        return ca_fail(err, CA_ERR_IO, "cannot map '%s': %s", file, why ? why->message : "not a regular file");
     *ret = g_mapped_file_get_bytes(mapped);
     g_mapped_file_unref(mapped);
     return CA_OK;

@@ -661,6 +661,36 @@ def test_store_of_no_format(program: Program, make_repo: Callable[..., Path], tm
     assert (store / "published").exists()
 
 
+def test_pointer_to_no_run(program: Program, make_repo: Callable[..., Path], tmp_path: Path) -> None:
+    """A spoilt `published`: readers and builds say what to write into it; a build that went on would lose rows of SQL."""
+    repo = make_repo({"good.py": GOOD})
+    store = tmp_path / "store"
+    program.build(repo, store)
+    run = (store / "published").read_text()
+    for spoilt, shown in ((b"", ""), (b"a\xffb", "a\ufffdb"), (b"../x", "../x")):
+        (store / "published").write_bytes(spoilt)
+        words = f"'{store}/published' holds '{shown}', which is not a run id: write one into it, there is: "
+        for command in (["sql", "--store", store, "-c", "SELECT 1"], ["build", repo, "--store", store]):
+            answer = program.run(*command)
+            assert (answer.code, answer.err.partition(words)[2]) == (3, run)
+    (store / "published").write_text(run)
+    assert program.sql(store, "SELECT count(*) AS n FROM repo_files_v1") == [{"n": 1}]
+
+
+def test_contracts_of_the_run_are_no_file(program: Program, make_repo: Callable[..., Path], tmp_path: Path) -> None:
+    """A directory or a pipe in the place of the contracts' file: an error with its path, and nobody waits."""
+    repo = make_repo({"good.py": GOOD})
+    store = tmp_path / "store"
+    program.build(repo, store)
+    (snapshot,) = (store / "catalog").iterdir()
+    snapshot.unlink()
+    for make, remove in ((os.mkdir, os.rmdir), (os.mkfifo, os.unlink)):
+        make(snapshot)
+        answer = program.run("sql", "--store", store, "-c", "SELECT 1")
+        assert answer.code == 3 and f"cannot map '{snapshot}': not a regular file" in answer.err, answer.err
+        remove(snapshot)
+
+
 def test_two_builds_at_once(program: Program, slow_repo: Path, tmp_path: Path) -> None:
     """One writer: the second build ends at once with exit code 5 and names the first, which is not disturbed;
     readers go on."""

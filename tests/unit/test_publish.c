@@ -364,8 +364,9 @@ static void test_run_ids(void **state)
     assert_string_equal(err.message, expected);
     scratch_write(root, "store/published", "../../etc/passwd\n");
     char *run = NULL;
-    assert_int_equal(store_published(s, &run, &err), CA_ERR_INVALID);
-    g_autofree char *pointer = g_strdup_printf("read '%s/published': '../../etc/passwd' is not a run id", path);
+    assert_int_equal(store_published(s, &run, &err), CA_ERR_IO);
+    g_autofree char *pointer = g_strdup_printf(
+        "'%s/published' holds '../../etc/passwd', which is not a run id: write one into it, there is: none", path);
     assert_string_equal(err.message, pointer);
     assert_null(run);
     store_close(s);
@@ -428,6 +429,9 @@ static void test_reopen(void **state)
     g_autofree char *text = manifest_of("run-1", "tables/public/t/a", "f1");
     assert_int_equal(store_publish(s, "run-1", text, &err), CA_OK);
     scratch_write(root, "store/tmp/spill/1", "x");
+    scratch_write(root, "store/published.tmp.4711.2", "run-2\n");
+    scratch_write(root, "store/inferred/t.yaml.tmp.4711.0", "dat");
+    scratch_write(root, "store/inferred/t.tmp.1.2.yaml", "");
     store_close(s);
     s = open_write(path);
     assert_false(is_there(root, "store/tmp/spill"));
@@ -435,6 +439,12 @@ static void test_reopen(void **state)
     g_autofree char *run = NULL;
     assert_int_equal(store_published(s, &run, &err), CA_OK);
     assert_string_equal(run, "run-1");
+    static const char *const keep[] = {"run-1", NULL};
+    assert_int_equal(store_prune(s, keep, &err), CA_OK);
+    assert_false(is_there(root, "store/published.tmp.4711.2"));
+    assert_false(is_there(root, "store/inferred/t.yaml.tmp.4711.0"));
+    assert_true(is_there(root, "store/inferred/t.tmp.1.2.yaml"));
+    assert_true(is_there(root, "store/published"));
     store_close(s);
 }
 
