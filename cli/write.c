@@ -1,6 +1,7 @@
 /* write.c — `codeanatomy write NAME FILE [REPO]`: rows of a file into a dataset, through its contract. */
 #include <errno.h>
 #include <glib.h>
+#include <jansson.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -123,13 +124,19 @@ static int open_file(ca_session *s, struct writing *w, struct ArrowArrayStream *
     return ca_query(s, "SELECT * FROM " SCRATCH, NULL, NULL, ret, err);
 }
 
-/* Rows in memory end with their session, which is this command. The DDL says where rows are: CREATE TABLE is memory. */
+/* Rows in memory end with their session, which is this command. */
 static int refuse_memory(ca_dataset *d, const struct writing *w, struct ca_error *err)
 {
-    g_autoptr(GString) ddl = g_string_new(NULL);
-    int rc = ca_dataset_ddl(d, answer_take_text, ddl, err);
-    if (rc != CA_OK || !g_str_has_prefix(ddl->str, "CREATE TABLE"))
+    g_autoptr(GString) text = g_string_new(NULL);
+    int rc = ca_dataset_metadata(d, answer_take_text, text, err);
+    if (rc != CA_OK)
         return rc;
+    json_t *metadata = json_loads(text->str, 0, NULL);
+    const char *format = json_string_value(json_object_get(metadata, "format"));
+    bool is_memory = g_strcmp0(format, "memory") == 0;
+    json_decref(metadata);
+    if (!is_memory)
+        return CA_OK;
     return cli_fail(err, CA_ERR_INVALID,
                     "rows of '%s' are in memory and would be gone when this command ends: INSERT them in the session "
                     "that reads them (codeanatomy sql --write)",

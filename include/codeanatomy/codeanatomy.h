@@ -209,8 +209,9 @@ struct ca_dataset_fingerprints {
 };
 int ca_dataset_fingerprint(ca_dataset *d, struct ca_dataset_fingerprints *ret, struct ca_error *err);
 
-/* A JSON object: dataset, contract, version, kind, stage, doc, location (null: the one read by the name), metadata (the
- * contract's own pairs), and extract, what the contract says of its extractor (null: rows come from none). */
+/* A JSON object: dataset, contract, version, kind, stage, doc, location (null: the one read by the name), format (where
+ * its rows are: delta, parquet, .., memory; null: it has none of its own, a view), metadata (the contract's own pairs),
+ * and extract, what the contract says of its extractor (null: rows come from none). */
 int ca_dataset_metadata(ca_dataset *d, ca_text_fn sink, void *data, struct ca_error *err);
 
 /* The views that its contract declares: table_schema, table_name, doc, sql, fingerprint. */

@@ -61,7 +61,7 @@ class Dataset:
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """dataset, contract, version, kind, stage, doc, location, metadata, extract."""
+        """dataset, contract, version, kind, stage, doc, location, format, metadata, extract."""
         with self._call() as d:
             return json.loads(text_of("ca_dataset_metadata", d, ..., None))
 

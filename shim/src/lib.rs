@@ -32,6 +32,7 @@ mod error;
 mod factory;
 mod ffi;
 mod field;
+mod files;
 mod function;
 mod gate;
 mod insert;

@@ -31,6 +31,7 @@ use parquet::arrow::parquet_to_arrow_schema;
 
 use crate::catalog::Found;
 use crate::error::{Failure, Outcome, Status};
+use crate::files::shown;
 use crate::insert_files::Target;
 use crate::schema::{bare, relax};
 
@@ -488,7 +489,8 @@ impl Listing {
         }
         let names = || partitions.iter().map(|(name, _)| name.as_str());
         for (place, file) in places.iter().flat_map(|p| p.files.iter().map(move |f| (p, f))) {
-            let refuse = |why: String| Err(Failure::new(Status::Drift, format!("file '{}': {why}", file.location)));
+            let refuse =
+                |why: String| Err(Failure::new(Status::Drift, format!("file '{}': {why}", shown(&file.location))));
             let values = parse_partitions_for_path(&place.url, &file.location, names()).unwrap_or_default();
             if values.len() < partitions.len() {
                 let pattern: Vec<String> = names().map(|n| format!("{n}=..")).collect();
@@ -555,7 +557,7 @@ impl Listing {
             if matches!(failure.status, Status::Plan | Status::Execution) {
                 failure.status = Status::Drift;
             }
-            failure.context(format!("file '{}' cannot be read as {}", file.location, self.format))
+            failure.context(format!("file '{}' cannot be read as {}", shown(&file.location), self.format))
         })?;
         if self.format == "csv" { self.header(&schema, state, file) } else { Ok(schema) }
     }
@@ -587,7 +589,7 @@ impl Listing {
         for field in inferred.fields() {
             let name = field.name();
             if fields.iter().any(|f| f.name() == name) {
-                let text = format!("file '{}': its header names column '{name}' twice", file.location);
+                let text = format!("file '{}': its header names column '{name}' twice", shown(&file.location));
                 return Err(Failure::new(Status::Drift, text));
             }
             let declared = own.iter().find(|f| f.name() == name).map(|f| Arc::clone(f));
@@ -625,7 +627,7 @@ impl Listing {
                 state,
                 &Found {
                     name: &self.name,
-                    source: file.location.as_ref(),
+                    source: &shown(&file.location),
                     format: &self.format,
                     expected: &self.declared,
                     found: &all,

@@ -24,6 +24,7 @@ use crate::catalog::{self, HostCatalog, Registered};
 use crate::change;
 use crate::error::{Failure, Outcome, Status};
 use crate::ffi::Outgoing;
+use crate::files;
 use crate::runtime::{Cancel, Engine, caught};
 use crate::session::{Core, plan_in, plan_with, refused};
 use crate::settings;
@@ -100,14 +101,14 @@ pub async fn stream(
     Ok(QueryStream::new(Arc::clone(&core.engine), started, cancel))
 }
 
-/// Plan a query down to the files that it would read; none of it runs.
+/// Plan a query down to the files that it would read, and look whether they are there; none of it runs.
 pub async fn probe(core: Arc<Core>, sql: String) -> Outcome<()> {
     let once = || async {
         let state = core.state();
         let plan = plan_in(&state, &sql).await?;
         look_at_files(&state, &plan).await?;
-        state.create_physical_plan(&plan).await.map_err(Failure::planning)?;
-        Ok(())
+        let physical = state.create_physical_plan(&plan).await.map_err(Failure::planning)?;
+        files::look_at_all(&state, &physical).await
     };
     anew(&core, once).await
 }

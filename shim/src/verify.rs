@@ -15,12 +15,11 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::catalog::TableProvider;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::datasource::listing::PartitionedFile;
-use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig};
+use datafusion::datasource::physical_plan::FileGroup;
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::SessionState;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::StreamExt;
-use object_store::ObjectStoreExt;
 use object_store::path::Path;
 use parquet::arrow::async_reader::MetadataFetch;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
@@ -29,6 +28,7 @@ use serde_json::{Value, json};
 use crate::check::Checks;
 use crate::delta::DataFile;
 use crate::error::{Failure, Outcome, Status};
+use crate::files::{files_of, look, scan_of, store_url};
 use crate::gate::null_row;
 use crate::query::{self, Started};
 use crate::rules::Check;
@@ -110,7 +110,7 @@ pub async fn verify(core: Arc<Core>, schema: String, table: String, facts: Facts
     let mut readable = Vec::new();
     let mut footers = Vec::new();
     for file in &files {
-        match look(&state, &plan, file).await {
+        match footer_of(&state, &plan, file).await {
             Ok(footer) => {
                 readable.push(file.clone());
                 footers.push(footer);
@@ -167,23 +167,6 @@ async fn scan_all(state: &SessionState, table: &ContractTable) -> Outcome<Arc<dy
 
 // ---- files --------------------------------------------------------------------------------------------------------
 
-fn scan_of(node: &Arc<dyn ExecutionPlan>) -> Option<&FileScanConfig> {
-    node.downcast_ref::<DataSourceExec>().and_then(|scan| scan.data_source().downcast_ref::<FileScanConfig>())
-}
-
-fn files_of(plan: &Arc<dyn ExecutionPlan>) -> Vec<PartitionedFile> {
-    let mut files = Vec::new();
-    let mut todo = vec![plan];
-    while let Some(node) = todo.pop() {
-        if let Some(scan) = scan_of(node) {
-            files.extend(scan.file_groups.iter().flat_map(|group| group.iter().cloned()));
-        }
-        todo.extend(node.children());
-    }
-    files.sort_by(|a, b| a.object_meta.location.cmp(&b.object_meta.location));
-    files
-}
-
 /// The path under the table's location.
 fn path_of(root: Option<&Path>, file: &PartitionedFile) -> String {
     let location = &file.object_meta.location;
@@ -208,38 +191,23 @@ fn unreadable(root: Option<&Path>, file: &PartitionedFile, failure: &Failure) ->
 }
 
 /// That a file is there with the size that was promised, and its footer where it has one.
-async fn look(
+async fn footer_of(
     state: &SessionState,
     plan: &Arc<dyn ExecutionPlan>,
     file: &PartitionedFile,
 ) -> Outcome<Option<ParquetMetaData>> {
     let Some(url) = store_url(plan) else { return Ok(None) };
     let store = state.runtime_env().object_store(&url).map_err(Failure::running)?;
-    let path = file.object_meta.location.clone();
-    let found = store.head(&path).await.map_err(|e| Failure::running(e.into()))?;
-    if found.size != file.object_meta.size {
-        let text = format!("it has {} bytes, the log says {}", found.size, file.object_meta.size);
-        return Err(Failure::new(Status::Io, text));
-    }
+    look(store.as_ref(), file).await?;
+    let (path, n_bytes) = (file.object_meta.location.clone(), file.object_meta.size);
     let mut source = DataFile { store, path };
-    let head = source.fetch(0..found.size.min(4)).await.map_err(|e| Failure::new(Status::Io, e.to_string()))?;
+    let head = source.fetch(0..n_bytes.min(4)).await.map_err(|e| Failure::new(Status::Io, e.to_string()))?;
     if head.as_ref() != b"PAR1" {
         // Another format; what is no Parquet where it should be shows when it is read.
         return Ok(None);
     }
-    let footer = ParquetMetaDataReader::new().load_and_finish(source, found.size).await;
+    let footer = ParquetMetaDataReader::new().load_and_finish(source, n_bytes).await;
     footer.map(Some).map_err(|e| Failure::new(Status::Io, e.to_string()))
-}
-
-fn store_url(plan: &Arc<dyn ExecutionPlan>) -> Option<datafusion::execution::object_store::ObjectStoreUrl> {
-    let mut todo = vec![plan];
-    while let Some(node) = todo.pop() {
-        if let Some(scan) = scan_of(node) {
-            return Some(scan.object_store_url.clone());
-        }
-        todo.extend(node.children());
-    }
-    None
 }
 
 /// The plan over one of its files. Files of different columns are scanned by nodes of their own: the others read nothing.

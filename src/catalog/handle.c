@@ -204,6 +204,8 @@ int catalog_metadata(struct catalog *c, const struct catalog_entry *entry, char 
     json_object_set_new(object, "kind", json_string(entry->kind));
     json_object_set_new(object, "doc", json_string(view ? view->doc : contract->doc));
     json_object_set_new(object, "location", entry->place ? json_string(entry->place) : json_null());
+    const char *format = view ? NULL : contract->storage.format;
+    json_object_set_new(object, "format", format ? json_string(format) : json_null());
     for (size_t i = 0; i < G_N_ELEMENTS(keys); i++)
         json_object_set(object, keys[i], json_object_get(whole, keys[i]));
     *ret = json_dumps(object, JSON_SORT_KEYS);

@@ -1,7 +1,7 @@
 /* catalog/health.c — registry.health: can each dataset be read? The one registry table that opens what it speaks of.
  *
- * Each name is planned as a query over it would be, down to the files, and not run. A failure is that row's reason and
- * nothing else's: whoever reads the dataset ends with the same words.
+ * Each name is planned as a query over it would be, down to the files, which have to be there, and not run. A failure
+ * is that row's reason and nothing else's: whoever reads the dataset ends with the same words.
  */
 #include "rows/gen/health.h"
 

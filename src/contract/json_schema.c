@@ -88,10 +88,10 @@ static void add_value_rule(struct section *s, const char *name)
 {
     const char *dictionary = contract_type_name(CONTRACT_DICTIONARY);
     json_object_set_new(s->properties, name, json_true());
-    json_array_append_new(s->rules, json_pack("{s:{s:{s:{s:s}}}, s:{s:{s:o}}, s:{s:{s:o}}}", "if", "properties", "type",
-                                              "const", dictionary, "then", "properties", name,
-                                              reference("dictionary_value"), "else", "properties", name,
-                                              reference("map_value")));
+    json_array_append_new(s->rules,
+                          json_pack("{s:{s:{s:{s:s}}}, s:{s:{s:o}}, s:{s:{s:o}}}", "if", "properties", "type", "const",
+                                    dictionary, "then", "properties", name, reference("dictionary_value"), "else",
+                                    "properties", name, reference("map_value")));
 }
 
 static void add_key(void *data, const struct contract_key *key)

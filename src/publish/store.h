@@ -90,8 +90,8 @@ int store_inferred_write(struct store *s, const char *name, const char *text, st
 int store_publish(struct store *s, const char *run_id, const char *manifest_json, struct ca_error *err) CA_MUST_CHECK;
 
 /* Drop manifests other than those of the runs `keep` (NULL-terminated), and then what no manifest of theirs names:
- * tables, snapshots, findings. So a run that has a manifest can be read, also after a prune that was killed. What killed
- * writers left half written goes too. */
+ * tables, snapshots, findings. So a run that has a manifest can be read, also after a prune that was killed. What
+ * killed writers left half written goes too. */
 int store_prune(struct store *s, const char *const *keep, struct ca_error *err) CA_MUST_CHECK;
 
 #endif

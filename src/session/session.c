@@ -321,19 +321,24 @@ void ca_cancel_free(ca_cancel *c)
     engine_cancel_free((struct engine_cancel *)c);
 }
 
+static void session_forget_statement(ca_session *s)
+{
+    catalog_forget_changes(s->catalog);
+    GHashTable *unused = catalog_take_inferred(s->catalog);
+    g_clear_pointer(&unused, g_hash_table_unref);
+}
+
 int session_publish(ca_session *s, int64_t started_us, int rc, struct ca_error *err)
 {
-    if (rc != CA_OK) {
-        catalog_forget_changes(s->catalog);
-        GHashTable *unused = catalog_take_inferred(s->catalog);
-        g_clear_pointer(&unused, g_hash_table_unref);
+    if (rc != CA_OK)
+        session_forget_statement(s);
+    else
+        rc = session_keep_inferred(s, err);
+    if (rc == CA_OK && s->manifest.root)
+        rc = run_publish_changes(s->store, s->catalog, &s->manifest, started_us, err);
+    if (rc != CA_OK)
         catalog_refused(s->catalog, err);
-        return rc;
-    }
-    CA_TRY(session_keep_inferred(s, err));
-    if (!s->manifest.root)
-        return CA_OK;
-    return run_publish_changes(s->store, s->catalog, &s->manifest, started_us, err);
+    return rc;
 }
 
 int ca_query(ca_session *s, const char *sql, const struct ca_params *params, ca_cancel *cancel,

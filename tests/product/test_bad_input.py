@@ -662,7 +662,7 @@ def test_store_of_no_format(program: Program, make_repo: Callable[..., Path], tm
 
 
 def test_pointer_to_no_run(program: Program, make_repo: Callable[..., Path], tmp_path: Path) -> None:
-    """A spoilt `published`: readers and builds say what to write into it; a build that went on would lose rows of SQL."""
+    """A spoilt `published`: readers and builds say what to write into it: a build alone would lose rows of SQL."""
     repo = make_repo({"good.py": GOOD})
     store = tmp_path / "store"
     program.build(repo, store)

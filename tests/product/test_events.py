@@ -60,6 +60,27 @@ def test_events_of_statements(tmp_path: Path) -> None:
         ]
 
 
+def test_event_of_a_failed_publish(program: Program, tmp_path: Path) -> None:
+    """G1: rows that were written and could not be published are nobody's, and the reason is a row."""
+    program.build(SHOP, tmp_path / "store")
+    pointer = tmp_path / "store" / "published"
+    count = "SELECT count(*) AS n FROM cpg_props"
+    with capi.Session(tmp_path / "store", writable=True) as session:
+        before = session.rows(count)
+        run = pointer.read_text()
+        pointer.unlink()
+        (pointer / "in_the_way").mkdir(parents=True)
+        with pytest.raises(capi.Refused, match="publish what the statement wrote") as failed:
+            session.query("INSERT INTO cpg_props VALUES (1, 'a', 'b')")
+        assert events(session, "error") == [("error", None, None, failed.value.message)]
+        (pointer / "in_the_way").rmdir()
+        pointer.rmdir()
+        pointer.write_text(run)
+        assert session.rows(count) == before
+        session.query("INSERT INTO cpg_props VALUES (1, 'a', 'b')")
+    assert program.sql(tmp_path / "store", count) == [{"n": before[0]["n"] + 1}]
+
+
 def test_events_of_contracts(program: Program, tmp_path: Path) -> None:
     """G1, B7: contracts that come into a session that runs, what it writes, and what either is refused for."""
     (tmp_path / "own" / "normalize").mkdir(parents=True)

@@ -280,8 +280,8 @@ DAMAGED: dict[str, tuple[Callable[[Path], object], int, str]] = {
     ),
     "pointer is no run": (
         lambda s: (s / "published").write_text("../../etc\n"),
-        2,
-        "read '{store}/published': '../../etc' is not a run id",
+        3,
+        "'{store}/published' holds '../../etc', which is not a run id: write one into it, there is: {run}",
     ),
 }
 

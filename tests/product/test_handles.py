@@ -69,7 +69,7 @@ def test_what_a_handle_says(built_with_sales: Path) -> None:
             assert (view["table_name"], view["doc"]) == ("sale_parts", "Their parts.") and "unnest" in view["sql"]
             assert json.loads(d.metadata()) == {
                 "dataset": "sales_v1", "contract": "sales_v1", "version": 1, "kind": "table", "stage": "normalize",
-                "doc": "What was sold.", "location": None, "metadata": {}, "extract": None,
+                "doc": "What was sold.", "location": None, "format": "delta", "metadata": {}, "extract": None,
             }  # fmt: skip
         with session.dataset("ast_files_v1") as d:
             said = json.loads(d.metadata())["extract"]
@@ -223,7 +223,8 @@ def test_handles_of_locations(built_with_sales: Path, tmp_path: Path) -> None:
     )
     with capi.Session(built_with_sales, datasets=datasets) as session, session.dataset("dataset://sales_v1#files") as d:
         assert d.scan(["id", "price"]).to_pylist() == [{"id": 4, "price": 2.0}]
-        assert json.loads(d.metadata())["location"] == "files" and "STORED AS PARQUET" in d.ddl()
+        said = json.loads(d.metadata())
+        assert (said["location"], said["format"]) == ("files", "parquet") and "STORED AS PARQUET" in d.ddl()
         assert d.schema().names == session.resolve("sales_v1").names
         with pytest.raises(capi.Refused, match="no Delta table of its own"):
             d.history()

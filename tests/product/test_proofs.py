@@ -346,28 +346,34 @@ def test_proved_key_above_unnest(program: Program, built: Path) -> None:
 # ---- files that cannot be read -------------------------------------------------------------------------------------
 
 
-def remove(file: Path) -> str:
+def remove(file: Path) -> tuple[str, str]:
     file.unlink()
-    return "not found"
+    return "it is not there, and the table's log names it", "missing"
 
 
-def cut(file: Path) -> str:
+def cut(file: Path) -> tuple[str, str]:
     n_bytes = file.stat().st_size
     file.write_bytes(file.read_bytes()[: n_bytes // 2])
-    return f"it has {n_bytes // 2} bytes, the log says {n_bytes}"
+    return f"it has {n_bytes // 2} bytes, the log says {n_bytes}", "broken"
 
 
-def garble(file: Path) -> str:
+def garble(file: Path) -> tuple[str, str]:
     n_bytes = file.stat().st_size
     file.write_bytes(b"PAR1" + b"\xff" * (n_bytes - 8) + b"PAR1")
-    return ""
+    return "", "ok"  # what is in a file shows when it is read
 
 
 @pytest.mark.parametrize("damage", [remove, cut, garble])
-def test_damaged_file(damage: Callable[[Path], str], program: Program, store: Path) -> None:
-    """A file that is gone, cut or overwritten is reported with dataset and path; the other datasets are verified."""
+def test_damaged_file(damage: Callable[[Path], tuple[str, str]], program: Program, store: Path) -> None:
+    """A file that is gone, cut or overwritten is reported with dataset and path; the other datasets are verified. One
+    that is gone or cut is the health of the table too and of the views over it (B2), and of nothing else."""
     [uri] = stored.files(store, stored.entries(store)["public.things"])
-    words = damage(Path(uri))
+    words, health = damage(Path(uri))
+    asked = "SELECT health, reason FROM registry.health WHERE dataset_name = 'things'"
+    reason = None if health == "ok" else f"file '{uri}': {words}"
+    assert program.sql(store, asked) == [{"health": health, "reason": reason}]
+    rest = "SELECT count(*) AS n FROM registry.health WHERE health NOT IN ('ok', 'empty') AND reason NOT LIKE '%{}%'"
+    assert program.sql(store, rest.format(Path(uri).name)) == [{"n": 0}]
     answer = verify(program, store)
     assert answer.code == 1
     [(kind, file, detail)] = violated(answer)
