@@ -1,7 +1,7 @@
 """The shared library: where it is, whether it is the right one, and its functions as ctypes sees them.
 
-Structs and signatures repeat those of include/codeanatomy; tests/product/test_python.py holds them against the headers.
-ctypes lets other threads run while it is in the library.
+Structs and signatures repeat those of include/codeanatomy; tests/product/test_python_process.py holds them against the
+headers. ctypes lets other threads run while it is in the library.
 """
 
 from __future__ import annotations
