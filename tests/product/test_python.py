@@ -24,8 +24,9 @@ import polars as pl
 import pyarrow as pa
 import pytest
 import stored
-from conftest import Program
+from conftest import ROOT, Program
 
+EXAMPLES = ROOT / "examples" / "datasets"
 # Hours of work: only a cancel ends it.
 ENDLESS = (
     "SELECT count(*) AS n FROM generate_series(1, 3000000) AS a(x), generate_series(1, 3000000) AS b(y) "
@@ -297,6 +298,10 @@ def test_runs_and_settings(store: Path, tmp_path: Path) -> None:
     assert first != second
     assert [n_rows(), n_rows(run=first), n_rows(run=second), n_rows(as_of=published)] == [2, 0, 1, 2]
     assert n_rows(pins={"things_v1": 0}) == n_rows(pins=["things_v1=0"]) == 1
+    with pytest.raises(codeanatomy.NotFoundError, match="nowhere"):
+        codeanatomy.connect(store, locations={"things_v1": "nowhere"})
+    with codeanatomy.connect(datasets=EXAMPLES) as s:
+        assert s.sql("SELECT count(*) AS n FROM notes").to_pylist() == [{"n": 0}]
     for settings in ({"datafusion.execution.batch_size": 77}, ["datafusion.execution.batch_size=77"]):
         with codeanatomy.connect(store, settings=settings, profile="small", preset="arrow_performance") as s:
             values = {row["name"]: row["value"] for row in s.settings()}
