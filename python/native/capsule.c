@@ -109,10 +109,12 @@ static PyObject *cancel_failure(PyObject *self, PyObject *capsule)
  * that the one in Python, which raises KeyboardInterrupt, runs when the call has ended. Firing is nothing for a signal
  * handler: a thread waits for its word.
  *
- * process   whose thread that is; a process that was forked needs one of its own */
+ * is_interrupted   in this call: a thread that wakes late must not fire the next one's cancel
+ * process          whose thread that is; a process that was forked needs one of its own */
 static struct {
     pthread_mutex_t lock;
     struct cancel *watched;
+    atomic_bool is_interrupted;
     struct sigaction before;
     sem_t interrupted;
     pid_t process;
@@ -125,6 +127,7 @@ static void on_interrupt(int number, siginfo_t *info, void *context)
         watch.before.sa_sigaction(number, info, context);
     else
         watch.before.sa_handler(number);
+    atomic_store(&watch.is_interrupted, true);
     sem_post(&watch.interrupted);
     errno = kept;
 }
@@ -135,7 +138,7 @@ static void *watch_run(void *unused)
         while (sem_wait(&watch.interrupted) != 0)
             ;
         pthread_mutex_lock(&watch.lock);
-        if (watch.watched != NULL)
+        if (watch.watched != NULL && atomic_exchange(&watch.is_interrupted, false))
             ca_cancel_fire(watch.watched->token);
         pthread_mutex_unlock(&watch.lock);
     }
@@ -192,6 +195,7 @@ static bool watch_begin(struct cancel *c, struct cancel **ret_outer)
         ours = watch.before;
         ours.sa_flags |= SA_SIGINFO;
         ours.sa_sigaction = on_interrupt;
+        atomic_store(&watch.is_interrupted, false);
         *ret_outer = watch_swap(c);
         sigaction(SIGINT, &ours, NULL);
         return true;
