@@ -101,8 +101,7 @@ impl OpenTable {
             |()| self.table.table_url().to_string(),
             |path| path.display().to_string().trim_end_matches('/').to_owned(),
         );
-        let text = format!("the Delta table at '{location}' is another: {text}; remove it and build again");
-        Err(Failure::new(Status::Drift, text))
+        Err(another(&location, &text))
     }
 
     /// The files of the version that is open.
@@ -141,6 +140,12 @@ fn describe(error: DeltaTableError, location: &str) -> Failure {
 
 fn absent(location: &str) -> Failure {
     Failure::new(Status::NotFound, format!("no Delta table at '{location}'"))
+}
+
+/// Other columns than the contract's, as `text` says. The table may be somebody else's: nobody is told to remove it.
+pub fn another(location: &str, text: &str) -> Failure {
+    let advice = "declare what is there; what 'codeanatomy build' makes, it makes anew";
+    Failure::new(Status::Drift, format!("the Delta table at '{location}' is another: {text}: {advice}"))
 }
 
 /// The table at a version (None: newest).

@@ -505,7 +505,11 @@ impl TableProvider for ContractTable {
     }
 
     async fn truncate(&self, _: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
-        Err(refused("TRUNCATE", &self.name))
+        let failure = match self.base() {
+            Some(_) => self.refuse("TRUNCATE", "DELETE without a condition removes all rows"),
+            None => self.refusal("TRUNCATE"),
+        };
+        Err(failure.into_engine())
     }
 }
 

@@ -348,10 +348,7 @@ fn existing_form(options: &WriteOptions, table: &SchemaRef) -> Outcome<SchemaRef
     let want = stored(&options.schema)?;
     let other = if table.fields().len() == want.fields().len() { &form } else { table };
     if let Some(text) = drift(other, &want, false) {
-        return Err(Failure::new(
-            Status::Drift,
-            format!("the Delta table at '{}' is another: {text}; remove it and build again", options.location),
-        ));
+        return Err(delta::another(&options.location, &text));
     }
     Ok(form)
 }

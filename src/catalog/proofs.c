@@ -227,8 +227,9 @@ static bool is_stale(struct catalog *c, const struct catalog_name *n, const stru
     g_mutex_unlock(&c->lock);
     if (!has_findings)
         return false;
-    return engine_table_files(c->engine, n->schema, n->table, take_digest, found, NULL) != CA_OK ||
-           strcmp(found, proved) != 0;
+    if (engine_table_files(c->engine, n->schema, n->table, take_digest, found, NULL) != CA_OK)
+        found[0] = '\0'; /* as where the look at them ended so */
+    return strcmp(found, proved) != 0;
 }
 
 static int each_proof(struct catalog *c, struct catalog_name *n, const struct contract *contract, void *rows,

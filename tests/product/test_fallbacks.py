@@ -392,6 +392,9 @@ def field(fields: list[dict[str, Any]], name: str) -> dict[str, Any]:
     return next(f for f in fields if f["name"] == name)
 
 
+ADVICE = "declare what is there; what 'codeanatomy build' makes, it makes anew"
+
+
 @pytest.mark.parametrize("what", OTHER_COLUMNS)
 def test_table_of_other_columns(what: str, program: Program, store: Path) -> None:
     """B1, D1: files that are another table's are not read as this one's (counts were silently those of the other
@@ -409,7 +412,7 @@ def test_table_of_other_columns(what: str, program: Program, store: Path) -> Non
     else:
         extra = {"name": "extra", "type": "string", "nullable": True, "metadata": {}}
         change_schema(place, lambda fields: fields.append(extra))
-    words = f"the Delta table at '{place}' is another: {OTHER_COLUMNS[what]}; remove it and build again"
+    words = f"the Delta table at '{place}' is another: {OTHER_COLUMNS[what]}: {ADVICE}"
     for statement in (
         "SELECT count(*) FROM classes",
         "SELECT name FROM classes",
@@ -524,7 +527,9 @@ WRITABLE = {
     "CREATE TABLE classes AS SELECT 1": ".*Table 'classes' already exists",
     "DELETE FROM registry.datasets": "DELETE is refused on table 'registry.datasets': " + MADE,
     "UPDATE callers SET path = 'x'": "UPDATE is refused on table 'callers': it is neither a dataset nor a Delta table",
-    "TRUNCATE TABLE classes": "TRUNCATE is refused on table 'public.classes'",
+    "TRUNCATE TABLE classes": "TRUNCATE is refused on table 'public.classes': DELETE without a condition removes all "
+    "rows",
+    "TRUNCATE TABLE registry.datasets": "TRUNCATE is refused on table 'registry.datasets': " + MADE,
     "INSERT INTO registry.datasets SELECT * FROM registry.datasets": "INSERT is refused on table 'registry.datasets': "
     + MADE,
     "INSERT INTO params.p_run VALUES ('x')": "INSERT is refused on table 'params.p_run': its rows are given .*",

@@ -488,6 +488,38 @@ def test_listing_of_files_with_other_columns(program: Program, listing: tuple[Pa
     )
 
 
+def test_listing_that_does_not_fit(program: Program, listing: tuple[Path, Path]) -> None:
+    """G2: a file that cannot be had as the contract says, or no file at all: verify says why, and proves nothing."""
+    datasets, files = listing
+    for text, reason in (("x\n", "'a' (int64) is missing [column_missing:"), (None, "no file '*.csv' in")):
+        contract = datasets / "normalize" / "listed.yaml"
+        contract.write_text(contract.read_text().replace("format: parquet", "format: csv"))
+        (files / "one.csv").unlink(missing_ok=True)
+        if text:
+            (files / "one.csv").write_text(text)
+        answer = program.run("verify", "--datasets", datasets, "--format", "ndjson", "-q", "listed", cwd=files)
+        [(kind, _, detail)] = violated(answer)
+        assert (answer.code, kind, reason in detail) == (1, "file", True), detail
+        assert {row["status"] for row in answer.rows() if row["kind"] != "file"} == {"unproved"}
+
+
+@pytest.mark.parametrize(
+    ("format", "text"),
+    [("csv", "a,b,c\n1,x,2026-02-28\n2,y,2026-02-30\n"), ("ndjson", '{"a": 1, "c": null}\n{"a": 2, "c": "z"}\n')],
+)
+def test_values_that_have_no_type(format: str, text: str, program: Program, listing: tuple[Path, Path]) -> None:
+    """Texts show when they are read whether their values have the declared types: verify reads those of every column,
+    of those too that no fact is about."""
+    datasets, files = listing
+    contract = datasets / "normalize" / "listed.yaml"
+    column = "  - {name: c, type: date32, nullable: true, doc: c}\n"
+    contract.write_text(LISTED.replace("keys:", f"{column}keys:").replace("parquet", format) % f"{files}/")
+    (files / f"one.{format}").write_text(text)
+    answer = program.run("verify", "--datasets", datasets, "--format", "ndjson", "-q", "listed", cwd=files)
+    [(kind, file, _)] = violated(answer)
+    assert (answer.code, kind, file) == (1, "file", f"one.{format}")
+
+
 def test_stream_is_not_verified(program: Program, listing: tuple[Path, Path]) -> None:
     """A stream is read once, and may never end: verify leaves it alone, and says so when it is named."""
     datasets, files = listing

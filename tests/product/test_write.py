@@ -232,6 +232,19 @@ def test_insert_overwrite(program: Program, store: Path) -> None:
     assert rows(program, store, THREE, again, ALL) == [{"note_id": 1, "path": "a.py", "weight": 1, "stars": None}]
 
 
+def test_many_small_files_become_one(program: Program, store: Path) -> None:
+    """E1: each INSERT leaves a file; a table overwritten with itself has the same rows, proved, in as few as they need,
+    and the run before has those of before."""
+    inserts = [f"INSERT INTO notes (note_id, path) VALUES ({i}, 'a.py')" for i in range(1, 6)]
+    before = rows(program, store, *inserts, ALL)
+    entry, run = stored.entries(store)["public.notes"], stored.manifest(store)["run_id"]
+    assert (len(before), entry["n_files"], entry["n_rows"]) == (5, 5, 5)
+    assert rows(program, store, "INSERT OVERWRITE notes SELECT * FROM notes ORDER BY note_id", ALL) == before
+    entry = stored.entries(store)["public.notes"]
+    assert (entry["n_files"], entry["n_rows"], entry["proofs"]["primary_key"]) == (1, 5, "gate")
+    assert program.sql(store, ALL, "--run", run) == before
+
+
 def test_no_store_takes_no_rows(program: Program, built: Path, tmp_path: Path) -> None:
     answer = program.run(
         "sql", "--datasets", built / "own", "--write", "-q", "-c",
