@@ -57,6 +57,7 @@ mod sorted;
 mod stream;
 mod table;
 mod text;
+mod twins;
 mod unique;
 mod unpruned;
 mod verify;

@@ -27,6 +27,7 @@ use crate::pool::SharedPool;
 use crate::runtime::Engine;
 use crate::settings::{self, Opening};
 use crate::table::ContractTable;
+use crate::twins;
 use crate::view::View;
 
 /// How many memory consumers an "out of memory" message names.
@@ -130,6 +131,7 @@ impl Core {
             .with_runtime_env(runtime_env)
             // Plans of delta-rs operations have nodes that only its planner knows; for all others it is the default one.
             .with_query_planner(DeltaPlanner::new())
+            .with_physical_optimizer_rules(twins::rules())
             .with_physical_optimizer_rule(Arc::new(CooperativeJoins))
             .build();
         factory::register(&mut state);
