@@ -55,6 +55,7 @@ SELECT
     CAST(CASE WHEN t.n_definitions > 0 THEN t.n_imports - t.n_own_imports ELSE coalesce(t.n_imports, 0) END AS INT) AS n_imports,
     CAST(coalesce(t.n_parameters, 0) AS INT) AS n_parameters,
     b.n_other_sites,
+    b.n_type_only_sites,
     CASE
         WHEN d.file_id IS NOT NULL THEN d.kind
         WHEN i.file_id IS NOT NULL THEN 'import'

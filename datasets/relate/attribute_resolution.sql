@@ -1,5 +1,6 @@
 -- What is the attribute at the end of a path? One row a starting point and path of attribute_paths that leads somewhere.
 -- An attribute of a class is looked up in the class and then its ancestors, nearest first; `super()` starts behind the class.
+-- What is bound for type checkers alone is the answer only where nothing else is.
 WITH class_members AS (
     SELECT
         b.owner_id AS class_id,
@@ -8,7 +9,8 @@ WITH class_members AS (
         r.target_id,
         r.target_name,
         r.status,
-        r.n_candidates
+        r.n_candidates,
+        b.n_type_only_sites = b.n_sites AS is_type_only
     FROM bindings b
     JOIN binding_resolution r ON r.file_id = b.file_id AND r.binding = b.ordinal
     WHERE b.scope_kind = 'class'
@@ -50,9 +52,10 @@ found AS (
         m.target_name,
         m.status,
         m.n_candidates,
+        m.is_type_only,
         row_number() OVER (
             PARTITION BY w.root_kind, w.root_id, w.attribute_path
-            ORDER BY a.place
+            ORDER BY m.is_type_only, a.place
         ) AS place
     FROM wanted w
     JOIN class_ancestors a ON a.class_id = w.class_id
@@ -129,7 +132,7 @@ SELECT
     CASE
         WHEN target_kind IN ('external', 'missing') THEN 'external'
         WHEN n_candidates > 1 THEN 'ambiguous'
-        WHEN root_kind = 'class' AND distance = 0 THEN status
+        WHEN root_kind = 'class' AND distance = 0 AND NOT is_type_only THEN status
         ELSE 'inferred'
     END AS status,
     n_candidates,

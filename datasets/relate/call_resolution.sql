@@ -12,7 +12,7 @@ by_package AS (
 by_module AS (
     SELECT name, module_id, min(place) AS place FROM method_names GROUP BY name, module_id
 ),
--- What a called class runs: its own or inherited __init__.
+-- What a called class runs: its own or inherited __init__, but none for type checkers alone.
 constructors AS (
     SELECT class_id, function_id
     FROM (
@@ -22,6 +22,9 @@ constructors AS (
             row_number() OVER (PARTITION BY a.class_id ORDER BY a.place, f.duplicate DESC) AS place
         FROM class_ancestors a
         JOIN functions f ON f.class_id = a.ancestor_id AND f.name = '__init__'
+        JOIN bindings b
+            ON b.owner_id = f.class_id AND b.name = '__init__' AND b.scope_kind = 'class'
+            AND b.n_type_only_sites < b.n_sites
     ) ranked
     WHERE place = 1
 ),
@@ -111,7 +114,11 @@ resolved AS (
             WHEN a.root_id IS NOT NULL THEN a.status
             WHEN c.root_kind IN ('external', 'missing') THEN 'external'
         END AS status,
-        CASE WHEN c.attribute_path = '' THEN c.root_n_candidates ELSE coalesce(a.n_candidates, 1) END AS n_candidates
+        CASE
+            WHEN c.attribute_path = '' THEN c.root_n_candidates
+            WHEN a.root_id IS NULL AND c.root_kind IN ('external', 'missing') THEN greatest(c.root_n_candidates, 1)
+            ELSE coalesce(a.n_candidates, 1)
+        END AS n_candidates
     FROM rooted c
     LEFT JOIN attribute_resolution a
         ON a.root_kind = c.root_kind AND a.root_id = c.root_id AND a.attribute_path = c.attribute_path

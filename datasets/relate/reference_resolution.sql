@@ -77,7 +77,7 @@ resolved AS (
         CASE
             WHEN s.kind = 'name' THEN s.root_n_candidates
             WHEN a.root_id IS NOT NULL THEN a.n_candidates
-            WHEN s.root_kind IN ('external', 'missing') THEN 1
+            WHEN s.root_kind IN ('external', 'missing') THEN greatest(s.root_n_candidates, 1)
             ELSE 0
         END AS n_candidates
     FROM rooted s

@@ -313,6 +313,43 @@ CASES = [
         [("only", "a.A.only", "only_method_name", "heuristic", 1), ("free", None, "no_candidate", "external", 0)],
     ),
     Case(
+        "an attribute of what one of two imports outside binds has both as candidates",
+        {"m.py": "try:\n    import fast as impl\nexcept ImportError:\n    import slow as impl\nimpl.go()\n"},
+        [("go", "slow.go", "external_attribute", "external", 2)],
+    ),
+    Case(
+        "`__class__` in a method, and in what is nested in it, is the class; elsewhere it is nothing",
+        {
+            "m.py": "__class__ = print\nclass A:\n    def f(self):\n        __class__()\n"
+            "        return lambda: [__class__.g() for _ in ()]\n"
+            "    @staticmethod\n    def g(): pass\n    __class__()\n__class__()\n"
+            "@print\nclass B:\n    def f(self):\n        def h(): __class__()\n"
+        },
+        [
+            ("__class__", "m.A", "definition", "proved", 1),
+            ("g", "m.A.g", "class_attribute", "inferred", 1),
+            ("__class__", "m.__class__", "variable", "inferred", 1),
+            ("__class__", "m.__class__", "variable", "inferred", 1),
+            ("__class__", "m.B", "definition", "inferred", 1),
+        ],
+    ),
+    Case(
+        "what a class binds for type checkers alone is not run where an ancestor has the method",
+        {
+            "m.py": "import typing\nfrom typing import TYPE_CHECKING\n"
+            "class A:\n    def __init__(self): pass\n    def f(self): pass\n"
+            "class B(A):\n    if TYPE_CHECKING:\n        def f(self, x: int): pass\n        def only(self): pass\n"
+            "    if typing.TYPE_CHECKING:\n        def __init__(self, x: int): pass\n"
+            "    def g(self):\n        self.f()\n        self.only()\nB.f(B())\n"
+        },
+        [
+            ("f", "m.A.f", "self_attribute", "inferred", 1),
+            ("only", "m.B.only", "self_attribute", "inferred", 1),
+            ("f", "m.A.f", "class_attribute", "inferred", 1),
+            ("B", "m.B", "definition", "proved", 1),
+        ],
+    ),
+    Case(
         "a callee that is no name is known not to be known",
         {"m.py": "def f(): pass\nf()()\n[f][0]()\n(lambda: 1)()\n"},
         [

@@ -324,6 +324,9 @@ static void test_bindings(void **state)
          "f definition 0 4 5\nf.<locals>.a parameter 0 6 7\nf.<locals>.b parameter 1 10 11\nf.<locals>.c parameter 2 "
          "13 14\n"
          "<lambda>.<locals>.d parameter 4 22 23\nf.<locals>.e parameter 3 30 31\nf.<locals>.g import 0 41 42\n"},
+        {"if TYPE_CHECKING:\n  import a\n  def f(p): pass\nelse: import b\nif t.TYPE_CHECKING: a = 1\nc = 1\n"
+         "if not TYPE_CHECKING: d = 1\n",
+         "bindings", "name n_sites n_type_only_sites", "a 2 2\nf 1 1\nb 1 0\nc 1 0\nd 1 0\np 1 1\n"},
         /* a `nonlocal` without anything to mean binds where it stands */
         {"def f():\n  nonlocal v\n  v = 1\n", "bindings", "scope qualname", "0 f\n1 f.<locals>.v\n"},
     };

@@ -85,6 +85,7 @@ void names_clear(struct names *n, const struct syntax *syntax)
     n->syntax = syntax;
     n->text_left = TREESITTER_TEXT_BASE + TREESITTER_TEXT_PER_BYTE * (int64_t)syntax->n_text;
     n->lookups_left = TREESITTER_LOOKUPS_BASE + TREESITTER_LOOKUPS_PER_NODE * (int64_t)syntax->n_nodes;
+    n->type_only_end = 0;
     n->exhausted = NULL;
 }
 
@@ -243,6 +244,7 @@ void names_declare(struct names *n, int32_t scope, int32_t name, enum symbol_fla
 void names_bind(struct names *n, int32_t scope, int32_t name, struct site site)
 {
     site.symbol = names_symbol(n, scope, name);
+    site.is_type_only = site.start < n->type_only_end;
     g_array_append_val(n->sites, site);
 }
 
@@ -263,10 +265,25 @@ static int32_t global_of(struct names *n, int32_t symbol)
     return global >= 0 ? global : names_symbol(n, 0, key);
 }
 
+/* Symbol that the statement of a class binds; -1: it has none, or `scope` is no class. */
+static int32_t class_symbol(struct names *n, int32_t scope)
+{
+    const struct scope *s = names_scope(n, scope);
+    if (s->kind != SCOPE_CLASS)
+        return -1;
+    int32_t outer = s->parent;
+    if (names_scope(n, outer)->kind == SCOPE_TYPE_PARAMETERS)
+        outer = names_scope(n, outer)->parent;
+    int32_t symbol = find_symbol(n, outer, mangle(n, outer, s->privacy));
+    return symbol < 0 ? -1 : names_symbol_at(n, symbol)->owner;
+}
+
 /* Symbol with sites that the scopes around `scope` offer for `key`; -1: none. What a function declares global or
- * nonlocal is passed on as that. `with_module` false: functions alone, as for `nonlocal`. */
+ * nonlocal is passed on as that. `with_module` false: functions alone, as for `nonlocal`. The compiler gives every
+ * class a cell `__class__` that its methods see: it is the class. */
 static int32_t find_outside(struct names *n, int32_t scope, int32_t key, bool with_module)
 {
+    bool is_class_cell = with_module && strcmp(names_text(n, key).data, "__class__") == 0;
     bool sees_class = names_scope(n, scope)->kind == SCOPE_TYPE_PARAMETERS;
     for (scope = names_scope(n, scope)->parent; scope >= 0; scope = names_scope(n, scope)->parent) {
         enum scope_kind kind = names_scope(n, scope)->kind;
@@ -274,6 +291,8 @@ static int32_t find_outside(struct names *n, int32_t scope, int32_t key, bool wi
         sees_class = false;
         if (!spend_lookup(n))
             return -1;
+        if (is_class_cell && kind == SCOPE_CLASS)
+            return class_symbol(n, scope);
         if (!is_visible || (kind == SCOPE_MODULE && !with_module))
             continue;
         int32_t symbol = find_symbol(n, scope, key);
@@ -319,6 +338,7 @@ static void count_site(struct names *n, int32_t ordinal)
         owner->first_site = ordinal;
     owner->bound_at = MIN(owner->bound_at, site->bound_at);
     owner->n_sites++;
+    owner->n_type_only_sites += site->is_type_only;
     owner->n_other_sites += site->kind != SITE_DEFINITION && site->kind != SITE_IMPORT && site->kind != SITE_PARAMETER;
 }
 

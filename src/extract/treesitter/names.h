@@ -52,7 +52,8 @@ enum symbol_flag {
  * key        the same, mangled
  * owner      symbol that a site of this one binds; itself unless declared global or nonlocal; set by names_resolve
  * meaning    symbol that a use of this one reads, -1: not bound in the file; set by names_meaning
- * first_site, n_sites, n_other_sites   of the sites that bind it; binding: its ordinal in bindings, -1 without sites
+ * first_site, n_sites, n_other_sites, n_type_only_sites   of the sites that bind it
+ * binding    its ordinal in bindings, -1 without sites
  * bound_at   the smallest of its sites'
  */
 struct symbol {
@@ -64,6 +65,7 @@ struct symbol {
     int32_t first_site;
     int32_t n_sites;
     int32_t n_other_sites;
+    int32_t n_type_only_sites;
     int32_t binding;
     uint32_t bound_at;
     uint8_t flags;
@@ -88,6 +90,7 @@ const char *site_kind_name(enum site_kind kind);
 /* target     ordinal in defs, imports or params, -1: none
  * bound_at   where the name has its value: behind the statement of a definition or an assignment; SITE_NEVER_BOUND
  *            where the site declares without a value, as `x: int` does
+ * is_type_only  under `if TYPE_CHECKING:`, which no interpreter runs; set by names_bind
  * Offsets are the text's. */
 struct site {
     enum site_kind kind;
@@ -96,11 +99,13 @@ struct site {
     uint32_t start;
     uint32_t end;
     uint32_t bound_at;
+    bool is_type_only;
 };
 
 #define SITE_NEVER_BOUND UINT32_MAX
 
 /* names       struct rows_str by id, owned by the text or by chunk
+ * type_only_end   end of the `if TYPE_CHECKING:` that the scan is in or has left
  * text_left, lookups_left   budgets
  * exhausted   names the budget that is used up: results are incomplete and the layer gives them up; NULL: none is
  */
@@ -115,6 +120,7 @@ struct names {
     GArray *bindings;
     GStringChunk *chunk;
     GString *scratch;
+    uint32_t type_only_end;
     int64_t text_left;
     int64_t lookups_left;
     const char *exhausted;
@@ -147,7 +153,7 @@ int32_t names_symbol(struct names *n, int32_t scope, int32_t name);
 struct symbol *names_symbol_at(const struct names *n, int32_t symbol);
 
 void names_declare(struct names *n, int32_t scope, int32_t name, enum symbol_flag flag);
-/* `site`: its symbol is set here. */
+/* `site`: its symbol, and whether it is for types only, are set here. */
 void names_bind(struct names *n, int32_t scope, int32_t name, struct site site);
 
 /* Sites sorted by place, each given to the symbol that owns it; bindings (of symbols) by scope and first site. */

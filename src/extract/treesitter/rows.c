@@ -373,6 +373,7 @@ static int write_bindings(struct facts *f, struct libcst_files_v1 *cst)
             .qualname = names_join(&f->names, s->scope, name),
             .n_sites = s->n_sites,
             .n_other_sites = s->n_other_sites,
+            .n_type_only_sites = s->n_type_only_sites,
             .start_byte = raw(f, first->start),
             .end_byte = raw(f, first->end),
             .start_line = syntax_line(f->syntax, first->start),

@@ -512,6 +512,26 @@ static void visit_interpolation(struct facts *f, int32_t node)
     }
 }
 
+/* `if TYPE_CHECKING:` and `if typing.TYPE_CHECKING:`. */
+static void visit_if(struct facts *f, int32_t node)
+{
+    scan_give_children(f, node, scan_node(f, node)->scope, USE_LOAD);
+    int32_t name = syntax_named_child(f->syntax, node);
+    if (syntax_is(f->syntax, name, SYNTAX_ATTRIBUTE)) {
+        int32_t last = -1;
+        SYNTAX_FOREACH_CHILD(f->syntax, name, c)
+        last = c;
+        name = last;
+    }
+    if (!syntax_is(f->syntax, name, SYNTAX_IDENTIFIER) || !scan_text_is(f, name, "TYPE_CHECKING"))
+        return;
+    SYNTAX_FOREACH_CHILD(f->syntax, node, c)
+    {
+        if (syntax_is(f->syntax, c, SYNTAX_BLOCK))
+            f->names.type_only_end = MAX(f->names.type_only_end, scan_node(f, c)->end);
+    }
+}
+
 /* ---- the loop ------------------------------------------------------------------------------------------------- */
 
 static void visit(struct facts *f, int32_t node)
@@ -568,6 +588,9 @@ static void visit(struct facts *f, int32_t node)
         break;
     case SYNTAX_FOR_IN_CLAUSE:
         visit_for_in_clause(f, node);
+        break;
+    case SYNTAX_IF_STATEMENT:
+        visit_if(f, node);
         break;
     case SYNTAX_FOR_STATEMENT:
         visit_target(f, node, SYNTAX_FIELD_LEFT, USE_FOR);
