@@ -39,6 +39,7 @@ mod insert;
 mod insert_files;
 mod insert_memory;
 mod listing;
+mod location;
 mod log;
 mod memory;
 mod merge;

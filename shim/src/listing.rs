@@ -33,6 +33,7 @@ use crate::catalog::Found;
 use crate::error::{Failure, Outcome, Status};
 use crate::files::shown;
 use crate::insert_files::Target;
+use crate::location;
 use crate::schema::{bare, relax};
 
 /// Records of a JSON file that its columns are inferred from.
@@ -427,19 +428,14 @@ impl Listing {
         for url in urls {
             let extension = self.extension(&url, base.format.as_ref());
             let store = store_of(&base.state, &url)?;
-            let files = url.list_all_files(&base.state, store.as_ref(), &extension).await;
-            let files = files.map_err(|e| self.unreadable(&url, e));
-            let mut files: Vec<ObjectMeta> = files?.try_collect().await.map_err(|e| self.unreadable(&url, e))?;
-            files.retain(|file| !is_hidden(&url, &file.location));
-            if self.format == "parquet" {
-                refuse_delta(&url, store.as_ref()).await?;
-            }
+            let is_parquet = self.format == "parquet";
+            let mut files = location::list(&base.state, &url, store.as_ref(), &extension, is_parquet).await?;
             if matches!(self.format.as_str(), "csv" | "ndjson") {
                 files.retain(|file| file.size > 0);
             }
             files.sort_by(|a, b| a.location.cmp(&b.location));
             if files.is_empty() && self.options.mutable_listing != Some(true) {
-                return Err(Failure::new(Status::NotFound, no_file(&url, &extension)));
+                return Err(Failure::new(Status::NotFound, location::no_file(&url, &extension)));
             }
             places.push(Place { url, files });
         }
@@ -461,10 +457,6 @@ impl Listing {
                 if self.format == "ndjson" { extension.replacen("json", ".ndjson", 1) } else { format!(".{extension}") }
             }
         }
-    }
-
-    fn unreadable(&self, url: &ListingTableUrl, e: datafusion::error::DataFusionError) -> Failure {
-        Failure::running(e).context(format!("list '{url}'"))
     }
 
     // ---- partitions -----------------------------------------------------------------------------------------------
@@ -673,36 +665,6 @@ fn store_of(state: &SessionState, url: &ListingTableUrl) -> Outcome<Arc<dyn Obje
         let text = format!("no way to '{url}': a location is a path of this machine or begins with file://");
         Failure::new(Status::Io, text)
     })
-}
-
-/// What tools leave beside data, `.part-0.crc` or `_temporary`, is none of it; `_k=v` is a partition. A file that the location
-/// itself names counts.
-fn is_hidden(url: &ListingTableUrl, path: &Path) -> bool {
-    let hides = |name: &str| name.starts_with('.') || (name.starts_with('_') && !name.contains('='));
-    url.strip_prefix(path).is_some_and(|mut below| below.any(hides))
-}
-
-/// The Parquet files of a Delta table are not its rows: its log says which count.
-async fn refuse_delta(url: &ListingTableUrl, store: &dyn ObjectStore) -> Outcome<()> {
-    if !url.is_folder() || store.list(Some(&url.prefix().clone().join("_delta_log"))).next().await.is_none() {
-        return Ok(());
-    }
-    let text = format!(
-        "'{url}' is a Delta table: read as plain Parquet it would have rows again that were deleted; read it as one, \
-         STORED AS DELTA in SQL, format delta in a contract"
-    );
-    Err(Failure::new(Status::Drift, text))
-}
-
-fn no_file(url: &ListingTableUrl, extension: &str) -> String {
-    let mutable = "or say mutable_listing: true where files come and go";
-    if url.is_collection() || url.get_glob().is_some() {
-        format!(
-            "no file '*{extension}' in '{url}': put one there, correct the location or the file_extension, {mutable}"
-        )
-    } else {
-        format!("nothing is at '{url}': put a file or a directory of files there, correct the location, {mutable}")
-    }
 }
 
 /// The environment with other caches: those it has, changed by `choose`.

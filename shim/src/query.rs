@@ -3,7 +3,7 @@
 //! A task of the runtime drives the plan and hands batches through a short queue; the reader is any thread of the host. When
 //! the stream is released or the token fires, the task ends and with it all work. What changes something (DML, COPY, DDL) is
 //! done before the door returns, so that its failure has a status and not only an errno.
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -14,7 +14,9 @@ use datafusion::common::{ParamValues, ScalarValue, TableReference};
 use datafusion::datasource::source_as_provider;
 use datafusion::execution::{SendableRecordBatchStream, SessionState};
 use datafusion::logical_expr::{CreateExternalTable, DdlStatement, DmlStatement, LogicalPlan, Statement, WriteOp};
-use datafusion::physical_plan::{collect, execute_stream};
+use datafusion::physical_plan::placeholder_row::PlaceholderRowExec;
+use datafusion::physical_plan::projection::ProjectionExec;
+use datafusion::physical_plan::{ExecutionPlan, collect, execute_stream};
 use futures::StreamExt;
 use futures::future::try_join_all;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -158,6 +160,7 @@ async fn start_once(core: &Arc<Core>, sql: &str, params: Option<ParamValues>) ->
     Ok(started)
 }
 
+/// What few statements do is boxed, so that the future of a query stays small: it is copied on its way to the engine.
 async fn start_plan(core: &Arc<Core>, state: SessionState, plan: LogicalPlan) -> Outcome<Started> {
     look_at_files(&state, &plan).await?;
     let change = change(&plan);
@@ -170,31 +173,31 @@ async fn start_plan(core: &Arc<Core>, state: SessionState, plan: LogicalPlan) ->
     refuse_other_catalogs(&plan)?;
     refuse_drop_of_catalog(core, &plan)?;
     if let LogicalPlan::Ddl(DdlStatement::DropTable(drop)) = &plan
-        && forget_columns(core, &drop.name).await?
+        && Box::pin(forget_columns(core, &drop.name)).await?
     {
         return Ok(Started::Done(Arc::new(Schema::empty()), Vec::new()));
     }
-    if settings::change(core, &plan).await? {
+    if Box::pin(settings::change(core, &plan)).await? {
         return Ok(Started::Done(Arc::new(Schema::empty()), Vec::new()));
     }
     if let LogicalPlan::Ddl(DdlStatement::CreateExternalTable(command)) = &plan
-        && replace_external(core, command).await?
+        && Box::pin(replace_external(core, command)).await?
     {
         return Ok(Started::Done(Arc::new(Schema::empty()), Vec::new()));
     }
     let (state, plan) = match plan {
         // Done here, or unfolded: EXECUTE to the prepared plan.
         LogicalPlan::Ddl(_) | LogicalPlan::Statement(_) => {
-            core.context.execute_logical_plan(plan).await.map_err(Failure::planning)?.into_parts()
+            Box::pin(core.context.execute_logical_plan(plan)).await.map_err(Failure::planning)?.into_parts()
         }
         query => (state, query),
     };
-    if let Some(done) = change::run(core, &state, &plan).await? {
+    if let Some(done) = Box::pin(change::run(core, &state, &plan)).await? {
         return Ok(done);
     }
     let physical = state.create_physical_plan(&plan).await.map_err(Failure::planning)?;
     let (schema, context) = (physical.schema(), state.task_ctx());
-    if at_once || changes_something(&plan) {
+    if at_once || changes_something(&plan) || is_known(physical.as_ref()) {
         let rows = collect(physical, context).await.map_err(Failure::running)?;
         if change.is_some() {
             core.shared.moved();
@@ -203,6 +206,14 @@ async fn start_plan(core: &Arc<Core>, state: SessionState, plan: LogicalPlan) ->
     }
     let stream = execute_stream(physical, context).map_err(Failure::running)?;
     Ok(Started::Rows(schema, stream))
+}
+
+/// Whether a plan reads nothing and makes one row, such as a `count(*)` that footers or a log have answered.
+fn is_known(plan: &dyn ExecutionPlan) -> bool {
+    match plan.downcast_ref::<ProjectionExec>() {
+        Some(projection) => is_known(projection.input().as_ref()),
+        None => plan.is::<PlaceholderRowExec>(),
+    }
 }
 
 /// Open what the plan reads before the optimizer sees it: it may answer from a NOT NULL alone, and then nobody would look whether the
@@ -290,27 +301,39 @@ async fn replace_external(core: &Core, command: &CreateExternalTable) -> Outcome
 /// Rows on their way to C.
 pub struct QueryStream {
     schema: SchemaRef,
+    rows: Rows,
+    cancel: Option<Cancel>,
+}
+
+enum Rows {
+    /// Those of a statement that is done.
+    Here(VecDeque<RecordBatch>),
+    Coming(Running),
+}
+
+/// A task of the engine that makes rows.
+struct Running {
     /// Batches, then None; nothing follows a failure.
     receiver: Receiver<Outcome<Option<RecordBatch>>>,
     task: Option<JoinHandle<()>>,
-    cancel: Option<Cancel>,
     engine: Arc<Engine>,
 }
 
 impl QueryStream {
     fn new(engine: Arc<Engine>, started: Started, cancel: Option<Cancel>) -> QueryStream {
-        let (sender, receiver) = channel(QUEUE_BATCHES);
-        let (schema, stream) = match started {
-            Started::Rows(schema, stream) => (schema, stream),
-            Started::Done(schema, rows) => {
-                let stream = futures::stream::iter(rows.into_iter().map(Ok));
-                let adapter =
-                    datafusion::physical_plan::stream::RecordBatchStreamAdapter::new(Arc::clone(&schema), stream);
-                (schema, Box::pin(adapter) as SendableRecordBatchStream)
-            }
+        let (schema, rows) = match started {
+            Started::Rows(schema, stream) => (schema, Rows::Coming(Running::new(engine, stream, cancel.clone()))),
+            Started::Done(schema, rows) => (schema, Rows::Here(rows.into())),
         };
-        let task = engine.handle().spawn(give_rows(stream, cancel.clone(), sender));
-        QueryStream { schema, receiver, task: Some(task), cancel, engine }
+        QueryStream { schema, rows, cancel }
+    }
+}
+
+impl Running {
+    fn new(engine: Arc<Engine>, rows: SendableRecordBatchStream, cancel: Option<Cancel>) -> Running {
+        let (sender, receiver) = channel(QUEUE_BATCHES);
+        let task = engine.handle().spawn(give_rows(rows, cancel, sender));
+        Running { receiver, task: Some(task), engine }
     }
 }
 
@@ -345,7 +368,16 @@ impl Outgoing for QueryStream {
     }
 
     fn next(&mut self) -> Outcome<Option<RecordBatch>> {
-        let cancel = self.cancel.clone();
+        match &mut self.rows {
+            Rows::Here(_) if self.cancel.as_ref().is_some_and(Cancel::is_fired) => Err(Failure::canceled()),
+            Rows::Here(batches) => Ok(batches.pop_front()),
+            Rows::Coming(running) => running.next(self.cancel.as_ref()),
+        }
+    }
+}
+
+impl Running {
+    fn next(&mut self, cancel: Option<&Cancel>) -> Outcome<Option<RecordBatch>> {
         let receiver = &mut self.receiver;
         let next = self.engine.handle().block_on(async {
             match cancel {
@@ -376,7 +408,7 @@ impl Outgoing for QueryStream {
     }
 }
 
-impl Drop for QueryStream {
+impl Drop for Running {
     fn drop(&mut self) {
         if let Some(task) = self.task.take() {
             task.abort();

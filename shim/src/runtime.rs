@@ -52,6 +52,8 @@ impl Engine {
         if Handle::try_current().is_ok() {
             return Err(Failure::invalid("a callback must not call back into its session"));
         }
+        // A plan's future is large, and would be copied by everything that wraps it.
+        let work = Box::pin(work);
         let (give, take) = std::sync::mpsc::sync_channel(1);
         self.handle.spawn(async move {
             let _ = give.send(caught(work).await);
@@ -66,7 +68,7 @@ impl Engine {
         F: Future<Output = Outcome<T>> + Send + 'static,
     {
         let Some(cancel) = cancel else { return self.run(work) };
-        let cancel = cancel.clone();
+        let (cancel, work) = (cancel.clone(), Box::pin(work));
         self.run(async move {
             tokio::select! {
                 biased;
@@ -108,6 +110,10 @@ impl Cancel {
 
     pub fn fire(&self) {
         self.sender.send_replace(true);
+    }
+
+    pub fn is_fired(&self) -> bool {
+        *self.sender.borrow()
     }
 
     pub async fn fired(&self) {
