@@ -134,6 +134,8 @@ struct cadf_rules {
  *   is_fixed         the version or time is all that is ever read: INSERT, UPDATE, DELETE and MERGE are refused
  *   predicate        NULL, or an SQL boolean expression over the table's columns that every scan applies
  *   proved_not_null  0: the provider relaxes NOT NULL everywhere in `schema`: nothing unproved reaches the optimizer
+ *   proved_checks    the checks of `rules` were proved of the same rows as NOT NULL: of a float that they call no NaN,
+ *                    or bound from both sides, the files' statistics, which leave NaN out, say everything
  *   failure          NULL, or why this table cannot be read: it stays listed, and a query on it fails with this text
  *   rules            NULL: SQL keeps to the schema alone
  */
@@ -150,6 +152,7 @@ struct cadf_table_def {
     size_t n_options;
     const char *predicate;
     int32_t proved_not_null;
+    int32_t proved_checks;
     int32_t is_fixed;
     const char *failure;
     const struct cadf_rules *rules;

@@ -49,6 +49,7 @@ pub struct CTableDef {
     pub n_options: usize,
     pub predicate: *const c_char,
     pub proved_not_null: i32,
+    pub proved_checks: i32,
     pub is_fixed: i32,
     pub failure: *const c_char,
     pub rules: *const CRules,
@@ -491,6 +492,7 @@ impl HostCatalog {
             n_options: 0,
             predicate: std::ptr::null(),
             proved_not_null: 0,
+            proved_checks: 0,
             is_fixed: 0,
             failure: std::ptr::null(),
             rules: std::ptr::null(),
@@ -583,7 +585,8 @@ impl HostCatalog {
         let rules = Rules::borrow(def.rules)?.unwrap_or_default();
         let defaults = self.defaults(&rules)?;
         let table = ContractTable::new(name.to_owned(), declared, proved, storage, predicate, Some(hosted));
-        Ok(Arc::new(table.with_rules(rules).with_defaults(defaults)))
+        let table = table.with_rules(rules).with_proved_checks(def.proved_checks != 0);
+        Ok(Arc::new(table.with_defaults(defaults)))
     }
 }
 

@@ -7,6 +7,7 @@
 //! To the optimizer the node is nearly not there: limits go through it, and so do filters, sorts and narrower projections where
 //! they speak of columns that the input has in the contract's own type, so that `a < 5` means the same below. What the input
 //! claims of its columns (nulls, order, smallest and largest values) ends here: nobody proved it.
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -36,8 +37,8 @@ use futures::StreamExt;
 use tokio::sync::Mutex;
 
 use crate::error::Failure;
+use crate::floats::Guard;
 use crate::schema::{new_batch, restamp};
-use crate::unpruned::guarded;
 
 /// Where the columns of the middle step come from: a column of the input, or where storage has none, nulls or a default.
 #[derive(Clone, Debug)]
@@ -55,6 +56,8 @@ pub struct Input {
     pub batch_rows: Option<usize>,
     /// Whether the optimizer may hand it filters.
     pub takes_filters: bool,
+    /// Names of float columns that hold no NaN.
+    pub numbers: Arc<HashSet<String>>,
 }
 
 #[derive(Debug, Clone)]
@@ -139,10 +142,11 @@ impl PresentExec {
         let below = self.input.plan.schema();
         let bind = |predicate: &Arc<dyn PhysicalExpr>| {
             let is_same = collect_columns(predicate).iter().all(|c| self.is_same_below(c.index()));
-            let bound = is_same.then(|| reassign_expr_columns(Arc::clone(predicate), &below)).transpose()?;
-            Ok(bound.map(|filter| guarded(filter, &below)))
+            is_same.then(|| reassign_expr_columns(Arc::clone(predicate), &below)).transpose()
         };
-        self.predicates.iter().map(bind).collect()
+        let bound = self.predicates.iter().map(bind).collect::<Result<Vec<_>>>()?;
+        let guard = Guard::new(bound.iter().flatten(), &below, &self.input.numbers);
+        bound.iter().map(|filter| filter.clone().map(|f| guard.wrap(f)).transpose()).collect()
     }
 
     fn shared_by(mut self, n_sharers: usize) -> PresentExec {
@@ -340,7 +344,8 @@ impl ExecutionPlan for PresentExec {
         if !self.input.takes_filters {
             return Ok(FilterDescription::all_unsupported(&filters, &self.children()));
         }
-        let filters: Vec<_> = filters.into_iter().map(|filter| guarded(filter, &self.schema)).collect();
+        let guard = Guard::new(&filters, &self.schema, &self.input.numbers);
+        let filters = filters.iter().map(|filter| guard.wrap(Arc::clone(filter))).collect::<Result<Vec<_>>>()?;
         // By name: a column has one name on both sides.
         let same = (0..self.output.len()).filter(|i| self.is_same_below(self.output[*i])).collect();
         let mut below = ChildFilterDescription::from_child_with_allowed_indices(&filters, same, &self.input.plan)?;

@@ -3,22 +3,20 @@
 //! The provider is made without I/O; storage is opened by the first scan and kept for the life of the provider, which is one
 //! catalog epoch. The projection goes down into storage; filters go down as hints for skipping files. Where a row may be a
 //! whole file, filters are also applied here, so that no `FilterExec` gathers rows above.
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, OnceLock};
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::common::{Column, DFSchema, DFSchemaRef, Result, ScalarValue};
+use datafusion::common::{DFSchema, DFSchemaRef, Result, ScalarValue};
 use datafusion::datasource::MemTable;
 use datafusion::datasource::sink::DataSinkExec;
-use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::dml::{InsertOp, MergeIntoClause};
 use datafusion::logical_expr::expr_rewriter::unnormalize_col;
-use datafusion::logical_expr::{Expr, Operator, TableProviderFilterPushDown, TableType, Volatility};
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::union::UnionExec;
@@ -28,6 +26,8 @@ use crate::catalog::Hosted;
 use crate::delta::{self, OpenTable};
 use crate::endless::Endless;
 use crate::error::{Failure, Outcome, Status};
+use crate::floats::{has_nan, numbers, with_doubted_floats};
+use crate::hint::{is_hint, is_plain, with_filters};
 use crate::insert::{Base, InsertSink, Place};
 use crate::insert_memory::MemoryRows;
 use crate::listing::{Group, Listing};
@@ -36,7 +36,6 @@ use crate::proof::Proof;
 use crate::rules::Rules;
 use crate::schema::{has_bundles, index_by_name, relax, relax_but};
 use crate::stream::StreamTable;
-use crate::unpruned::has_nan;
 use crate::write::WriteOptions;
 
 #[derive(Debug)]
@@ -88,6 +87,10 @@ pub struct ContractTable {
     defaults: HashMap<String, Expr>,
     /// What SQL must keep to when it writes.
     rules: Arc<Rules>,
+    /// Whether every row that is there keeps to the checks.
+    checks_hold: bool,
+    /// Float columns that hold no NaN by those, once a scan has asked.
+    numbers: Arc<OnceLock<Arc<HashSet<String>>>>,
 }
 
 /// The rows that a batch should have, given the columns that are read.
@@ -100,11 +103,12 @@ struct Inner<'a> {
     state: Option<Arc<SessionState>>,
     batch_rows: BatchRows<'a>,
     takes_filters: bool,
+    numbers: Arc<HashSet<String>>,
 }
 
 impl Inner<'_> {
     fn plain(provider: Arc<dyn TableProvider>) -> Inner<'static> {
-        Inner { provider, state: None, batch_rows: Box::new(|_| None), takes_filters: true }
+        Inner { provider, state: None, batch_rows: Box::new(|_| None), takes_filters: true, numbers: Arc::default() }
     }
 }
 
@@ -139,7 +143,20 @@ impl ContractTable {
         let bundles = has_bundles(&schema);
         let storage = Arc::new(storage);
         let (defaults, rules) = (HashMap::new(), Arc::default());
-        ContractTable { name, declared, schema, storage, predicate, bundles, hosted, statement: None, defaults, rules }
+        ContractTable {
+            name,
+            declared,
+            schema,
+            storage,
+            predicate,
+            bundles,
+            hosted,
+            statement: None,
+            defaults,
+            rules,
+            checks_hold: false,
+            numbers: Arc::default(),
+        }
     }
 
     pub fn broken(name: String, declared: SchemaRef, why: String) -> ContractTable {
@@ -158,6 +175,11 @@ impl ContractTable {
             Arc::make_mut(&mut self.rules).checks.extend(own);
         }
         self
+    }
+
+    /// The checks were proved of the rows that are there.
+    pub fn with_proved_checks(self, checks_hold: bool) -> ContractTable {
+        ContractTable { checks_hold, ..self }
     }
 
     pub fn with_statement(mut self, sql: Option<String>) -> ContractTable {
@@ -304,6 +326,7 @@ impl ContractTable {
                 let provider = Arc::clone(&table.provider);
                 vec![Inner {
                     batch_rows: Box::new(|columns| table.batch_rows(names(columns))),
+                    numbers: if is_proved { self.numbers(state)? } else { Arc::default() },
                     ..Inner::plain(provider)
                 }]
             }
@@ -333,6 +356,19 @@ impl ContractTable {
                 vec![Inner::plain(Arc::new(MemTable::try_new(Arc::clone(&self.declared), partitions)?))]
             }
         })
+    }
+
+    /// The float columns of which statistics say everything.
+    fn numbers(&self, state: &SessionState) -> Result<Arc<HashSet<String>>> {
+        if let Some(known) = self.numbers.get() {
+            return Ok(Arc::clone(known));
+        }
+        let has_floats = self.declared.fields().iter().any(|f| has_nan(f.data_type()));
+        let found = match self.checks_hold && has_floats {
+            true => Arc::new(numbers(state, &self.declared, &self.rules.checks)?),
+            false => Arc::default(),
+        };
+        Ok(Arc::clone(self.numbers.get_or_init(|| found)))
     }
 
     /// An error when the files are not those whose rows were proved: the plan believes what is not known of them. The host does
@@ -569,9 +605,11 @@ impl ContractTable {
             }
         }
 
-        let hints: Vec<Expr> = asked.hints.iter().filter(|h| is_hint(h, &self.schema, &stored)).cloned().collect();
+        let is_hint = |hint: &&Expr| is_hint(hint, &self.schema, &stored, &inner.numbers);
+        let hints: Vec<Expr> = asked.hints.iter().filter(is_hint).cloned().collect();
         let own_state = inner.state.as_deref().unwrap_or(state);
-        let mut plan = inner.provider.scan(own_state, Some(&wanted), &hints, asked.limit).await?;
+        let plan = inner.provider.scan(own_state, Some(&wanted), &hints, asked.limit).await?;
+        let mut plan = with_doubted_floats(plan);
         if !inner.takes_filters {
             plan = with_filters(plan, &hints, own_state)?;
         }
@@ -584,7 +622,8 @@ impl ContractTable {
             .collect::<Result<Vec<_>>>()?;
         let output = (0..asked.n_out).collect();
         let batch_rows = (inner.batch_rows)(&middle);
-        let input = Input { plan, batch_rows, takes_filters: inner.takes_filters };
+        let numbers = Arc::clone(&inner.numbers);
+        let input = Input { plan, batch_rows, takes_filters: inner.takes_filters, numbers };
         Ok(Arc::new(PresentExec::new(input, middle, sources, predicates, output)?))
     }
 
@@ -610,26 +649,6 @@ impl ContractTable {
     }
 }
 
-/// Row groups leave out what the filters exclude, of a table whose reader is to take no filter: the optimizer's rule would take
-/// the session's setting for the table's (DataFusion 55).
-fn with_filters(input: Arc<dyn ExecutionPlan>, hints: &[Expr], state: &SessionState) -> Result<Arc<dyn ExecutionPlan>> {
-    let Some(files) = input.downcast_ref::<DataSourceExec>() else { return Ok(input) };
-    let columns = DFSchema::try_from(input.schema())?;
-    let has_all = |hint: &&Expr| hint.column_refs().iter().all(|c| columns.has_column_with_unqualified_name(&c.name));
-    let filters = hints
-        .iter()
-        .filter(has_all)
-        .map(|hint| state.create_physical_expr(hint.clone(), &columns))
-        .collect::<Result<Vec<_>>>()?;
-    if filters.is_empty() {
-        return Ok(input);
-    }
-    Ok(match files.data_source().try_pushdown_filters(filters, state.config_options())?.updated_node {
-        Some(source) => Arc::new(files.clone().with_data_source(source)),
-        None => input,
-    })
-}
-
 fn refused(what: &str, table: &str) -> datafusion::error::DataFusionError {
     Failure::new(Status::Refused, format!("{what} is refused on table '{table}'")).into_engine()
 }
@@ -640,71 +659,4 @@ pub fn concrete(state: &dyn Session) -> Result<&SessionState> {
         .as_any()
         .downcast_ref::<SessionState>()
         .ok_or_else(|| Failure::new(Status::Execution, "a scan outside of the session: no session state").into_engine())
-}
-
-/// An expression that can be evaluated batch by batch: no subquery, no outer column, nothing volatile.
-fn is_plain(expr: &Expr) -> bool {
-    let mut plain = true;
-    let walked = expr.apply(|e| {
-        plain = match e {
-            Expr::ScalarFunction(call) => call.func.signature().volatility != Volatility::Volatile,
-            Expr::Column(_)
-            | Expr::Literal(..)
-            | Expr::Alias(_)
-            | Expr::BinaryExpr(_)
-            | Expr::Not(_)
-            | Expr::Negative(_)
-            | Expr::IsNull(_)
-            | Expr::IsNotNull(_)
-            | Expr::IsTrue(_)
-            | Expr::IsFalse(_)
-            | Expr::IsUnknown(_)
-            | Expr::IsNotTrue(_)
-            | Expr::IsNotFalse(_)
-            | Expr::IsNotUnknown(_)
-            | Expr::Like(_)
-            | Expr::SimilarTo(_)
-            | Expr::Between(_)
-            | Expr::Case(_)
-            | Expr::Cast(_)
-            | Expr::TryCast(_)
-            | Expr::InList(_) => true,
-            _ => false,
-        };
-        Ok(if plain { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
-    });
-    walked.is_ok() && plain
-}
-
-/// A filter that storage may use to skip files: comparisons of stored columns with literals, the stored type the contract's and
-/// its statistics complete.
-fn is_hint(expr: &Expr, schema: &Schema, stored: &Schema) -> bool {
-    let mut simple = true;
-    let walked = expr.apply(|e| {
-        simple = match e {
-            Expr::Column(Column { name, .. }) => match (schema.field_with_name(name), stored.field_with_name(name)) {
-                (Ok(a), Ok(b)) => {
-                    let t = a.data_type();
-                    !t.is_nested() && !has_nan(t) && t == b.data_type()
-                }
-                _ => false,
-            },
-            Expr::BinaryExpr(b) => matches!(
-                b.op,
-                Operator::Eq
-                    | Operator::NotEq
-                    | Operator::Lt
-                    | Operator::LtEq
-                    | Operator::Gt
-                    | Operator::GtEq
-                    | Operator::And
-                    | Operator::Or
-            ),
-            Expr::Literal(..) | Expr::Not(_) | Expr::IsNull(_) | Expr::IsNotNull(_) => true,
-            Expr::InList(_) | Expr::Between(_) => true,
-            _ => false,
-        };
-        Ok(if simple { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
-    });
-    walked.is_ok() && simple
 }

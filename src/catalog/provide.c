@@ -127,6 +127,7 @@ static void answer_stored(struct catalog *c, struct catalog_dataset *d, struct e
     ret->location = d->location ? g_intern_string(d->location) : NULL;
     ret->version = d->version;
     ret->is_proved = catalog_is_not_null(d);
+    ret->are_checks_proved = d->location && d->proof.methods[CATALOG_CHECK] != NULL;
     ret->failure = d->failure ? g_intern_string(d->failure) : NULL;
     g_mutex_unlock(&c->lock);
 }

@@ -214,6 +214,7 @@ static int32_t catalog_door_table(void *data, const char *schema, const char *ta
     ret->n_options = t.n_options;
     ret->predicate = t.predicate;
     ret->proved_not_null = t.is_proved;
+    ret->proved_checks = t.are_checks_proved;
     ret->failure = t.failure;
     if (t.rules) {
         struct rules_door *rules = rules_door_new(t.rules);

@@ -125,6 +125,7 @@ struct engine_rules {
  *   as_of_us    the newest version that was committed by then, in microseconds since 1970; 0: no time is said
  *   is_fixed    that version or time is all that is ever read: nothing writes it
  *   is_proved   NOT NULL of `schema` was proved for this version; otherwise the engine relaxes it
+ *   are_checks_proved   the checks of `rules` were, too
  *   option_*    of a listing: options of struct cadf_table_def; borrowed like the rest
  *   predicate   NULL, or an SQL condition that every scan applies
  *   failure     NULL, or why the table cannot be read
@@ -145,6 +146,7 @@ struct engine_table {
     int64_t as_of_us;
     bool is_fixed;
     bool is_proved;
+    bool are_checks_proved;
     const struct engine_rules *rules;
     struct engine_stream stream;
 };

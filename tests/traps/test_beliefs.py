@@ -3,6 +3,7 @@ ours are those of the data (A1, B10, B11)."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -93,22 +94,48 @@ def test_0_14_order_claimed_by_a_file(ours: capi.Session, tmp_path: Path) -> Non
 
 
 def test_statistics_without_nan(ours: capi.Session, tmp_path: Path) -> None:
-    """Statistics of floats leave NaN out, which is larger than any number: the engine never reads its row group.
-    Statistics of other columns count for us too, and of floats none."""
+    """Statistics of floats leave NaN out, which is larger than any number, or smaller where its sign bit is set: the
+    engine never reads its row group. Statistics of other columns count for us too, of floats where no NaN can be."""
     path = tmp_path / "t.parquet"
-    pq.write_table(pa.table({"id": [1, 2, 3, 4], "f": [1.0, float("nan"), 5.0, 6.0]}), path, row_group_size=2)
-    greater = "SELECT id FROM t WHERE f > 3 ORDER BY id"
+    values = [1.0, float("nan"), 5.0, 6.0, math.copysign(float("nan"), -1), 2.0]
+    pq.write_table(pa.table({"id": range(1, 7), "f": values}), path, row_group_size=2)
+    queries = {
+        "SELECT id FROM t WHERE f > 3 ORDER BY id": ([3, 4], [2, 3, 4]),
+        "SELECT id FROM t WHERE f < 0": ([], [5]),
+        "SELECT id FROM t WHERE f = 'NaN'::double": ([], [2]),
+        "SELECT id FROM t WHERE f BETWEEN 2 AND 5 ORDER BY id": ([3, 6], [3, 6]),
+    }
     engine = plain.session()
     engine.register_parquet("t", path)
-    assert plain.values(plain.rows(engine, greater)) == [3, 4]
+    for query, (answer, _) in queries.items():
+        assert plain.values(plain.rows(engine, query)) == answer, query
 
     ours.query(f"CREATE EXTERNAL TABLE t STORED AS PARQUET LOCATION '{path}'")
-    assert plain.values(ours.rows(greater)) == [2, 3, 4]
+    for query, (_, answer) in queries.items():
+        assert plain.values(ours.rows(query)) == answer, query
     assert plain.values(ours.rows("SELECT id FROM t ORDER BY f DESC LIMIT 1")) == [2]
-    assert plain.values(ours.rows("SELECT id FROM t WHERE f < 3 LIMIT 2")) == [1]
-    for predicate, n_read in (("f > 3", 2), ("id > 2", 1)):
+    assert plain.values(ours.rows("SELECT id FROM t ORDER BY f LIMIT 1")) == [5]
+    assert plain.values(ours.rows("SELECT id FROM t WHERE f < 3 AND id < 5 LIMIT 2")) == [1]
+    for predicate, n_read in (("f > 3", 3), ("f = 5", 1), ("f BETWEEN 5 AND 9", 1), ("id > 4", 1)):
         [report] = ours.rows(f"EXPLAIN ANALYZE SELECT id FROM t WHERE {predicate}")
-        assert f"row_groups_pruned_statistics=2 total → {n_read} matched" in report["plan"]
+        assert f"row_groups_pruned_statistics=3 total → {n_read} matched" in report["plan"]
+
+
+def test_a_column_of_one_number_and_nan(ours: capi.Session, tmp_path: Path) -> None:
+    """Where the smallest value of a file is the largest, the engine fills the column with it and reads none."""
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"id": [1, 2], "f": [5.0, float("nan")]}), path)
+    query = "SELECT isnan(f) AS nan FROM t ORDER BY id"
+    engine = plain.session()
+    engine.register_parquet("t", path)
+    assert plain.values(plain.rows(engine, query)) == [False, False]
+
+    ours.query(f"CREATE EXTERNAL TABLE t STORED AS PARQUET LOCATION '{path}'")
+    assert plain.values(ours.rows(query)) == [False, True]
+    ours.query(f"CREATE EXTERNAL TABLE d (id BIGINT, f DOUBLE) STORED AS DELTATABLE LOCATION '{tmp_path}/d'")
+    ours.query("INSERT INTO d SELECT id, f FROM t")
+    for where in ("", "WHERE id > 0", "WHERE f IS NOT NULL AND id > 0"):
+        assert plain.values(ours.rows(query.replace("FROM t", f"FROM d {where}"))) == [False, True]
 
 
 # Statement, rows that the engine leaves of (1, 1), (2, 2), (3, 3), and ours: rows, or the reason of a refusal.
