@@ -54,6 +54,9 @@ use crate::unique::KeyWatch;
 const DEFAULT_ROW_GROUP_BYTES: u64 = 64 << 20;
 const DEFAULT_TARGET_FILE_BYTES: u64 = 256 << 20;
 const DEFAULT_COMPRESSION: &str = "zstd(1)";
+/// A writer holds eight bytes a value of each text column until its page is full, and twelve bits are written of them: with the
+/// usual mebibyte a hundred columns hold as much as a repository has to give.
+const PAGE_BYTES: usize = 256 << 10;
 /// The gate cuts by weight already; rows a step only matter for small rows.
 const STEP_ROWS: usize = 8192;
 
@@ -169,6 +172,7 @@ impl WriteOptions {
         Ok(builder
             .set_compression(compression)
             // By bytes as well: a row may be a whole file.
+            .set_data_page_size_limit(PAGE_BYTES)
             .set_max_row_group_bytes(Some(usize::try_from(row_group).unwrap_or(usize::MAX)))
             .set_created_by(format!("cadf version {}", env!("CARGO_PKG_VERSION")))
             .build())

@@ -324,6 +324,7 @@ int engine_open(const struct engine_options *options, struct engine **ret, struc
         .settings = options->settings,
         .setting_sources = options->setting_sources,
         .n_settings = options->n_settings,
+        .is_frugal = options->is_frugal,
     };
     CA_TRY(engine_profile_init(&e->profile, &choice, err));
     struct cadf_catalog catalog = {0};
@@ -355,8 +356,8 @@ int engine_open(const struct engine_options *options, struct engine **ret, struc
         .setting_values = (const char *const *)e->profile.values->pdata,
         .n_settings = e->profile.keys->len,
         .memory_limit_bytes = e->profile.memory_limit_bytes,
-        .spillable_bytes = options->is_frugal ? e->profile.spillable_bytes : 0,
-        .keep_bytes = options->is_frugal ? e->profile.keep_bytes : 0,
+        .spillable_bytes = e->profile.spillable_bytes,
+        .keep_bytes = e->profile.keep_bytes,
         .spill_dir = options->spill_dir,
         .spill_limit_bytes = e->profile.spill_limit_bytes,
         .n_threads = e->profile.n_threads,

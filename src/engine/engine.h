@@ -208,7 +208,8 @@ struct engine_catalog {
  * settings   "key=value", applied last, a later one over an earlier one
  * profile_source, preset_source, setting_sources
  *            where each was said ("project file"), for messages and reports; NULL: an option
- * is_frugal  sorts spill early and free memory goes back: for long work that is to hold no more as its input grows
+ * is_frugal  batches are small, sorts spill early and free memory goes back: for long work that is to hold no more as
+ *            its input grows
  * spill_dir  NULL: the system's
  * catalog    copied; data must outlive the engine */
 struct engine_options {

@@ -125,18 +125,25 @@ static void set_number(struct engine_profile *p, const char *key, uint32_t value
     profile_set(p, key, text, source);
 }
 
-static void profile_take(struct engine_profile *p, const struct resources *r)
+/* A build's batches are cut: a sort that spilled holds two or three batches of each of its runs, and the more rows
+ * there are, the more runs. */
+enum { FRUGAL_CUT = 2 };
+
+static void profile_take(struct engine_profile *p, const struct resources *r, bool is_frugal)
 {
     uint32_t n_cores = (uint32_t)g_get_num_processors();
     g_autofree char *source = g_strdup_printf("profile %s", r->name);
     p->n_threads = r->n_threads ? MIN(r->n_threads, n_cores) : n_cores;
     p->memory_limit_bytes = r->memory_bytes;
     p->spill_limit_bytes = r->memory_bytes * 64;
-    p->spillable_bytes = CLAMP(r->memory_bytes / 24, (uint64_t)64 * MIB, (uint64_t)1024 * MIB);
-    p->keep_bytes = CLAMP(r->memory_bytes / 8, (uint64_t)256 * MIB, (uint64_t)2048 * MIB);
+    if (is_frugal) {
+        p->spillable_bytes = CLAMP(r->memory_bytes / 48, (uint64_t)64 * MIB, (uint64_t)512 * MIB);
+        p->keep_bytes = CLAMP(r->memory_bytes / 8, (uint64_t)256 * MIB, (uint64_t)2048 * MIB);
+    }
     p->bucket_bytes = CLAMP(r->memory_bytes / 384, (uint64_t)MIB / 4, (uint64_t)32 * MIB);
     set_number(p, "datafusion.execution.target_partitions", p->n_threads, "", source);
-    set_number(p, "datafusion.execution.batch_size", r->batch_size, "", source);
+    set_number(p, "datafusion.execution.batch_size", is_frugal ? r->batch_size / FRUGAL_CUT : r->batch_size, "",
+               source);
     set_number(p, "datafusion.runtime.list_files_cache_limit", 0, "", source);
     set_number(p, "datafusion.runtime.metadata_cache_limit", r->metadata_mib, "M", source);
     set_number(p, "datafusion.runtime.file_statistics_cache_limit", r->statistics_mib, "M", source);
@@ -243,7 +250,7 @@ static int profile_choose(struct engine_profile *p, const struct engine_choice *
     struct resources resources;
     CA_TRY(in_source(profile_preset(p, p->preset, err), p->preset_source, err));
     CA_TRY(in_source(find_resources(p->profile, &resources, err), p->profile_source, err));
-    profile_take(p, &resources);
+    profile_take(p, &resources, choice->is_frugal);
     for (size_t i = 0; i < choice->n_settings; i++) {
         const char *source = choice->setting_sources ? choice->setting_sources[i] : ENGINE_SOURCE_OPTION;
         CA_TRY(in_source(profile_extra(p, choice->settings[i], i + 1, source, err), source, err));
@@ -323,7 +330,7 @@ static void emit_resources(const struct resources *r, engine_profile_fn emit, vo
         .values = g_ptr_array_new_with_free_func(g_free),
         .sources = g_ptr_array_new_with_free_func(g_free),
     };
-    profile_take(&p, r);
+    profile_take(&p, r, /* is_frugal= */ false);
     g_autofree char *memory = g_strdup_printf("%" G_GUINT64_FORMAT, (guint64)p.memory_limit_bytes);
     g_autofree char *spill = g_strdup_printf("%" G_GUINT64_FORMAT, (guint64)p.spill_limit_bytes);
     g_autofree char *threads = g_strdup_printf("%u", p.n_threads);

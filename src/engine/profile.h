@@ -7,14 +7,15 @@
 #define CA_ENGINE_PROFILE_H
 
 #include <glib.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
 
 /* keys, values, sources   settings in order of application, owned; the last of a key holds
  * memory_limit_bytes of the engine's pool
- * spillable_bytes    of these, what sorts and others that can spill hold together in a frugal session
- * keep_bytes         of memory that such a session may hold without need
+ * spillable_bytes    of these, what sorts and others that can spill hold together; 0 but in a frugal session: all
+ * keep_bytes         of memory that a frugal session may hold without need; 0 in others: as the allocator likes
  * bucket_bytes       of source text that a model reads at a time where it depends on single files
  * spill_limit_bytes  of its temporary files
  * n_threads          of its runtime
@@ -39,7 +40,8 @@ struct engine_profile {
 
 /* What a caller chose. profile, preset NULL: the defaults; settings are "key=value", later ones win.
  * *_source  where it was said, for messages and reports; NULL: ENGINE_SOURCE_OPTION, one for each setting in
- *           setting_sources */
+ *           setting_sources
+ * is_frugal as in engine_options */
 struct engine_choice {
     const char *profile;
     const char *profile_source;
@@ -48,6 +50,7 @@ struct engine_choice {
     const char *const *settings;
     const char *const *setting_sources;
     size_t n_settings;
+    bool is_frugal;
 };
 
 /* CA_ERR_INVALID names what is unknown or malformed, and where it was said when that is no option. */

@@ -32,7 +32,7 @@ def two_runs(program: Program, tmp_path: Path) -> tuple[Path, str, str]:
     (folder / "of_user.sql").write_text("SELECT file_id AS id\nFROM modules\n")
     store = tmp_path / "store"
     runs = []
-    for args in ((), ("--datasets", str(folder.parent), "--set", f"{BATCH}=1000")):
+    for args in (("--set", f"{BATCH}=3000"), ("--datasets", str(folder.parent), "--set", f"{BATCH}=1000")):
         program.build(SHOP, store, "--python", sys.executable, *args)
         runs.append((store / "published").read_text().strip())
     return store, runs[0], runs[1]
@@ -46,7 +46,7 @@ def drift(program: Program, store: Path, *args: str) -> tuple[int, list[dict[str
 
 ADDED = [
     ("added", "column", "public.of_user.id", None, "Int64 not null"),
-    ("changed", "setting", BATCH, "8192", "1000"),
+    ("changed", "setting", BATCH, "3000", "1000"),
     ("added", "table", "public.of_user", None, "VIEW"),
     ("added", "view", "public.of_user", None, "SELECT file_id AS id\nFROM modules\n"),
 ]
@@ -92,7 +92,7 @@ def test_drift_as_text(program: Program, two_runs: tuple[Path, str, str]) -> Non
     answer = program.run("drift", "--store", store)
     expected = (
         "added    column   public.of_user.id: Int64 not null\n"
-        f"changed  setting  {BATCH}: 8192 -> 1000\n"
+        f"changed  setting  {BATCH}: 3000 -> 1000\n"
         "added    table    public.of_user: VIEW\n"
         "added    view     public.of_user: SELECT file_id AS id FROM modules\n"
     )
