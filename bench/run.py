@@ -10,6 +10,7 @@ For each repository, in one run on one machine:
               many processes
     libcst    every tenth file through LibCST with its byte-span, position, scope and qualified-name providers, one
               process
+    twice     of django: two copies of it as one repository, and what they take of that which one takes
     rebuilds  of requests: its store built again and again: the second build and the median of the last three builds,
               wall and CPU seconds, and what the store holds
     answers   `sql -c 'select 1'`, and the callers of one function, best of five
@@ -23,6 +24,7 @@ import json
 import os
 import re
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -41,6 +43,7 @@ REPOSITORIES = {
     "django": ("django-5.2.19", "django.urls.reverse"),
     "sympy": ("sympy-1.14.0", "sympy.core.sympify.sympify"),
 }
+TWICE = "django"
 REBUILT = "requests"
 N_BUILDS = 12
 N_PROCESSES = os.cpu_count() or 1
@@ -158,6 +161,14 @@ def bench_build(name: str, repository: Path, store: Path) -> dict[str, Any]:
     }
     say(repository=name, what="build", stage="all", **total)
     return total
+
+
+def bench_twice(name: str, repository: Path, scratch: Path, once: dict[str, Any]) -> None:
+    for copy in ("a", "b"):
+        shutil.copytree(repository, scratch / "twice" / copy, symlinks=True)
+    twice = bench_build(f"{name} twice", scratch / "twice", scratch / "store-twice")
+    to_once = {key: round(twice[key] / once[key], 3) for key in once}
+    say(repository=name, what="twice", build="twice to once", **to_once)
 
 
 # ---- the same store again
@@ -314,6 +325,8 @@ def bench(name: str) -> None:
         store = Path(scratch) / "store"
         python_files(repository)  # the directory is read once, so that all sides find it cached
         built = bench_build(name, repository, store)
+        if name == TWICE:
+            bench_twice(name, repository, Path(scratch), built)
         floor_wall = bench_floor(name, repository)
         libcst_wall = bench_libcst(name, repository)
         if name == REBUILT:
