@@ -62,41 +62,49 @@ found AS (
     JOIN class_members m ON m.class_id = a.ancestor_id AND m.name = w.name
     WHERE w.root_kind <> 'super' OR a.distance > 0
 ),
--- Not found, but an ancestor lives outside: the attribute is taken to be the nearest such ancestor's.
-outside AS (
-    SELECT
-        w.root_kind,
-        w.root_id,
-        w.attribute_path,
-        w.n_steps,
-        w.name,
-        a.ancestor_qualified_name,
-        row_number() OVER (
-            PARTITION BY w.root_kind, w.root_id, w.attribute_path
-            ORDER BY a.place
-        ) AS place,
-        count(*) OVER (PARTITION BY w.root_kind, w.root_id, w.attribute_path) AS n_outside
+-- No class of the repository on the way has it.
+lost AS (
+    SELECT w.root_kind, w.root_id, w.attribute_path, w.n_steps, w.name, w.class_id
     FROM wanted w
-    JOIN class_ancestors a ON a.class_id = w.class_id AND a.ancestor_kind = 'external'
     LEFT JOIN found f
         ON f.root_kind = w.root_kind AND f.root_id = w.root_id AND f.attribute_path = w.attribute_path AND f.place = 1
-    WHERE f.root_id IS NULL AND a.ancestor_qualified_name <> 'builtins.object'
+    WHERE f.root_id IS NULL
 ),
--- Not found, and no base on the way is unknown or from outside: `object` is what is left.
+-- An ancestor lives outside: the attribute is taken to be the nearest such ancestor's.
+outside AS (
+    SELECT
+        l.root_kind,
+        l.root_id,
+        l.attribute_path,
+        l.n_steps,
+        l.name,
+        a.ancestor_qualified_name,
+        row_number() OVER (
+            PARTITION BY l.root_kind, l.root_id, l.attribute_path
+            ORDER BY a.place
+        ) AS place,
+        count(*) OVER (PARTITION BY l.root_kind, l.root_id, l.attribute_path) AS n_outside
+    FROM lost l
+    JOIN class_ancestors a ON a.class_id = l.class_id AND a.ancestor_kind = 'external'
+    WHERE a.ancestor_qualified_name <> 'builtins.object'
+),
+-- A base on the way is unknown or from outside; of the others `object` is what is left.
 open_classes AS (
     SELECT DISTINCT a.class_id
     FROM class_ancestors a
     LEFT JOIN class_hierarchy h ON h.class_id = a.ancestor_id AND h.base_kind NOT IN ('class', 'external')
     WHERE h.class_id IS NOT NULL OR (a.ancestor_kind = 'external' AND a.ancestor_qualified_name <> 'builtins.object')
 ),
-of_object AS (
-    SELECT w.root_kind, w.root_id, w.attribute_path, w.n_steps, b.name
-    FROM wanted w
-    JOIN params.p_builtins b ON b.name = 'object.' || w.name
-    LEFT JOIN open_classes o ON o.class_id = w.class_id
-    LEFT JOIN found f
-        ON f.root_kind = w.root_kind AND f.root_id = w.root_id AND f.attribute_path = w.attribute_path AND f.place = 1
-    WHERE f.root_id IS NULL AND o.class_id IS NULL AND w.name <> '__doc__' -- every class has one of its own
+beyond AS (
+    SELECT root_kind, root_id, attribute_path, n_steps, name, ancestor_qualified_name, n_outside AS n_candidates
+    FROM outside
+    WHERE place = 1
+    UNION ALL
+    SELECT l.root_kind, l.root_id, l.attribute_path, l.n_steps, l.name, 'builtins.object' AS ancestor_qualified_name, 1 AS n_candidates
+    FROM lost l
+    JOIN params.p_builtins b ON b.name = 'object.' || l.name
+    LEFT JOIN open_classes o ON o.class_id = l.class_id
+    WHERE o.class_id IS NULL AND l.name <> '__doc__' -- every class has one of its own
 )
 SELECT
     root_kind,
@@ -149,20 +157,6 @@ SELECT
     ancestor_qualified_name || '.' || name AS target_name,
     CAST('outside_ancestor' AS VARCHAR) AS rule,
     CAST('external' AS VARCHAR) AS status,
-    CAST(n_outside AS INT) AS n_candidates,
+    CAST(n_candidates AS INT) AS n_candidates,
     CAST(n_steps AS INT) AS n_steps
-FROM outside
-WHERE place = 1
-UNION ALL
-SELECT
-    root_kind,
-    root_id,
-    attribute_path,
-    CAST('external' AS VARCHAR) AS target_kind,
-    entity_id(CAST(0 AS BIGINT), 'builtins.' || name, 'external', CAST(0 AS INT)) AS target_id,
-    'builtins.' || name AS target_name,
-    CAST('outside_ancestor' AS VARCHAR) AS rule,
-    CAST('external' AS VARCHAR) AS status,
-    CAST(1 AS INT) AS n_candidates,
-    CAST(n_steps AS INT) AS n_steps
-FROM of_object
+FROM beyond

@@ -171,8 +171,8 @@ impl WriteOptions {
         }
         Ok(builder
             .set_compression(compression)
-            // By bytes as well: a row may be a whole file.
             .set_data_page_size_limit(PAGE_BYTES)
+            // By bytes as well: a row may be a whole file.
             .set_max_row_group_bytes(Some(usize::try_from(row_group).unwrap_or(usize::MAX)))
             .set_created_by(format!("cadf version {}", env!("CARGO_PKG_VERSION")))
             .build())
