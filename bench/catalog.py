@@ -10,7 +10,7 @@
     broken    that those are listed with their reason and disturb nobody
     contract  queries over contract tables, and the same over the same files in the engine as it is, with the same
               settings (shim/examples/plain.rs): Parquet files that are listed, and Delta tables of a build of Django.
-              Both write the rows to /dev/null as an Arrow stream
+              Both programs (ours: bench/query.c) write the rows to /dev/null as an Arrow stream
     align     a stream compared and aligned with its contract, against writing it (bench/write.c)
 
 Times are the smallest of several runs, since other programs may use the machine meanwhile; for the same reason
@@ -26,7 +26,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,8 @@ import pyarrow.parquet as pq
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = Path(os.environ.get("CODEANATOMY", ROOT / "build" / "bin" / "codeanatomy"))
 CORPORA = Path(os.environ.get("CA_CORPORA", ROOT / "build" / "corpora"))
+QUERY = ROOT / "build" / "release" / "bench" / "query"
+
 TYPES = [
     ("int64", pa.int64()),
     ("utf8", pa.string()),
@@ -44,6 +46,7 @@ TYPES = [
     ("int32", pa.int32()),
 ]
 N_COLUMNS = 20
+N_WARM = 5
 N_TURNS = 15
 TURN_MS = 50
 BROKEN_EVERY = 100
@@ -67,6 +70,43 @@ def run(*command: str | Path) -> str:
     if done.returncode != 0:
         sys.exit(f"{' '.join(map(str, command))}: {done.stderr}")
     return done.stdout
+
+
+def sql_rows(store: Path, sql: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in run("sql", "--store", store, "--format", "ndjson", "-c", sql).splitlines()]
+
+
+def on_cpu_ms(pid: int) -> float:
+    """Time that a process was on processors, to now: what /proc says of it is a tick behind."""
+    return time.clock_gettime(~pid << 3 | 2) * 1000  # CPUCLOCK_SCHED of a process (linux/posix-timers.h)
+
+
+class Statements:
+    """A program that runs each line of its stdin as a statement and answers with the milliseconds that took."""
+
+    def __init__(self, *command: str | Path) -> None:
+        self.process = subprocess.Popen(
+            [str(part) for part in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+        )
+
+    def time_ms(self, sql: str) -> float:
+        assert self.process.stdin and self.process.stdout
+        print(" ".join(sql.split()), file=self.process.stdin)
+        answer = self.process.stdout.readline()
+        if not answer:
+            sys.exit(f"{self.process.args} ended at: {sql}")
+        return float(answer)
+
+    def cpu_and_wall_ms(self, sql: str, n: int) -> tuple[float, float]:
+        """Processor and wall milliseconds of one of `n` in a row."""
+        before = on_cpu_ms(self.process.pid)
+        wall_ms = min(self.time_ms(sql) for _ in range(n))
+        return (on_cpu_ms(self.process.pid) - before) / n, wall_ms
+
+    def close(self) -> None:
+        assert self.process.stdin
+        self.process.stdin.close()
+        self.process.wait()
 
 
 # ---- a large catalog -----------------------------------------------------------------------------------------------
@@ -117,98 +157,19 @@ WARM = {
 }
 
 
-class Session:
-    """One session of the library, for statements one after the other."""
-
-    def __init__(self, store: Path) -> None:
-        self.library = Library()
-        self.session = self.library.open(store)
-
-    def time_ms(self, sql: str, n: int = 5) -> float:
-        self.library.query(self.session, sql)
-        return best_ms(n, lambda: self.library.query(self.session, sql))
-
-    def once_ms(self, sql: str) -> float:
-        return best_ms(1, lambda: self.library.query(self.session, sql))
-
-    def rows(self, sql: str) -> list[dict[str, Any]]:
-        return self.library.rows(self.session, sql)
-
-    def close(self) -> None:
-        self.library.close(self.session)
-
-
-class Library:
-    """The C ABI, as far as it is needed here (include/codeanatomy/codeanatomy.h)."""
-
-    def __init__(self) -> None:
-        import ctypes
-
-        self.c = ctypes
-        self.lib = ctypes.CDLL(str(ROOT / "build" / "lib" / "libcodeanatomy.so"))
-
-        class Options(ctypes.Structure):
-            _fields_ = [
-                ("size", ctypes.c_size_t),
-                ("store", ctypes.c_char_p),
-                ("datasets", ctypes.c_char_p),
-                ("run", ctypes.c_char_p),
-                ("profile", ctypes.c_char_p),
-                ("preset", ctypes.c_char_p),
-                ("read_only", ctypes.c_int),
-            ]
-
-        class Error(ctypes.Structure):
-            _fields_ = [("code", ctypes.c_int), ("message", ctypes.c_char * 4096)]
-
-        self.Options, self.Error = Options, Error
-        self.null = os.open(os.devnull, os.O_WRONLY)
-
-    def check(self, status: int, err: Any) -> None:
-        if status != 0:
-            sys.exit(err.message.decode())
-
-    def open(self, store: Path) -> Any:
-        options = self.Options(size=self.c.sizeof(self.Options), store=str(store).encode(), read_only=1)
-        session, err = self.c.c_void_p(), self.Error()
-        self.check(self.lib.ca_session_open(self.c.byref(options), self.c.byref(session), self.c.byref(err)), err)
-        return session
-
-    def query(self, session: Any, sql: str, fd: int | None = None) -> None:
-        err = self.Error()
-        to = self.null if fd is None else fd
-        status = self.lib.ca_query_write(session, sql.encode(), None, None, b"arrow", to, 0, None, self.c.byref(err))
-        self.check(status, err)
-
-    def rows(self, session: Any, sql: str) -> list[dict[str, Any]]:
-        with os.fdopen(os.memfd_create("rows"), "rb") as file:
-            self.query(session, sql, file.fileno())
-            file.seek(0)
-            return pa.ipc.open_stream(file).read_all().to_pylist()
-
-    def describe(self, session: Any, name: str) -> None:
-        import pyarrow.cffi
-
-        schema, err = pyarrow.cffi.ffi.new("struct ArrowSchema*"), self.Error()
-        address = int(pyarrow.cffi.ffi.cast("uintptr_t", schema))
-        status = self.lib.ca_resolve_schema(session, name.encode(), self.c.c_void_p(address), self.c.byref(err))
-        self.check(status, err)
-        pa.Schema._import_from_c(address)  # releases it
-
-    def close(self, session: Any) -> None:
-        self.lib.ca_session_close(session)
-
-
 def bench_open(stores: dict[int, Path]) -> None:
     """Processes and sessions take turns, so that both catalogs see the same machine."""
     process: dict[int, list[float]] = {n: [] for n in stores}
     session: dict[int, list[float]] = {n: [] for n in stores}
-    library = Library()
+
+    # The Python package of this checkout over the library of this build.
+    os.environ.setdefault("CODEANATOMY_LIBRARY", str(ROOT / "build" / "lib" / "libcodeanatomy.so.0"))
+    sys.path.insert(0, str(ROOT / "python"))
+    from codeanatomy import connect
 
     def open_and_describe(store: Path) -> None:
-        opened = library.open(store)
-        library.describe(opened, "d00042")
-        library.close(opened)
+        with connect(store) as opened:
+            opened.schema("d00042")
 
     for _ in range(15):
         for n, store in stores.items():
@@ -229,14 +190,15 @@ def bench_open(stores: dict[int, Path]) -> None:
 
 
 def bench_queries(store: Path, n_datasets: int) -> None:
-    session = Session(store)
-    relations = {row["name"]: f"SELECT * FROM {row['name']}" for row in session.rows(RELATIONS)}
+    session = Statements(QUERY, store)
+    relations = {row["name"]: f"SELECT * FROM {row['name']}" for row in sql_rows(store, RELATIONS)}
     for name, sql in (relations | WARM).items():
+        session.time_ms(sql)
         say(
             what="query",
             name=name,
             n_datasets=n_datasets,
-            warm_ms=session.time_ms(sql),
+            warm_ms=round(min(session.time_ms(sql) for _ in range(N_WARM)), 2),
             target_ms=2 if name == "DESCRIBE" else 300,
         )
     session.close()
@@ -254,56 +216,22 @@ def bench_broken(store: Path, n_datasets: int) -> None:
         )
         say(what="broken", dataset=f"d{i:05d}", code=answer.returncode, words=answer.stderr.strip())
     run("sql", "--store", store, "-c", f"SELECT count(*) FROM d{first - 1:05d}")
-    rows = run(
-        "sql",
-        "--store",
-        store,
-        "--format",
-        "ndjson",
-        "-c",
-        "SELECT health, count(*) AS n FROM registry.health WHERE dataset_name LIKE 'd0%' GROUP BY health",
+    rows = sql_rows(
+        store, "SELECT health, count(*) AS n FROM registry.health WHERE dataset_name LIKE 'd0%' GROUP BY health"
     )
-    say(what="health", n_datasets=n_datasets, **{row["health"]: row["n"] for row in map(json.loads, rows.splitlines())})
+    say(what="health", n_datasets=n_datasets, **{row["health"]: row["n"] for row in rows})
 
 
 # ---- what a contract costs -----------------------------------------------------------------------------------------
 
 
-def on_cpu_ms(pid: int) -> float:
-    """Time that a process was on processors, to now: what /proc says of it is a tick behind."""
-    return time.clock_gettime(~pid << 3 | 2) * 1000  # CPUCLOCK_SCHED of a process (linux/posix-timers.h)
-
-
-def cpu_of(pid: int, n: int, act: Callable[[], float]) -> tuple[float, float]:
-    """Processor and wall milliseconds of `act`, which says the latter, one of `n` in a row."""
-    before = on_cpu_ms(pid)
-    wall_ms = min(act() for _ in range(n))
-    return (on_cpu_ms(pid) - before) / n, wall_ms
-
-
-class Plain:
-    """The engine as it is, in a process of its own: the same crates, the same settings, no contract."""
-
-    def __init__(self, settings: dict[str, str]) -> None:
-        built = subprocess.run([ROOT / "tools" / "engine", "--plain"], stdout=subprocess.PIPE, text=True, check=True)
-        self.process = subprocess.Popen(
-            [built.stdout.strip()], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
-        )
-        for name, value in settings.items():
-            self.time_ms(f"SET {name} = '{value}'")
-
-    def time_ms(self, sql: str) -> float:
-        assert self.process.stdin and self.process.stdout
-        print(" ".join(sql.split()), file=self.process.stdin)
-        answer = self.process.stdout.readline()
-        if not answer:
-            sys.exit(f"the plain engine ended at: {sql}")
-        return float(answer)
-
-    def close(self) -> None:
-        assert self.process.stdin
-        self.process.stdin.close()
-        self.process.wait()
+def plain_engine(settings: dict[str, str]) -> Statements:
+    """The engine as it is: the same crates, the same settings, no contract."""
+    built = subprocess.run([ROOT / "tools" / "engine", "--plain"], stdout=subprocess.PIPE, text=True, check=True)
+    plain = Statements(built.stdout.strip())
+    for name, value in settings.items():
+        plain.time_ms(f"SET {name} = '{value}'")
+    return plain
 
 
 N_FACTS = 5_000_000
@@ -318,7 +246,7 @@ LISTED = {
     "filter": "SELECT count(*) AS n FROM facts WHERE v = 3 AND grp LIKE 'g1%'",
     "group": "SELECT grp, sum(v) AS s FROM facts GROUP BY grp",
     "top": "SELECT id, v FROM facts ORDER BY n DESC, id LIMIT 10",
-    # Statistics of floats do not know NaN, so here they leave nothing out; of `checked` they do (docs/decisions/0011).
+    # Statistics of floats do not know NaN: somebody has looked, or checked as of `checked` (docs/decisions/0011).
     "top of floats": "SELECT id, v FROM facts ORDER BY v DESC, id LIMIT 10",
     "join": "SELECT sum(v) AS s FROM facts JOIN marked USING (id) WHERE marked.kind = 7",
 }
@@ -391,10 +319,17 @@ def prepare_contract(root: Path) -> None:
     run("build", "--quiet", CORPORA / "django-5.2.19", "--store", root / "store", "--datasets", root / "datasets")
 
 
+def least(turns: Iterable[tuple[float, float]]) -> tuple[float, float]:
+    """Processor and wall time, each of the turn that has the least of it."""
+    cpu, wall = zip(*turns, strict=True)
+    return min(cpu), min(wall)
+
+
 def bench_contract(root: Path) -> None:
     """The same rows through contracts and through the plain engine: files that are listed, and Delta tables."""
-    session = Session(root / "store")
-    plain = Plain({row["name"]: row["value"] for row in session.rows(SETTINGS)})
+    store = root / "store"
+    ours = Statements(QUERY, store)
+    plain = plain_engine({row["name"]: row["value"] for row in sql_rows(store, SETTINGS)})
     for name in ("facts", "marked"):
         plain.time_ms(f"CREATE EXTERNAL TABLE {name} STORED AS PARQUET LOCATION '{root}/files/{name}/'")
     for name in ("cpg_edges", "cpg_nodes", "checked"):
@@ -402,14 +337,13 @@ def bench_contract(root: Path) -> None:
         plain.time_ms(f"CREATE EXTERNAL TABLE {name} STORED AS DELTATABLE LOCATION '{location}'")
     for storage, queries in (("parquet", LISTED), ("delta", STORED)):
         for query, sql in queries.items():
-            ours, theirs = [], []
-            session.once_ms(sql)
-            plain.time_ms(sql)
+            for engine in (plain, ours):
+                engine.time_ms(sql)
             n = 1 + int(TURN_MS / plain.time_ms(sql))
-            for _ in range(N_TURNS):
-                theirs.append(cpu_of(plain.process.pid, n, lambda sql=sql: plain.time_ms(sql)))
-                ours.append(cpu_of(os.getpid(), n, lambda sql=sql: session.once_ms(sql)))
-            (ours_cpu, ours_wall), (plain_cpu, plain_wall) = (map(min, zip(*t, strict=True)) for t in (ours, theirs))
+            turns = [(ours.cpu_and_wall_ms(sql, n), plain.cpu_and_wall_ms(sql, n)) for _ in range(N_TURNS)]
+            (ours_cpu, ours_wall), (plain_cpu, plain_wall) = (
+                map(min, zip(*t, strict=True)) for t in zip(*turns, strict=True)
+            )
             say(
                 what="contract",
                 storage=storage,
@@ -422,7 +356,7 @@ def bench_contract(root: Path) -> None:
                 target=1.05,
             )
     plain.close()
-    session.close()
+    ours.close()
 
 
 def bench_align(root: Path) -> None:

@@ -26,6 +26,14 @@ fn scans_of(plan: &Arc<dyn ExecutionPlan>) -> Vec<&FileScanConfig> {
     scans
 }
 
+/// The scan of a plan that reads files once; None: there are none or several.
+pub fn only_scan_of(plan: &Arc<dyn ExecutionPlan>) -> Option<&FileScanConfig> {
+    match scans_of(plan).as_slice() {
+        [scan] => Some(scan),
+        _ => None,
+    }
+}
+
 /// In order of their paths.
 pub fn files_of(plan: &Arc<dyn ExecutionPlan>) -> Vec<PartitionedFile> {
     let groups = scans_of(plan).into_iter().flat_map(|scan| scan.file_groups.iter());

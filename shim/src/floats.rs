@@ -7,7 +7,7 @@
 //!
 //! - a condition that no NaN satisfies: `f = 3`, `f IN (3, 4)`, and beside one of those, or between a lower and an upper
 //!   bound, whatever else is said of `f`: `f BETWEEN 1 AND 3`, what a join learns of its keys;
-//! - of columns that hold no NaN because a check that was proved says so: everything.
+//! - of columns that hold no NaN because a check that was proved says so, or because somebody looked (`nans`): everything.
 use std::collections::HashSet;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -15,20 +15,23 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
-use datafusion::common::{DFSchema, Result, ScalarValue};
+use datafusion::common::{DFSchema, Result, ScalarValue, Statistics};
+use datafusion::datasource::physical_plan::FileScanConfig;
 use datafusion::datasource::source::DataSourceExec;
-use datafusion::execution::SessionState;
+use datafusion::execution::{SessionState, TaskContext};
 use datafusion::functions::math::nans::IsNanFunc;
 use datafusion::logical_expr::{ColumnarValue, Operator};
 use datafusion::physical_expr::expressions::{
-    BinaryExpr, CastExpr, Column, InListExpr, IsNotNullExpr, IsNullExpr, Literal, NotExpr,
+    BinaryExpr, CastExpr, Column, DynamicFilterPhysicalExpr, InListExpr, IsNotNullExpr, IsNullExpr, Literal, NotExpr,
 };
 use datafusion::physical_expr::simplifier::PhysicalExprSimplifier;
 use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr, split_conjunction};
 use datafusion::physical_plan::ExecutionPlan;
+use tokio::sync::OnceCell;
 
-use crate::files::scan_of;
+use crate::files::{only_scan_of, scan_of};
+use crate::nans::Nans;
 use crate::rules::Check;
 
 type Expr = Arc<dyn PhysicalExpr>;
@@ -44,42 +47,93 @@ pub fn has_nan(data_type: &DataType) -> bool {
 /// A scan of files that are not taken for files of one value in each float column whose numbers are all the same: the reader
 /// (DataFusion 55.2) fills such a column from exact statistics and never sees a NaN in it.
 pub fn with_doubted_floats(scan: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
-    let Some(files) = scan_of(&scan) else { return scan };
+    let Some(files) = scan_of(&scan).filter(|_| !scan.schema().fields().is_empty()) else { return scan };
     let columns = files.file_schema().fields().iter().enumerate();
     let floats: Vec<usize> = columns.filter(|(_, field)| has_nan(field.data_type())).map(|(i, _)| i).collect();
     if floats.is_empty() {
         return scan;
     }
-    let mut files = files.clone();
+    let (mut files, mut is_changed) = (files.clone(), false);
     for group in &mut files.file_groups {
         for i in 0..group.len() {
             let Some(statistics) = &mut group[i].statistics else { continue };
-            let columns = &mut Arc::make_mut(statistics).column_statistics;
-            for float in &floats {
-                let Some(column) = columns.get_mut(*float) else { continue };
+            for column in of_one_value(statistics, &floats) {
+                let column = &mut Arc::make_mut(statistics).column_statistics[column];
                 column.min_value = std::mem::take(&mut column.min_value).to_inexact();
                 column.max_value = std::mem::take(&mut column.max_value).to_inexact();
+                is_changed = true;
             }
         }
     }
-    DataSourceExec::from_data_source(files)
+    if is_changed { DataSourceExec::from_data_source(files) } else { scan }
+}
+
+/// Those of the columns whose smallest number is their largest.
+fn of_one_value(statistics: &Statistics, columns: &[usize]) -> Vec<usize> {
+    let ends =
+        |i: usize| statistics.column_statistics.get(i).map(|c| (c.min_value.get_value(), c.max_value.get_value()));
+    columns.iter().copied().filter(|i| ends(*i).is_some_and(|(min, max)| min.is_some() && min == max)).collect()
+}
+
+/// What is known of the float columns that a plan reads.
+#[derive(Debug, Clone, Default)]
+pub struct Numbers {
+    /// Names of those that hold no NaN, because that was proved.
+    pub proved: Arc<HashSet<String>>,
+    /// What was found of the table's files.
+    pub nans: Arc<Nans>,
+    /// Those that hold no NaN in the files of the plan, named as there, once that was asked.
+    found: Arc<OnceCell<HashSet<String>>>,
+}
+
+impl Numbers {
+    /// Of a plan that is about to run.
+    pub fn new(proved: Arc<HashSet<String>>, nans: Arc<Nans>) -> Numbers {
+        Numbers { proved, nans, found: Arc::default() }
+    }
+
+    /// Look for NaN in the columns of which statistics would then leave out rows of this plan.
+    pub async fn look(&self, plan: &Arc<dyn ExecutionPlan>, context: &Arc<TaskContext>) -> Result<()> {
+        let look = || async {
+            match only_scan_of(plan).map(|scan| (scan, sought(scan))) {
+                Some((scan, columns)) if !columns.is_empty() => self.nans.without(scan, columns, context).await,
+                _ => Ok(HashSet::new()),
+            }
+        };
+        self.found.get_or_try_init(look).await?;
+        Ok(())
+    }
+}
+
+/// Whether a plan has filters of which more could be said after a look at its files.
+pub fn is_in_doubt(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    only_scan_of(plan)
+        .and_then(|scan| scan.file_source().filter())
+        .is_some_and(|filter| split_conjunction(&filter).into_iter().all(|part| part.is::<Unpruned>()))
+}
+
+/// The columns to be looked at: none, if another filter may leave out rows that nobody would read then.
+fn sought(scan: &FileScanConfig) -> Vec<String> {
+    let Some(filter) = scan.file_source().filter() else { return Vec::new() };
+    let parts = split_conjunction(&filter);
+    let mut columns = Vec::with_capacity(parts.len());
+    for part in parts {
+        let Some(part) = part.downcast_ref::<Unpruned>() else { return Vec::new() };
+        columns.extend(part.sought());
+    }
+    columns
 }
 
 /// Filters that must hold together, over columns of one schema.
 pub struct Guard<'a> {
     schema: &'a Schema,
-    /// Names of columns that are known to hold no NaN.
-    numbers: &'a HashSet<String>,
+    numbers: &'a Numbers,
     /// Columns that hold a NaN in no row of which the filters are true.
     bounded: HashSet<Column>,
 }
 
 impl<'a> Guard<'a> {
-    pub fn new<'f>(
-        filters: impl IntoIterator<Item = &'f Expr>,
-        schema: &'a Schema,
-        numbers: &'a HashSet<String>,
-    ) -> Guard<'a> {
+    pub fn new<'f>(filters: impl IntoIterator<Item = &'f Expr>, schema: &'a Schema, numbers: &'a Numbers) -> Guard<'a> {
         Guard { schema, numbers, bounded: bounded(filters) }
     }
 
@@ -87,7 +141,7 @@ impl<'a> Guard<'a> {
     pub fn wrap(&self, filter: Expr) -> Result<Expr> {
         let may_be_nan = |c: &Column| {
             let field = self.schema.fields().get(c.index());
-            field.is_some_and(|f| has_nan(f.data_type()) && !self.numbers.contains(f.name()))
+            field.is_some_and(|f| has_nan(f.data_type()) && !self.numbers.proved.contains(f.name()))
         };
         let mut columns: Vec<Column> = collect_columns(&filter).into_iter().filter(may_be_nan).collect();
         if columns.is_empty() {
@@ -98,7 +152,8 @@ impl<'a> Guard<'a> {
             let is_bounded = self.bounded.contains(&column);
             Ok(Float { is_nan: is_nan(column, self.schema)?, is_bounded })
         });
-        Ok(Arc::new(Unpruned { filter, floats: floats.collect::<Result<_>>()? }))
+        let found = Arc::clone(&self.numbers.found);
+        Ok(Arc::new(Unpruned { filter, floats: floats.collect::<Result<_>>()?, found }))
     }
 }
 
@@ -243,6 +298,30 @@ struct Float {
 struct Unpruned {
     filter: Expr,
     floats: Vec<Float>,
+    /// As in `Numbers`.
+    found: Arc<OnceCell<HashSet<String>>>,
+}
+
+impl Unpruned {
+    /// The columns of which statistics say too little.
+    fn doubtful(&self) -> HashSet<Column> {
+        let floats = self.floats.iter().filter(|float| !float.is_bounded);
+        let columns = floats.flat_map(|float| collect_columns(&float.is_nan));
+        let is_found = |column: &Column| self.found.get().is_some_and(|found| found.contains(column.name()));
+        columns.filter(|column| !is_found(column)).collect()
+    }
+
+    /// The column whose values decide: the one of a filter with one end, or the first of an order of which nothing is learned yet.
+    fn sought(&self) -> Option<String> {
+        let (column, _) = match self.filter.downcast_ref::<DynamicFilterPhysicalExpr>() {
+            Some(learned) => {
+                let is_new = learned.current().ok()?.downcast_ref::<Literal>()?.value() == &ScalarValue::from(true);
+                (learned.children().first()?.downcast_ref::<Column>().filter(|_| is_new)?.clone(), Operator::Eq)
+            }
+            None => bound(&self.filter)?,
+        };
+        self.doubtful().contains(&column).then(|| column.name().to_owned())
+    }
 }
 
 impl PartialEq for Unpruned {
@@ -286,15 +365,13 @@ impl PhysicalExpr for Unpruned {
         let mut children = children.into_iter();
         let filter = children.next().unwrap_or_else(|| Arc::clone(&self.filter));
         let floats = self.floats.iter().zip(children).map(|(float, is_nan)| Float { is_nan, ..*float });
-        Ok(Arc::new(Unpruned { filter, floats: floats.collect() }))
+        Ok(Arc::new(Unpruned { filter, floats: floats.collect(), found: Arc::clone(&self.found) }))
     }
 
     /// The filter itself stays beside it, unknown to the pruner, which otherwise asks about the opposite too: where no row satisfies
     /// that, it would hold no row against the filter.
     fn snapshot(&self) -> Result<Option<Expr>> {
-        let doubtful = self.floats.iter().filter(|float| !float.is_bounded);
-        let doubtful = doubtful.flat_map(|float| collect_columns(&float.is_nan)).collect();
-        let Some(asked) = prunable(&self.filter, &doubtful) else { return Ok(None) };
+        let Some(asked) = prunable(&self.filter, &self.doubtful()) else { return Ok(None) };
         let is_nan = self.floats.iter().map(|float| Arc::clone(&float.is_nan));
         let asked = is_nan.fold(asked, |asked, is_nan| binary(asked, Operator::Or, is_nan));
         Ok(Some(binary(asked, Operator::And, Arc::new(self.clone()))))

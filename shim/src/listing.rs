@@ -186,7 +186,7 @@ impl Listing {
     }
 
     /// Whether the next plan may know what this one read of files.
-    fn is_caching(&self) -> bool {
+    pub fn is_caching(&self) -> bool {
         self.options.cache != Some(false)
     }
 

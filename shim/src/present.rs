@@ -7,7 +7,6 @@
 //! To the optimizer the node is nearly not there: limits go through it, and so do filters, sorts and narrower projections where
 //! they speak of columns that the input has in the contract's own type, so that `a < 5` means the same below. What the input
 //! claims of its columns (nulls, order, smallest and largest values) ends here: nobody proved it.
-use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -33,11 +32,11 @@ use datafusion::physical_plan::{
     ChildrenPropertiesMode, DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties,
     ReplaceChildrenOptions, SortOrderPushdownResult,
 };
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
 use tokio::sync::Mutex;
 
 use crate::error::Failure;
-use crate::floats::Guard;
+use crate::floats::{Guard, Numbers, is_in_doubt};
 use crate::schema::{new_batch, restamp};
 
 /// Where the columns of the middle step come from: a column of the input, or where storage has none, nulls or a default.
@@ -56,8 +55,7 @@ pub struct Input {
     pub batch_rows: Option<usize>,
     /// Whether the optimizer may hand it filters.
     pub takes_filters: bool,
-    /// Names of float columns that hold no NaN.
-    pub numbers: Arc<HashSet<String>>,
+    pub numbers: Numbers,
 }
 
 #[derive(Debug, Clone)]
@@ -289,7 +287,13 @@ impl ExecutionPlan for PresentExec {
             });
             return Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), stream)));
         }
-        let stream = self.input.plan.execute(partition, context)?.map(move |batch| node.present(&batch?));
+        let mut rows = self.input.plan.execute(partition, Arc::clone(&context))?;
+        if is_in_doubt(&self.input.plan) {
+            let (schema, input) = (rows.schema(), self.input.clone());
+            let looked = async move { input.numbers.look(&input.plan, &context).await.map(|()| rows) };
+            rows = Box::pin(RecordBatchStreamAdapter::new(schema, futures::stream::once(looked).try_flatten()));
+        }
+        let stream = rows.map(move |batch| node.present(&batch?));
         Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), stream)))
     }
 

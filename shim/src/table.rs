@@ -26,11 +26,12 @@ use crate::catalog::Hosted;
 use crate::delta::{self, OpenTable};
 use crate::endless::Endless;
 use crate::error::{Failure, Outcome, Status};
-use crate::floats::{has_nan, numbers, with_doubted_floats};
+use crate::floats::{Numbers, has_nan, numbers, with_doubted_floats};
 use crate::hint::{is_hint, is_plain, with_filters};
 use crate::insert::{Base, InsertSink, Place};
 use crate::insert_memory::MemoryRows;
 use crate::listing::{Group, Listing};
+use crate::nans::Nans;
 use crate::present::{Input, PresentExec, Source};
 use crate::proof::Proof;
 use crate::rules::Rules;
@@ -91,6 +92,8 @@ pub struct ContractTable {
     checks_hold: bool,
     /// Float columns that hold no NaN by those, once a scan has asked.
     numbers: Arc<OnceLock<Arc<HashSet<String>>>>,
+    /// What scans have found of other float columns.
+    nans: Arc<Nans>,
 }
 
 /// The rows that a batch should have, given the columns that are read.
@@ -156,6 +159,7 @@ impl ContractTable {
             rules,
             checks_hold: false,
             numbers: Arc::default(),
+            nans: Arc::default(),
         }
     }
 
@@ -622,7 +626,9 @@ impl ContractTable {
             .collect::<Result<Vec<_>>>()?;
         let output = (0..asked.n_out).collect();
         let batch_rows = (inner.batch_rows)(&middle);
-        let numbers = Arc::clone(&inner.numbers);
+        let keeps = self.listing().is_none_or(Listing::is_caching);
+        let nans = if keeps { Arc::clone(&self.nans) } else { Arc::default() };
+        let numbers = Numbers::new(Arc::clone(&inner.numbers), nans);
         let input = Input { plan, batch_rows, takes_filters: inner.takes_filters, numbers };
         Ok(Arc::new(PresentExec::new(input, middle, sources, predicates, output)?))
     }
