@@ -38,5 +38,6 @@ SELECT
     o.object_kind AS object_kind,
     o.object_name AS object_name,
     o.detail AS detail
-FROM objects AS o
-CROSS JOIN params.p_run AS r
+-- The one row first: the engine makes a batch of each row that is named first.
+FROM params.p_run AS r
+CROSS JOIN objects AS o

@@ -4,5 +4,5 @@ SELECT
     CAST(row_number() OVER (ORDER BY s.name) - 1 AS INT) AS sequence,
     s.name AS name,
     s.value AS value
-FROM information_schema.df_settings AS s
-CROSS JOIN params.p_run AS r
+FROM params.p_run AS r
+CROSS JOIN information_schema.df_settings AS s
