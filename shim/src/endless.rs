@@ -10,6 +10,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, RecordBatch, new_null_array};
 use arrow::csv::reader::Format;
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use arrow::error::ArrowError;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::Result;
@@ -22,6 +23,7 @@ use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use crate::catalog::{Found, handshake};
 use crate::error::{Failure, Outcome, Status};
 use crate::listing::ScanOptions;
+use crate::named::unreadable;
 use crate::schema::{new_batch, relax};
 
 const CHUNK_BYTES: usize = 64 << 10;
@@ -186,18 +188,18 @@ enum Decoder {
 }
 
 impl Decoder {
-    fn decode(&mut self, bytes: &[u8]) -> Outcome<usize> {
-        Ok(match self {
-            Decoder::Csv(decoder) => decoder.decode(bytes)?,
-            Decoder::Json(decoder) => decoder.decode(bytes)?,
-        })
+    fn decode(&mut self, bytes: &[u8]) -> arrow::error::Result<usize> {
+        match self {
+            Decoder::Csv(decoder) => decoder.decode(bytes),
+            Decoder::Json(decoder) => decoder.decode(bytes),
+        }
     }
 
-    fn flush(&mut self) -> Outcome<Option<RecordBatch>> {
-        Ok(match self {
-            Decoder::Csv(decoder) => decoder.flush()?,
-            Decoder::Json(decoder) => decoder.flush()?,
-        })
+    fn flush(&mut self) -> arrow::error::Result<Option<RecordBatch>> {
+        match self {
+            Decoder::Csv(decoder) => decoder.flush(),
+            Decoder::Json(decoder) => decoder.flush(),
+        }
     }
 }
 
@@ -206,15 +208,17 @@ impl Reading {
         let path = self.from.path.display();
         let file = File::open(&self.from.path).map_err(|e| Failure::new(Status::Io, format!("open '{path}': {e}")))?;
         let has_quotes = self.from.encoding != Encoding::Json;
+        let format = if has_quotes { "csv" } else { "ndjson" };
+        let wrong = |e: ArrowError| unreadable(format!("file '{path}'"), format, e.into());
         let mut lines = Lines { file, pending: Vec::new(), has_quotes, is_at_end: false };
         let Some(mut decoder) = self.decoder(&mut lines, batch_rows)? else { return Ok(()) };
         while let Some(records) = lines.next()? {
             let mut rest = records.as_slice();
             while !rest.is_empty() {
-                let n = decoder.decode(rest)?;
+                let n = decoder.decode(rest).map_err(wrong)?;
                 rest = &rest[n..];
                 if (n == 0 || rest.is_empty())
-                    && let Some(batch) = decoder.flush()?
+                    && let Some(batch) = decoder.flush().map_err(wrong)?
                     && !send(self.arrange(&batch)?)
                 {
                     return Ok(());

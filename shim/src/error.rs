@@ -194,34 +194,22 @@ fn inner<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'stati
     error.source()
 }
 
+/// An error and those inside of it, from the outside in.
+pub fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |e| inner(*e))
+}
+
 fn find_own<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Failure> {
-    let mut current = Some(error);
-    while let Some(e) = current {
-        if let Some(own) = e.downcast_ref::<Failure>() {
-            return Some(own);
-        }
-        current = inner(e);
-    }
-    None
+    chain(error).find_map(|e| e.downcast_ref::<Failure>())
 }
 
 fn decide(error: &(dyn Error + 'static)) -> Option<Status> {
     // A limit that is reached inside of an I/O error (spilling) is a limit.
-    let mut current = Some(error);
-    while let Some(e) = current {
-        if let Some(DataFusionError::ResourcesExhausted(_)) = e.downcast_ref::<DataFusionError>() {
-            return Some(Status::Resources);
-        }
-        current = inner(e);
+    let is_limit = |e: &(dyn Error + 'static)| matches!(e.downcast_ref(), Some(DataFusionError::ResourcesExhausted(_)));
+    if chain(error).any(is_limit) {
+        return Some(Status::Resources);
     }
-    let mut current = Some(error);
-    while let Some(e) = current {
-        if let Some(status) = decide_one(e) {
-            return Some(status);
-        }
-        current = inner(e);
-    }
-    None
+    chain(error).find_map(decide_one)
 }
 
 fn decide_one(e: &(dyn Error + 'static)) -> Option<Status> {

@@ -57,12 +57,12 @@ pub async fn look(store: &dyn ObjectStore, file: &PartitionedFile) -> Outcome<()
     let promised = &file.object_meta;
     let found = store.head(&promised.location).await.map_err(|e| match e {
         object_store::Error::NotFound { .. } => {
-            Failure::new(Status::NotFound, "it is not there, and the table's log names it")
+            Failure::new(Status::NotFound, "it is not there, and the table names it")
         }
         e => Failure::running(e.into()),
     })?;
     if found.size != promised.size {
-        let text = format!("it has {} bytes, the log says {}", found.size, promised.size);
+        let text = format!("it has {} bytes, the table says {}", found.size, promised.size);
         return Err(Failure::new(Status::Io, text));
     }
     Ok(())

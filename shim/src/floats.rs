@@ -92,11 +92,16 @@ impl Numbers {
         Numbers { proved, nans, found: Arc::default() }
     }
 
-    /// Look for NaN in the columns of which statistics would then leave out rows of this plan.
-    pub async fn look(&self, plan: &Arc<dyn ExecutionPlan>, context: &Arc<TaskContext>) -> Result<()> {
+    /// Look for NaN in the columns of which statistics would then leave out rows of this plan, which reads `table`.
+    pub async fn look(
+        &self,
+        plan: &Arc<dyn ExecutionPlan>,
+        table: &Arc<str>,
+        context: &Arc<TaskContext>,
+    ) -> Result<()> {
         let look = || async {
             match only_scan_of(plan).map(|scan| (scan, sought(scan))) {
-                Some((scan, columns)) if !columns.is_empty() => self.nans.without(scan, columns, context).await,
+                Some((scan, columns)) if !columns.is_empty() => self.nans.without(scan, columns, table, context).await,
                 _ => Ok(HashSet::new()),
             }
         };

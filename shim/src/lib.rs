@@ -45,6 +45,7 @@ mod location;
 mod log;
 mod memory;
 mod merge;
+mod named;
 mod nans;
 mod output;
 mod plan;

@@ -34,6 +34,7 @@ use crate::error::{Failure, Outcome, Status};
 use crate::files::shown;
 use crate::insert_files::Target;
 use crate::location;
+use crate::named::unreadable;
 use crate::schema::{bare, relax};
 
 /// Records of a JSON file that its columns are inferred from.
@@ -545,11 +546,11 @@ impl Listing {
             base.format.infer_schema(state, store, one).await
         };
         let schema = read.map_err(|e| {
-            let mut failure = Failure::planning(e);
-            if matches!(failure.status, Status::Plan | Status::Execution) {
-                failure.status = Status::Drift;
+            let failure = unreadable(format!("file '{}'", shown(&file.location)), &self.format, e);
+            match failure.status {
+                Status::Plan | Status::Execution => Failure { status: Status::Drift, ..failure },
+                _ => failure,
             }
-            failure.context(format!("file '{}' cannot be read as {}", shown(&file.location), self.format))
         })?;
         if self.format == "csv" { self.header(&schema, state, file) } else { Ok(schema) }
     }

@@ -20,6 +20,8 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectMeta;
 use object_store::path::Path;
 
+use crate::named::named;
+
 /// What was found in the files of a table.
 #[derive(Debug, Default)]
 pub struct Nans {
@@ -39,13 +41,14 @@ impl Nans {
         &self,
         scan: &FileScanConfig,
         columns: Vec<String>,
+        table: &Arc<str>,
         context: &Arc<TaskContext>,
     ) -> Result<HashSet<String>> {
         let (files, columns) = self.unknown(scan, columns);
         if columns.is_empty() || files.is_empty() {
             return Ok(columns.into_iter().collect());
         }
-        let found = look(scan, &files, &columns, context).await?;
+        let found = look(scan, &files, &columns, table, context).await?;
         for file in &files {
             self.keep(&file.object_meta, &columns, &found[&file.object_meta.location]);
         }
@@ -90,6 +93,7 @@ async fn look(
     scan: &FileScanConfig,
     files: &[PartitionedFile],
     columns: &[String],
+    table: &Arc<str>,
     context: &Arc<TaskContext>,
 ) -> Result<HashMap<Path, Vec<bool>>> {
     let n_tasks = context.session_config().target_partitions();
@@ -97,7 +101,7 @@ async fn look(
     let mut looks = Vec::with_capacity(files.len() * n_parts);
     for file in files {
         for part in parts(file, n_parts) {
-            let plan = column_scan(scan, part, columns)?;
+            let plan = named(&column_scan(scan, part, columns)?, table);
             looks.push(look_at(file.object_meta.location.clone(), plan, Arc::clone(context)));
         }
     }

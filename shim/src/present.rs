@@ -8,7 +8,7 @@
 //! they speak of columns that the input has in the contract's own type, so that `a < 5` means the same below. What the input
 //! claims of its columns (nulls, order, smallest and largest values) ends here: nobody proved it.
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch, new_null_array};
 use arrow::compute::filter_record_batch;
@@ -37,6 +37,7 @@ use tokio::sync::Mutex;
 
 use crate::error::Failure;
 use crate::floats::{Guard, Numbers, is_in_doubt};
+use crate::named::named;
 use crate::schema::{new_batch, restamp};
 
 /// Where the columns of the middle step come from: a column of the input, or where storage has none, nulls or a default.
@@ -56,11 +57,15 @@ pub struct Input {
     /// Whether the optimizer may hand it filters.
     pub takes_filters: bool,
     pub numbers: Numbers,
+    /// Whose rows they are, for messages.
+    pub table: Arc<str>,
 }
 
 #[derive(Debug, Clone)]
 pub struct PresentExec {
     input: Input,
+    /// The input as it runs: once for all partitions, which share the files.
+    running: Arc<OnceLock<Arc<dyn ExecutionPlan>>>,
     /// The columns that predicates and output need, in the contract's types.
     middle: SchemaRef,
     sources: Vec<Source>,
@@ -105,6 +110,7 @@ impl PresentExec {
         );
         Ok(PresentExec {
             input,
+            running: Arc::default(),
             middle,
             sources,
             predicates,
@@ -159,7 +165,7 @@ impl PresentExec {
         let mut shared = self.shared.lock().await;
         if !shared.started {
             shared.started = true;
-            match self.input.plan.execute(0, Arc::clone(context)) {
+            match self.running().execute(0, Arc::clone(context)) {
                 Ok(stream) => shared.stream = Some(stream),
                 Err(e) => return Some(Err(e)),
             }
@@ -169,6 +175,10 @@ impl PresentExec {
             shared.stream = None;
         }
         next
+    }
+
+    fn running(&self) -> &Arc<dyn ExecutionPlan> {
+        self.running.get_or_init(|| named(&self.input.plan, &self.input.table))
     }
 
     fn present(&self, batch: &RecordBatch) -> Result<RecordBatch> {
@@ -287,10 +297,10 @@ impl ExecutionPlan for PresentExec {
             });
             return Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), stream)));
         }
-        let mut rows = self.input.plan.execute(partition, Arc::clone(&context))?;
+        let mut rows = self.running().execute(partition, Arc::clone(&context))?;
         if is_in_doubt(&self.input.plan) {
             let (schema, input) = (rows.schema(), self.input.clone());
-            let looked = async move { input.numbers.look(&input.plan, &context).await.map(|()| rows) };
+            let looked = async move { input.numbers.look(&input.plan, &input.table, &context).await.map(|()| rows) };
             rows = Box::pin(RecordBatchStreamAdapter::new(schema, futures::stream::once(looked).try_flatten()));
         }
         let stream = rows.map(move |batch| node.present(&batch?));

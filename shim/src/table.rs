@@ -629,7 +629,8 @@ impl ContractTable {
         let keeps = self.listing().is_none_or(Listing::is_caching);
         let nans = if keeps { Arc::clone(&self.nans) } else { Arc::default() };
         let numbers = Numbers::new(Arc::clone(&inner.numbers), nans);
-        let input = Input { plan, batch_rows, takes_filters: inner.takes_filters, numbers };
+        let table = Arc::from(self.name.as_str());
+        let input = Input { plan, batch_rows, takes_filters: inner.takes_filters, numbers, table };
         Ok(Arc::new(PresentExec::new(input, middle, sources, predicates, output)?))
     }
 

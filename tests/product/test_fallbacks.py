@@ -461,20 +461,6 @@ def test_table_log_is_cut(program: Program, store: Path) -> None:
     assert program.sql(store, "SELECT count(*) AS n FROM functions") == [{"n": 13}]
 
 
-@pytest.mark.parametrize("damage", ["gone", "cut", "overwritten"])
-def test_parquet_file_is_damaged(damage: str, program: Program, store: Path) -> None:
-    [part] = location(store).glob("*.parquet")
-    content = part.read_bytes()
-    if damage == "gone":
-        part.unlink()
-    elif damage == "cut":
-        part.write_bytes(content[: len(content) // 2])
-    else:
-        part.write_bytes(b"x" * len(content))
-    refused(sql(program, store, "SELECT name FROM classes"), 3, ".*(Parquet error|Parquet argument error).*")
-    assert program.sql(store, "SELECT count(*) AS n FROM functions") == [{"n": 13}]
-
-
 # ---- sessions that only read ---------------------------------------------------------------------------------------
 
 READ_ONLY = {

@@ -348,13 +348,13 @@ def test_proved_key_above_unnest(program: Program, built: Path) -> None:
 
 def remove(file: Path) -> tuple[str, str]:
     file.unlink()
-    return "it is not there, and the table's log names it", "missing"
+    return "it is not there, and the table names it", "missing"
 
 
 def cut(file: Path) -> tuple[str, str]:
     n_bytes = file.stat().st_size
     file.write_bytes(file.read_bytes()[: n_bytes // 2])
-    return f"it has {n_bytes // 2} bytes, the log says {n_bytes}", "broken"
+    return f"it has {n_bytes // 2} bytes, the table says {n_bytes}", "broken"
 
 
 def garble(file: Path) -> tuple[str, str]:
