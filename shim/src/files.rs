@@ -52,9 +52,18 @@ pub fn shown(location: &Path) -> String {
     format!("/{location}")
 }
 
+/// No pipe or device: to open one may wait for ever. A look at its name waits for nobody.
+pub fn refuse_irregular(location: &Path) -> Outcome<()> {
+    match std::fs::metadata(shown(location)) {
+        Ok(found) if !found.is_file() && !found.is_dir() => Err(Failure::new(Status::Io, "it is no regular file")),
+        _ => Ok(()),
+    }
+}
+
 /// That a file is there with the size that was promised.
 pub async fn look(store: &dyn ObjectStore, file: &PartitionedFile) -> Outcome<()> {
     let promised = &file.object_meta;
+    refuse_irregular(&promised.location)?;
     let found = store.head(&promised.location).await.map_err(|e| match e {
         object_store::Error::NotFound { .. } => {
             Failure::new(Status::NotFound, "it is not there, and the table names it")

@@ -7,6 +7,7 @@ use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore};
 
 use crate::error::{Failure, Outcome, Status};
+use crate::files::refuse_irregular;
 
 /// The files of a location that end so, but for hidden ones. `is_parquet`: it must not be a Delta table.
 pub async fn list(
@@ -16,6 +17,11 @@ pub async fn list(
     extension: &str,
     is_parquet: bool,
 ) -> Outcome<Vec<ObjectMeta>> {
+    if !url.is_folder() {
+        let what_to_do = "put one there, or say unbounded: true of a pipe of CSV or JSON lines";
+        let refuse = |f: Failure| Failure::new(f.status, format!("location '{url}': {}: {what_to_do}", f.text));
+        refuse_irregular(url.prefix()).map_err(refuse)?;
+    }
     let unreadable = |e: DataFusionError| Failure::running(e).context(format!("list '{url}'"));
     let mut files = match in_one_look(state, url, store, extension).await.map_err(unreadable)? {
         Some(files) => files,

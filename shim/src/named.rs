@@ -25,7 +25,7 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectStore;
 
 use crate::error::{Failure, Status, chain};
-use crate::files::{look, scan_of, shown};
+use crate::files::{look, refuse_irregular, scan_of, shown};
 
 const ANOTHER: &str = "put a whole one in its place";
 
@@ -163,6 +163,9 @@ impl FileOpener for Opener {
     fn open(&self, file: PartitionedFile) -> Result<FileOpenFuture> {
         let opener = self.clone();
         Ok(Box::pin(async move {
+            if let Err(found) = refuse_irregular(&file.object_meta.location) {
+                return Err(opener.placed(another(&file, found)));
+            }
             let batches = match (opener.read)(file.clone()) {
                 Ok(batches) => batches,
                 Err(error) => return Err(opener.failure(&file, error).await),
@@ -187,12 +190,21 @@ impl Opener {
             None => format!("file '{path}'"),
         };
         let failure = unreadable(place, self.format, error);
-        let failure = match look(self.store.as_ref(), file).await {
-            Err(found) if failure.status != Status::Drift => {
-                Failure::new(found.status, format!("file '{path}': {}: {ANOTHER}", found.text))
-            }
+        let found = look(self.store.as_ref(), file).await;
+        let failure = match found {
+            Err(found) if failure.status != Status::Drift => another(file, found),
             _ => failure,
         };
+        self.placed(failure)
+    }
+
+    fn placed(&self, failure: Failure) -> DataFusionError {
         failure.context(format!("table '{}'", self.table)).into_engine()
     }
+}
+
+/// The file is not the one that was promised.
+fn another(file: &PartitionedFile, found: Failure) -> Failure {
+    let text = format!("file '{}': {}: {ANOTHER}", shown(&file.object_meta.location), found.text);
+    Failure { text, ..found }
 }

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import stored
-from conftest import Program
+from conftest import Answer, Program
 from listed import Files, declare
 
 COLUMNS = "a int64, b utf8"
@@ -228,3 +230,55 @@ def test_an_endless_stream(format: str, own: Files, tmp_path: Path) -> None:
     said = failure(own, "SELECT * FROM t", 4)
     assert said.startswith(f"table 'public.t': file '{path}' cannot be read as {format}: Arrow error: "), said
     assert "three" in said and said.endswith(": mend it, or declare the type of its text")
+
+
+# ---- pipes -----------------------------------------------------------------------------------------------------------
+
+
+def at_once(program: Program, *args: str | Path) -> Answer:
+    """A call that would wait for a writer of the pipe, who never comes."""
+    command = [str(program.path), *map(str, args)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return Answer(done.returncode, done.stdout, done.stderr)
+
+
+def test_a_pipe_in_place_of_a_file_of_a_delta_table(tmp_path: Path, program: Program, shop_store: Path) -> None:
+    """Issue 4, "Bad input", B13, G1: to open a pipe waits for its other end. A query, `verify` and `registry.health`
+    say at once that there is no file."""
+    store = tmp_path / "store"
+    shutil.copytree(shop_store, store)
+    [part] = (store / stored.entries(store)["public.classes"]["location"]).glob("*.parquet")
+    part.unlink()
+    os.mkfifo(part)
+    asked = at_once(program, "sql", "--store", store, "-q", "-c", "SELECT name FROM classes")
+    words = f"file '{part}': it is no regular file"
+    assert asked.code == 3 and asked.err == f"codeanatomy: table 'public.classes': {words}{ANOTHER}\n"
+
+    verified = at_once(program, "verify", "--read-only", "--store", store, "--format", "ndjson", "classes")
+    [file] = [row for row in verified.rows() if row["kind"] == "file"]
+    assert verified.code == 1 and (file["fact"], file["status"]) == (part.name, "violated")
+    assert file["detail"] == "it is no regular file"
+
+    query = (
+        "SELECT health, reason FROM registry.health WHERE schema_name = 'public' "
+        "AND dataset_name IN ('classes', 'functions') ORDER BY 1"
+    )
+    health = at_once(program, "sql", "--store", store, "-q", "--format", "ndjson", "-c", query).rows()
+    assert health == [{"health": "broken", "reason": words}, {"health": "ok", "reason": None}]
+
+
+@pytest.mark.parametrize("format", ["parquet", "csv", "ndjson", "arrow", "avro"])
+def test_a_pipe_in_place_of_a_listed_file(format: str, own: Files, program: Program, tmp_path: Path) -> None:
+    """B4 unbounded, issue 4, "Bad input": a location that is a pipe is refused, unless rows are read as they come."""
+    pipe = tmp_path / f"a.{format}"
+    os.mkfifo(pipe)
+    declare(own.datasets, COLUMNS, pipe, format=format)
+    asked = at_once(program, "sql", "--datasets", own.datasets, "-q", "-c", "SELECT a FROM t")
+    assert (asked.code, asked.err) == (
+        3,
+        f"codeanatomy: table 'public.t': location 'file://{pipe}': it is no regular file: put one there, or say "
+        "unbounded: true of a pipe of CSV or JSON lines\n",
+    )
+    made = f"CREATE EXTERNAL TABLE u STORED AS {format} LOCATION '{pipe}'"
+    asked = at_once(program, "sql", "--datasets", own.datasets, "-q", "--write", "-c", made)
+    assert asked.code != 0 and "it is no regular file" in asked.err
