@@ -117,7 +117,8 @@ struct cadf_names {
  *             keep to: checks, key; its location is
  *             where the first INSERT makes the table of CADF_TABLE_EMPTY, NULL: nowhere, INSERT is refused
  *   unique    keys besides the primary one of `write`; a null in one is no duplicate
- *   default_* what INSERT puts where a column gets no value, SQL literals */
+ *   default_* what INSERT puts where a column gets no value, and what struct fields are that files lack: SQL literals,
+ * by the column's name or the field's path (`place.line`, `items[].kind`) */
 struct cadf_rules {
     const struct cadf_write *write;
     const struct cadf_names *unique;

@@ -25,6 +25,7 @@ use futures::StreamExt;
 use crate::check::not_row_by_row;
 use crate::delta;
 use crate::error::{Failure, Outcome, Status};
+use crate::exact;
 use crate::gate::Gate;
 use crate::insert::stand_on;
 use crate::merge::Merge;
@@ -257,7 +258,7 @@ impl Change {
     /// The expression over columns as storage has them.
     fn over_stored(&self, expr: Expr) -> Outcome<Expr> {
         let kept: SchemaRef = stored(&self.table.declared)?;
-        let moved = expr.transform(|e| match &e {
+        let moved = exact::plain(expr).map_err(Failure::planning)?.transform(|e| match &e {
             Expr::Column(column) => {
                 let (have, want) =
                     (kept.field_with_name(&column.name)?, self.table.declared.field_with_name(&column.name)?);

@@ -26,6 +26,7 @@ use crate::error::{Failure, Outcome, Status};
 use crate::gate::{Gate, SharedTally};
 use crate::listing::Listing;
 use crate::schema::relax;
+use crate::sorted::sort;
 use crate::table::ContractTable;
 use crate::unique::Sums;
 use crate::write::gated;
@@ -79,7 +80,7 @@ async fn write(
         sums: Some(Arc::clone(&sums)),
         ..Gate::new(table.name.clone(), declared_of(table, target), Arc::clone(&columns))
     };
-    let plan = gated(&gate, rows, &tally).map_err(Failure::planning)?;
+    let plan = sort(gated(&gate, rows, &tally).map_err(Failure::planning)?, &table.rules().write.order)?;
     let config = FileSinkConfig {
         original_url: target.url.to_string(),
         object_store_url: target.url.object_store(),

@@ -6,8 +6,8 @@
 //! session  one DataFusion session, planning     settings      runtime                 threads and cancel tokens
 //! catalog  tables answered from C      memory  the session's own      factory  CREATE EXTERNAL TABLE
 //! table    a contract over storage     view    SQL, planned at use    stream, listing, delta  the storages
-//! present  the plan node above storage                       gate, write             no row past its contract
-//! rules    what a contract demands     check, unique   of rows that pass    insert, change, proof  rows that SQL writes
+//! present, complete  the plan node above storage             gate, write             no row past its contract
+//! rules    what a contract demands     check, unique   of rows that pass    exact, insert, change, proof  rows that SQL writes
 //! query    statement → stream          plan    what it reads          function, output
 //! ```
 //! Each door is a C function that does nothing but convert its arguments and run one function of a module inside `guard`.
@@ -22,6 +22,7 @@ mod bucket;
 mod catalog;
 mod change;
 mod check;
+mod complete;
 mod cooperative;
 mod delta;
 mod door;
@@ -29,6 +30,7 @@ mod door_delta;
 mod door_query;
 mod endless;
 mod error;
+mod exact;
 mod factory;
 mod ffi;
 mod field;

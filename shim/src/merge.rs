@@ -19,7 +19,7 @@ use datafusion::datasource::provider_as_source;
 use datafusion::execution::{SendableRecordBatchStream, SessionState};
 use datafusion::functions_window::expr_fn::row_number;
 use datafusion::logical_expr::dml::{MergeIntoAction, MergeIntoClause, MergeIntoClauseKind, MergeIntoOp};
-use datafusion::logical_expr::{Case, Cast, DmlStatement, Expr, LogicalPlan, LogicalPlanBuilder, lit};
+use datafusion::logical_expr::{Case, DmlStatement, Expr, LogicalPlan, LogicalPlanBuilder, lit};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::StreamExt;
@@ -27,6 +27,7 @@ use futures::StreamExt;
 use crate::change::{own, stand_on_read};
 use crate::check::not_row_by_row;
 use crate::error::{Failure, Outcome, Status};
+use crate::exact::exact;
 use crate::proof::{Kept, Proof, proved};
 use crate::schema::{relax, restamp_batch};
 use crate::table::ContractTable;
@@ -197,7 +198,7 @@ impl Merge {
                 MergeIntoAction::Insert { columns, values } => Some(self.inserted(field, columns, values)),
             };
             if let Some(value) = value {
-                let value = Expr::Cast(Cast::new(Box::new(value), field.data_type().clone()));
+                let value = exact(&self.table.name, field.name(), value, field.data_type());
                 cases.push((Box::new(own(CLAUSE).eq(lit(index))), Box::new(value)));
             }
         }

@@ -35,6 +35,7 @@ use datafusion::physical_plan::{
 use futures::{StreamExt, TryStreamExt};
 use tokio::sync::Mutex;
 
+use crate::complete::{Defaults, complete};
 use crate::error::Failure;
 use crate::floats::{Guard, Numbers, is_in_doubt};
 use crate::named::named;
@@ -43,7 +44,8 @@ use crate::schema::{new_batch, restamp};
 /// Where the columns of the middle step come from: a column of the input, or where storage has none, nulls or a default.
 #[derive(Clone, Debug)]
 pub enum Source {
-    Input(usize),
+    /// Its index, and the defaults of struct fields that it may lack.
+    Input(usize, Option<Arc<Defaults>>),
     Absent,
     Value(ScalarValue),
 }
@@ -137,7 +139,7 @@ impl PresentExec {
     /// Whether the input has column `i` of `middle` as it goes out, so that an expression over it means the same below.
     fn is_same_below(&self, i: usize) -> bool {
         let source = self.sources.get(i).zip(self.middle.fields().get(i));
-        let Some((Source::Input(below), field)) = source else { return false };
+        let Some((Source::Input(below, _), field)) = source else { return false };
         self.input.plan.schema().field(*below).data_type() == field.data_type()
     }
 
@@ -185,9 +187,13 @@ impl PresentExec {
         let n_rows = batch.num_rows();
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.sources.len());
         for (source, field) in self.sources.iter().zip(self.middle.fields()) {
+            let said = |e: Failure| e.context(format!("column '{}'", field.name())).into_engine();
             let column = match source {
-                Source::Input(i) => restamp(batch.column(*i), field.data_type())
-                    .map_err(|e: Failure| e.context(format!("column '{}'", field.name())).into_engine())?,
+                Source::Input(i, None) => restamp(batch.column(*i), field.data_type()).map_err(said)?,
+                Source::Input(i, Some(defaults)) => {
+                    let column = complete(batch.column(*i), field.data_type(), field.name(), defaults);
+                    column.and_then(|column| restamp(&column, field.data_type())).map_err(said)?
+                }
                 Source::Absent => new_null_array(field.data_type(), n_rows),
                 Source::Value(value) => value.to_array_of_size(n_rows)?,
             };
@@ -410,10 +416,10 @@ impl EmbeddedProjection for PresentExec {
 
         let sources = columns.iter().map(|c| &self.sources[*c]);
         let mut wanted: Vec<usize> =
-            sources.clone().filter_map(|s| if let Source::Input(i) = s { Some(*i) } else { None }).collect();
+            sources.clone().filter_map(|s| if let Source::Input(i, _) = s { Some(*i) } else { None }).collect();
         wanted.sort_unstable();
         let sources = sources.map(|source| match source {
-            Source::Input(i) => Source::Input(wanted.partition_point(|w| w < i)),
+            Source::Input(i, defaults) => Source::Input(wanted.partition_point(|w| w < i), defaults.clone()),
             other => other.clone(),
         });
         let sources = sources.collect();
@@ -424,7 +430,7 @@ impl EmbeddedProjection for PresentExec {
     }
 }
 
-fn with_batch_rows(context: &TaskContext, rows: usize) -> TaskContext {
+pub fn with_batch_rows(context: &TaskContext, rows: usize) -> TaskContext {
     let config = context.session_config().clone().with_batch_size(rows);
     TaskContext::new(
         context.task_id(),

@@ -124,7 +124,6 @@ impl CWrite {
             transaction: text::optional(self.app_id, "app_id")?.map(|id| (id, self.app_version)),
             checks,
             key: self.key()?,
-            order: text::list(self.order, self.n_order, "order columns")?,
             ..tuning
         })
     }
@@ -151,6 +150,7 @@ impl CWrite {
             target_file_bytes: self.target_file_bytes,
             compression: text::optional(self.compression, "compression")?,
             statistics_columns: text::list(self.statistics_columns, self.n_statistics_columns, "statistics columns")?,
+            order: text::list(self.order, self.n_order, "order columns")?,
             ..WriteOptions::default()
         })
     }

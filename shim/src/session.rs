@@ -20,6 +20,7 @@ use futures::FutureExt;
 use crate::catalog::{CCatalog, HostCatalog};
 use crate::cooperative::CooperativeJoins;
 use crate::error::{Failure, Outcome};
+use crate::exact;
 use crate::factory;
 use crate::field;
 use crate::memory::{CATALOG, MemoryCatalog, MemorySchema, SCHEMA};
@@ -244,8 +245,12 @@ pub async fn plan_in(state: &SessionState, sql: &str) -> Outcome<LogicalPlan> {
     if !gives_values(&statement) {
         return state.statement_to_plan(statement).await.map_err(Failure::planning);
     }
-    // INSERT and UPDATE are planned with casts to the table's columns, and DataFusion (55.2) has no cast to a NOT NULL inside of a list
-    // or struct: the table is shown without them, and the gate sees to them.
+    exact::plan(state, statement)
+}
+
+/// Plan a statement of which values are cast to a table's columns: DataFusion (55.2) has no cast to a NOT NULL inside of a list or
+/// struct, so the table is shown without them, and the gate sees to them.
+pub fn planned(state: &SessionState, statement: Statement) -> Outcome<LogicalPlan> {
     let planned = {
         let _open = Relaxed::set();
         state.statement_to_plan(statement).now_or_never()
@@ -286,10 +291,22 @@ pub fn is_relaxed() -> bool {
 }
 
 /// The SQL statement, also inside of EXPLAIN and PREPARE.
-fn innermost(statement: &Statement) -> Option<&ast::Statement> {
+pub fn innermost(statement: &Statement) -> Option<&ast::Statement> {
     let mut inner = match statement {
         Statement::Explain(explain) => return innermost(&explain.statement),
         Statement::Statement(inner) => inner.as_ref(),
+        _ => return None,
+    };
+    while let ast::Statement::Explain { statement, .. } | ast::Statement::Prepare { statement, .. } = inner {
+        inner = statement;
+    }
+    Some(inner)
+}
+
+pub fn innermost_mut(statement: &mut Statement) -> Option<&mut ast::Statement> {
+    let mut inner = match statement {
+        Statement::Explain(explain) => return innermost_mut(&mut explain.statement),
+        Statement::Statement(inner) => inner.as_mut(),
         _ => return None,
     };
     while let ast::Statement::Explain { statement, .. } | ast::Statement::Prepare { statement, .. } = inner {

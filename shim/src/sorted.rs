@@ -1,12 +1,13 @@
 //! sorted.rs — whether rows come in the order that a contract says: by its columns, smallest first, nulls last.
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::SortOptions;
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::row::{OwnedRow, RowConverter, SortField};
-use datafusion::physical_expr::PhysicalSortExpr;
 use datafusion::physical_expr::expressions::col;
+use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
+use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
 use crate::error::{Failure, Outcome};
@@ -16,14 +17,22 @@ const ASCENDING: SortOptions = SortOptions { descending: false, nulls_first: fal
 /// Whether the plan's one stream of rows is sorted by `names`. A scan of the catalog declares no order, so what a plan says of
 /// its order comes from a sort inside of it.
 pub fn is_plan_sorted(plan: &dyn ExecutionPlan, names: &[String]) -> bool {
-    let schema = plan.schema();
-    let order: Result<Vec<_>, _> = names
-        .iter()
-        .map(|name| Ok::<_, Failure>(PhysicalSortExpr::new(col(name, &schema).map_err(Failure::planning)?, ASCENDING)))
-        .collect();
-    let Ok(order) = order else { return false };
+    let Ok(order) = order_of(&plan.schema(), names) else { return false };
     plan.output_partitioning().partition_count() == 1
         && plan.equivalence_properties().ordering_satisfy(order).unwrap_or(false)
+}
+
+fn order_of(schema: &Schema, names: &[String]) -> Outcome<Vec<PhysicalSortExpr>> {
+    let ascending = |name| Ok(PhysicalSortExpr::new(col(name, schema).map_err(Failure::planning)?, ASCENDING));
+    names.iter().map(|name| ascending(name)).collect()
+}
+
+/// The plan's rows, put in order.
+pub fn sort(plan: Arc<dyn ExecutionPlan>, names: &[String]) -> Outcome<Arc<dyn ExecutionPlan>> {
+    Ok(match LexOrdering::new(order_of(&plan.schema(), names)?) {
+        Some(order) => Arc::new(SortExec::new(order, plan)),
+        None => plan,
+    })
 }
 
 /// Each row against the one in front of it, across batches.

@@ -23,6 +23,7 @@ use datafusion::physical_plan::union::UnionExec;
 use tokio::sync::OnceCell;
 
 use crate::catalog::Hosted;
+use crate::complete::Defaults;
 use crate::delta::{self, OpenTable};
 use crate::endless::Endless;
 use crate::error::{Failure, Outcome, Status};
@@ -258,6 +259,7 @@ impl ContractTable {
             location: location.clone(),
             schema: Arc::clone(&self.declared),
             partition_by: partition_by.clone(),
+            sorts: true,
             ..self.rules.write.clone()
         })
     }
@@ -603,7 +605,9 @@ impl ContractTable {
                         wanted.push(*index);
                         wanted.len() - 1
                     });
-                    sources.push(Source::Input(at));
+                    let is_same = stored.field(*index).data_type() == field.data_type();
+                    let inside = if is_same { Vec::new() } else { self.defaults_inside(state, field.name())? };
+                    sources.push(Source::Input(at, (!inside.is_empty()).then(|| Arc::new(inside))));
                 }
                 None => sources.push(self.completion(state, field)?),
             }
@@ -637,11 +641,7 @@ impl ContractTable {
     /// What stands for a column that storage lacks.
     fn completion(&self, state: &SessionState, field: &Field) -> Result<Source> {
         if let Some(default) = self.defaults.get(field.name()) {
-            let expr = state.create_physical_expr(default.clone(), &DFSchema::empty())?;
-            let options = RecordBatchOptions::new().with_row_count(Some(1));
-            let one = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &options)?;
-            let value = expr.evaluate(&one)?.into_array(1)?;
-            return Ok(Source::Value(ScalarValue::try_from_array(&value, 0)?.cast_to(field.data_type())?));
+            return Ok(Source::Value(literal(state, default)?.cast_to(field.data_type())?));
         }
         if field.is_nullable() && self.is_optional(field) {
             return Ok(Source::Absent);
@@ -650,10 +650,25 @@ impl ContractTable {
         Err(Failure::new(Status::Execution, text).into_engine())
     }
 
+    /// The defaults of what lies inside of a column, by path.
+    fn defaults_inside(&self, state: &SessionState, column: &str) -> Result<Defaults> {
+        let is_inside = |path: &str| path.strip_prefix(column).is_some_and(|rest| rest.starts_with(['.', '[', '{']));
+        let inside = self.defaults.iter().filter(|(path, _)| is_inside(path));
+        inside.map(|(path, default)| Ok((path.clone(), literal(state, default)?))).collect()
+    }
+
     /// A column that older files may lack; the contract must allow null itself, not only the relaxed schema.
     fn is_optional(&self, field: &Field) -> bool {
         self.declared.field_with_name(field.name()).is_ok_and(Field::is_nullable)
     }
+}
+
+/// The value of a default.
+fn literal(state: &SessionState, default: &Expr) -> Result<ScalarValue> {
+    let expr = state.create_physical_expr(default.clone(), &DFSchema::empty())?;
+    let options = RecordBatchOptions::new().with_row_count(Some(1));
+    let one = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &options)?;
+    ScalarValue::try_from_array(&expr.evaluate(&one)?.into_array(1)?, 0)
 }
 
 fn refused(what: &str, table: &str) -> datafusion::error::DataFusionError {

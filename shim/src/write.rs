@@ -45,10 +45,11 @@ use crate::delta;
 use crate::error::{Failure, Outcome, Status};
 use crate::gate::{Gate, SharedTally, Tally};
 use crate::pool::give_back;
+use crate::present::with_batch_rows;
 use crate::rules::Check;
-use crate::schema::{drift, index_by_name, stored};
+use crate::schema::{drift, has_bundles, index_by_name, stored};
 use crate::session::Core;
-use crate::sorted::{Watch, is_plan_sorted};
+use crate::sorted::{Watch, is_plan_sorted, sort};
 use crate::unique::KeyWatch;
 
 const DEFAULT_ROW_GROUP_BYTES: u64 = 64 << 20;
@@ -57,6 +58,8 @@ const DEFAULT_COMPRESSION: &str = "zstd(1)";
 /// A writer holds eight bytes a value of each text column until its page is full, and twelve bits are written of them: with the
 /// usual mebibyte a hundred columns hold as much as a repository has to give.
 const PAGE_BYTES: usize = 256 << 10;
+/// A sort gathers rows, and one of these may be a whole file.
+const SORTED_BUNDLES: usize = 64;
 /// The gate cuts by weight already; rows a step only matter for small rows.
 const STEP_ROWS: usize = 8192;
 
@@ -80,6 +83,8 @@ pub struct WriteOptions {
     pub key: Vec<String>,
     /// The columns that rows should be sorted by.
     pub order: Vec<String>,
+    /// Whether rows are sorted on their way, behind the gate; else it is only looked whether they are.
+    pub sorts: bool,
     /// What the commit follows at once, or there is none.
     pub onto: Onto,
 }
@@ -135,6 +140,7 @@ impl Default for WriteOptions {
             checks: Vec::new(),
             key: Vec::new(),
             order: Vec::new(),
+            sorts: false,
             onto: Onto::Anything,
         }
     }
@@ -273,7 +279,9 @@ async fn write_through(
     let known_order = if is_sorted { options.order.as_slice() } else { &[] };
     let key = KeyWatch::new(&out, &options.key, known_order)?.map(Arc::new);
     let watch = match &rows {
-        Rows::Stream(_) if !options.order.is_empty() => Some(Arc::new(Watch::new(&out, &options.order)?)),
+        Rows::Stream(_) if !options.sorts && !options.order.is_empty() => {
+            Some(Arc::new(Watch::new(&out, &options.order)?))
+        }
         _ => None,
     };
     let gate = Gate {
@@ -286,7 +294,9 @@ async fn write_through(
         Rows::Plan(plan) => gate.check_schema(&plan.schema())?,
         Rows::Stream(stream) => gate.check_schema(&stream.schema())?,
     }
-    let provider = GateTable::new(gate, rows, Arc::clone(tally));
+    let sorts = options.sorts && !options.order.is_empty();
+    let order = if sorts { options.order.clone() } else { Vec::new() };
+    let provider = GateTable::new(gate, rows, order, Arc::clone(tally));
     let plan = LogicalPlanBuilder::scan(UNNAMED_TABLE, provider_as_source(Arc::new(provider)), None)
         .and_then(LogicalPlanBuilder::build)
         .map_err(Failure::planning)?;
@@ -320,7 +330,8 @@ async fn write_through(
     // Rows that were there before are not known to differ from these, nor to be sorted.
     let is_all = is_new || options.overwrite;
     written.is_key_unique = is_all && key.is_some_and(|k| k.is_unique());
-    written.is_ordered = is_all && !options.order.is_empty() && (is_sorted || watch.is_some_and(|w| w.is_sorted()));
+    written.is_ordered =
+        is_all && !options.order.is_empty() && (is_sorted || sorts || watch.is_some_and(|w| w.is_sorted()));
     written.files = delta::files_text(table.snapshot()?.snapshot());
     Ok(written)
 }
@@ -376,12 +387,14 @@ async fn added(table: &DeltaTable, tally: &Tally) -> Outcome<Written> {
 struct GateTable {
     gate: Gate,
     rows: Mutex<Option<Rows>>,
+    /// The columns to sort them by, behind the gate.
+    order: Vec<String>,
     tally: SharedTally,
 }
 
 impl GateTable {
-    fn new(gate: Gate, rows: Rows, tally: SharedTally) -> GateTable {
-        GateTable { gate, rows: Mutex::new(Some(rows)), tally }
+    fn new(gate: Gate, rows: Rows, order: Vec<String>, tally: SharedTally) -> GateTable {
+        GateTable { gate, rows: Mutex::new(Some(rows)), order, tally }
     }
 }
 
@@ -410,9 +423,38 @@ impl TableProvider for GateTable {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let rows = self.rows.lock().ok().and_then(|mut rows| rows.take());
         match rows {
-            Some(rows) => Gated::plan(&self.gate, rows, projection, &self.tally),
+            Some(rows) if self.order.is_empty() => Gated::plan(&self.gate, rows, projection, &self.tally),
+            Some(rows) => {
+                let gated = Gated::plan(&self.gate, rows, None, &self.tally)?;
+                let sorted = sort(gated, &self.order).map_err(Failure::into_engine)?;
+                let whole = Arc::new(Hidden { schema: Arc::clone(&self.gate.stored), plan: sorted });
+                let schema = Arc::clone(&self.gate.stored);
+                Ok(Arc::new(StreamingTableExec::try_new(schema, vec![whole], projection, None, false, None)?))
+            }
             None => internal_err!("the rows of a write are read twice"),
         }
+    }
+}
+
+/// A plan's one partition, of which the optimizer sees nothing: a sort that no node above asks for would go.
+#[derive(Debug)]
+struct Hidden {
+    schema: SchemaRef,
+    plan: Arc<dyn ExecutionPlan>,
+}
+
+impl PartitionStream for Hidden {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn execute(&self, context: Arc<TaskContext>) -> SendableRecordBatchStream {
+        let context = match has_bundles(&self.schema) {
+            true => Arc::new(with_batch_rows(&context, SORTED_BUNDLES)),
+            false => context,
+        };
+        let rows = futures::stream::iter([self.plan.execute(0, context)]).try_flatten();
+        Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), rows))
     }
 }
 

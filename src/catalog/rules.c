@@ -12,7 +12,7 @@ struct catalog_rules {
     GArray *unique;
     GPtrArray *property_keys;
     GPtrArray *property_values;
-    GPtrArray *default_columns;
+    GPtrArray *default_columns; /* owned: paths are made here */
     GPtrArray *default_sql;
     GPtrArray *statistics_columns;
     GPtrArray *option_keys;
@@ -118,6 +118,19 @@ void catalog_rules_options(const struct catalog_rules *r, struct engine_table *r
     ret->n_options = r->option_keys->len;
 }
 
+/* Of the field at `path` and of what lies inside. Recursion is bounded by CONTRACT_MAX_DEPTH. */
+static void add_defaults(struct catalog_rules *r, const struct contract_field *field, const char *path)
+{
+    if (field->default_sql != NULL) {
+        g_ptr_array_add(r->default_columns, g_strdup(path));
+        g_ptr_array_add(r->default_sql, field->default_sql);
+    }
+    for (size_t i = 0; i < field->n_children; i++) {
+        g_autofree char *child = contract_child_path(path, field, i);
+        add_defaults(r, &field->children[i], child);
+    }
+}
+
 static struct catalog_rules *rules_new(const struct contract *contract)
 {
     struct catalog_rules *r = g_new0(struct catalog_rules, 1);
@@ -125,7 +138,7 @@ static struct catalog_rules *rules_new(const struct contract *contract)
     r->unique = g_array_new(FALSE, FALSE, sizeof(struct engine_names));
     r->property_keys = g_ptr_array_new();
     r->property_values = g_ptr_array_new();
-    r->default_columns = g_ptr_array_new();
+    r->default_columns = g_ptr_array_new_with_free_func(g_free);
     r->default_sql = g_ptr_array_new();
     r->statistics_columns = g_ptr_array_new();
     r->option_keys = g_ptr_array_new();
@@ -136,12 +149,8 @@ static struct catalog_rules *rules_new(const struct contract *contract)
         g_ptr_array_add(r->property_keys, s->properties.items[i].key);
         g_ptr_array_add(r->property_values, s->properties.items[i].value);
     }
-    for (size_t i = 0; i < contract->n_columns; i++) {
-        if (!contract->columns[i].default_sql)
-            continue;
-        g_ptr_array_add(r->default_columns, contract->columns[i].name);
-        g_ptr_array_add(r->default_sql, contract->columns[i].default_sql);
-    }
+    for (size_t i = 0; i < contract->n_columns; i++)
+        add_defaults(r, &contract->columns[i], contract->columns[i].name);
     catalog_unique_keys(contract, r->unique);
     add_statistics(r->statistics_columns, contract);
     add_checks(r->checks, &contract->checks, NULL);

@@ -168,7 +168,7 @@ static void put_metadata(GString *out, const char *path, const struct contract_p
     put_line(out, "path", json_string(path), "metadata", pairs);
 }
 
-/* is_inside   below a type that has its line: only metadata is left to say
+/* is_inside   below a type that has its line: only defaults and metadata are left to say
  * Recursion is bounded by CONTRACT_MAX_DEPTH. */
 static void put_field(GString *out, const struct contract_field *field, const struct ArrowSchema *schema,
                       const char *path, bool is_top, bool is_inside)
@@ -179,6 +179,8 @@ static void put_field(GString *out, const struct contract_field *field, const st
     }
     if (!is_top && !is_inside && !field->is_nullable)
         put_line(out, "path", json_string(path), "not_null", json_true());
+    if (!is_top && field->default_sql != NULL)
+        put_line(out, "path", json_string(path), "default", json_string(field->default_sql));
     put_metadata(out, path, &field->metadata);
     const enum contract_shape shape = contract_type_shape(field->type);
     if ((shape & CONTRACT_SHAPES_NESTED) == 0)

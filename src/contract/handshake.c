@@ -70,8 +70,8 @@ static bool allows(const struct contract *c, enum contract_change change, const 
 
 static struct reply reply_to_missing(const struct contract *c, const struct rows_finding *f, bool is_json)
 {
-    const struct contract_field *column = c == NULL || is_nested(f) ? NULL : contract_column(c, f->path);
-    const bool has_default = column != NULL && column->default_sql != NULL;
+    const struct contract_field *field = c == NULL ? NULL : place_of(c, f->path).field;
+    const bool has_default = field != NULL && field->default_sql != NULL;
     if (!f->is_nullable && !has_default)
         return refused("it is NOT NULL and has no default: write it, or declare a default or null");
     if (c == NULL || is_json)
@@ -80,7 +80,8 @@ static struct reply reply_to_missing(const struct contract *c, const struct rows
         return refused(f->is_nullable
                            ? "write it, or let the contract's evolution say add_nullable: allow (and nested: allow "
                              "below the top level)"
-                           : "write it, or let the contract's evolution say add_required: allow");
+                           : "write it, or let the contract's evolution say add_required: allow (and nested: allow "
+                             "below the top level)");
     return accepted;
 }
 

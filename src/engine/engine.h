@@ -108,7 +108,8 @@ struct engine_names {
 };
 
 /* What SQL keeps to when it writes a table (struct cadf_rules). `write` says how; its location is where the first
- * INSERT makes the table of ENGINE_TABLE_EMPTY, NULL: nowhere. Of a `unique` key a null is no duplicate. */
+ * INSERT makes the table of ENGINE_TABLE_EMPTY, NULL: nowhere. Of a `unique` key a null is no duplicate. Defaults are
+ * of columns, and of what lies inside, by path. */
 struct engine_rules {
     const struct engine_write *write;
     const struct engine_names *unique;

@@ -128,7 +128,7 @@ def test_a_contract_holds_or_nothing_is_written(kind: str, values: str, folder: 
 def test_a_value_that_does_not_fit_is_refused(kind: str, folder: Path, tmp_path: Path) -> None:
     with session(tmp_path, kind, folder) as s:
         status, message = refusal(s, "INSERT INTO t SELECT 1, 'x', 3000000000")
-        assert status == "CA_ERR_ENGINE" and "3000000000" in message
+        assert status == "CA_ERR_CONTRACT" and "gate 'public.t': column 'c'" in message and "3000000000" in message
         assert (
             content(folder) == {} and s.rows("SELECT count(*) AS n FROM t") == [{"n": 0}] if kind == "memory" else True
         )
@@ -349,6 +349,13 @@ def test_a_text_file_is_written_as_it_is_read(folder: Path, tmp_path: Path) -> N
         [file] = folder.iterdir()
         assert file.name.endswith(".csv.gz") and file.read_bytes()[:2] == b"\x1f\x8b"
         assert s.rows(ALL) == [{"a": 1, "b": "x;y", "c": 2}]
+
+
+@pytest.mark.parametrize("format", FILES)
+def test_files_are_written_in_the_order_of_the_table(format: str, folder: Path, tmp_path: Path) -> None:
+    with session(tmp_path, format, folder, more="order: [c, a]") as s:
+        s.query("INSERT INTO t (a, b, c) VALUES (3, 'x', 2), (2, 'y', NULL), (1, 'z', 2), (9, 'w', 1)")
+        assert s.rows("SELECT a FROM t") == [{"a": 9}, {"a": 1}, {"a": 3}, {"a": 2}]
 
 
 def test_files_of_others_are_compared_first(folder: Path, tmp_path: Path) -> None:

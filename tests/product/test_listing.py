@@ -244,6 +244,71 @@ def test_nested_fields_are_aligned(place: Path, tmp_path: Path) -> None:
     assert rows_of(own(tmp_path), "SELECT n FROM t") == [{"n": [{"k": "x", "v": 1}]}]
 
 
+DEFAULTS_INSIDE = """\
+  - {name: a, type: int64, nullable: false, doc: d}
+  - name: s
+    type: struct
+    nullable: true
+    doc: d
+    fields:
+      - {name: x, type: int64, nullable: true, default: "9", doc: d}
+      - {name: y, type: utf8, nullable: false, default: "'why'", doc: d}
+      - {name: z, type: utf8, nullable: true, doc: d}
+  - name: l
+    type: list
+    nullable: true
+    doc: d
+    item: {type: struct, nullable: true, fields: [{name: u, type: int32, nullable: true, default: "4", doc: d}, {name: v, type: utf8, nullable: true, doc: d}]}
+  - name: m
+    type: map
+    nullable: true
+    doc: d
+    key: {type: utf8}
+    value: {type: struct, nullable: true, fields: [{name: u, type: int32, nullable: true, doc: d}, {name: w, type: int64, nullable: false, default: "-1", doc: d}]}
+"""  # noqa: E501
+
+
+@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize("format", ["parquet", "arrow"])
+def test_fields_that_files_lack_have_their_defaults(format: str, large: bool, place: Path, tmp_path: Path) -> None:
+    """B9, B10, B11: at any depth, and so they are filtered by. A nullable one was null, a NOT NULL one was refused
+    as if it had no default."""
+    item = pa.struct([("v", TEXT)])
+    held = pa.map_(TEXT, pa.struct([("u", pa.int32())]))
+    rows = pa.table(
+        {
+            "a": [1, 2, 3],
+            "s": pa.array([{"z": "k"}, None, {"z": None}], pa.struct([("z", TEXT)])),
+            "l": pa.array([[{"v": "i"}, None], [], None], pa.large_list(item) if large else pa.list_(item)),
+            "m": pa.array([[("k", {"u": 1}), ("n", None)], None, []], held),
+        }
+    )
+    rows = pa.concat_tables([rows.slice(2), rows.slice(0, 2)]).combine_chunks().slice(0)
+    if format == "parquet":
+        pq.write_table(rows, place / "1.parquet")
+    else:
+        with pa.ipc.new_file(str(place / "1.arrow"), rows.schema) as file:
+            file.write_table(rows, max_chunksize=2)
+    declare(own(tmp_path), DEFAULTS_INSIDE, place, format=format, evolution="default: allow")
+    with capi.Session(datasets=own(tmp_path)) as session:
+        assert session.rows("SELECT * FROM t ORDER BY a") == [
+            {
+                "a": 1,
+                "s": {"x": 9, "y": "why", "z": "k"},
+                "l": [{"u": 4, "v": "i"}, None],
+                "m": [("k", {"u": 1, "w": -1}), ("n", None)],
+            },
+            {"a": 2, "s": None, "l": [], "m": None},
+            {"a": 3, "s": {"x": 9, "y": "why", "z": None}, "l": None, "m": []},
+        ]
+        assert session.rows("SELECT a FROM t WHERE s['x'] = 9 AND s['y'] = 'why' ORDER BY a") == [{"a": 1}, {"a": 3}]
+        assert session.rows("SELECT count(s['x']) AS n, count(*) AS all FROM t") == [{"n": 2, "all": 3}]
+    declare(own(tmp_path), DEFAULTS_INSIDE, place, format=format, evolution="default: allow, add_required: refuse")
+    assert "'s.y' (utf8) is missing [field_missing: write it, or let the contract's evolution say" in refusal(
+        own(tmp_path)
+    )
+
+
 def test_a_lossy_cast_is_named_by_the_contract(place: Path, tmp_path: Path) -> None:
     """B10: float64 becomes float32 only where the column names it."""
     pq.write_table(pa.table({"a": [0.1]}), place / "1.parquet")

@@ -158,6 +158,10 @@ static void test_bad_keys_are_refused_with_line_and_column(void **state)
         {"type: int64", "type: int64, fields: []", CA_ERR_SYNTAX,
          "t.yaml:6:37: key 'fields' belongs to type struct, this is int64"},
         {"type: int64", "type: list", CA_ERR_SYNTAX, "t.yaml:6:5: missing key 'item' of a list"},
+        {"type: int64", "type: list, item: {type: int8, nullable: true, default: \"1\"}", CA_ERR_SYNTAX,
+         "t.yaml:6:63: unknown key 'default' in an item; known are type, nullable, doc, metadata, evolution, "
+         "lossy_from, "
+         "precision, scale, size, zone, item, fields, key, value, index"},
         {"type: int64", "type: struct", CA_ERR_SYNTAX, "t.yaml:6:5: missing key 'fields' of a struct"},
         {"type: int64", "type: struct, fields: []", CA_ERR_SYNTAX, "t.yaml:6:38: expected a list of fields"},
         {"type: int64", "type: map, key: {type: utf8}", CA_ERR_SYNTAX, "t.yaml:6:5: missing key 'value' of a map"},

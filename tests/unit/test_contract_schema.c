@@ -329,6 +329,20 @@ static void test_ddl_of_other_kinds(void **state)
         {"kind: table", "kind: table\nstorage: {format: csv}\nscan: {unbounded: true}", NULL, NULL,
          "CREATE UNBOUNDED EXTERNAL TABLE codeintel.public.t (\n    id BIGINT NOT NULL,\n    PRIMARY KEY (id)\n)\n"
          "STORED AS CSV\nWITH ORDER (id)\nLOCATION 'public/t/';\n"},
+        {"columns:\n",
+         "columns:\n  - {name: s, type: struct, nullable: true, doc: d, fields: [{name: x, type: int32, nullable: "
+         "false, "
+         "default: \"9\", doc: d}, {name: m, type: map, nullable: true, doc: d, key: {type: utf8}, value: {type: "
+         "struct, "
+         "nullable: true, fields: [{name: w, type: utf8, nullable: true, default: \"'a'\", doc: d}]}}]}\n",
+         NULL, NULL,
+         "CREATE EXTERNAL TABLE codeintel.public.t (\n    s STRUCT<x INT, m ARRAY<STRUCT<\"key\" VARCHAR, value "
+         "STRUCT<w VARCHAR>>>>,\n    id BIGINT NOT NULL,\n    PRIMARY KEY (id)\n)\n"
+         "STORED AS DELTATABLE\nWITH ORDER (id)\nLOCATION 'public/t';\n"
+         "-- unsaid {\"path\":\"s.x\",\"not_null\":true}\n"
+         "-- unsaid {\"path\":\"s.x\",\"default\":\"9\"}\n"
+         "-- unsaid {\"path\":\"s.m\",\"type\":\"map<utf8, struct<w: utf8>>\"}\n"
+         "-- unsaid {\"path\":\"s.m{value}.w\",\"default\":\"'a'\"}\n"},
         {"kind: table", "kind: view", "-- which?\nSELECT 1 AS id ;\n\n", NULL,
          "CREATE VIEW codeintel.public.t AS\n-- which?\nSELECT 1 AS id;\n"},
     };
