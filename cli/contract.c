@@ -117,7 +117,8 @@ static int run_check(struct cli *cli, int argc, char **argv)
         .command = "contract check",
         .usage = "[options] FILE|DIR...",
         .about = "Load contract files, every *.yaml below a directory, and say with line and column what is wrong with "
-                 "them or missing. Ends with 1 when there is a finding.",
+                 "them or missing. Ends with 1 when there is a finding, also of a contract that is taken all the same, "
+                 "such as one without a key.",
         .examples = "  codeanatomy contract check datasets\n"
                     "  codeanatomy contract check --format json datasets/extract/repo_files_v1.yaml\n",
         .groups = groups,

@@ -39,6 +39,33 @@ def checked(program: Program, *paths: Path) -> list[dict[str, Any]]:
     return json.loads(answer.out)
 
 
+# ---- what a check comes to ------------------------------------------------------------------------------------------
+
+
+def test_a_finding_is_1_whether_it_is_an_error_or_not(program: Program, tmp_path: Path) -> None:
+    """B1, lint: a contract without a key or an order is taken, and a finding; what does not load has no dataset."""
+    place = tmp_path / "own" / "normalize"
+    place.mkdir(parents=True)
+    bare = {key: value for key, value in SMALL.items() if key not in ("keys", "order")}
+    (place / "t.yaml").write_text(yaml.safe_dump(bare))
+    answer = program.run("contract", "check", tmp_path / "own")
+    assert (answer.code, answer.err) == (1, "")
+    assert [line.partition(": ")[2] for line in answer.out.splitlines()] == [
+        "no primary key: nothing says what one row is",
+        "no order: equal builds would not store equal rows",
+    ]
+    [found] = checked(program, tmp_path / "own")
+    assert found["dataset"] == "t"
+    asked = program.run("sql", "--datasets", tmp_path / "own", "-q", "-c", "SELECT count(*) FROM t")
+    assert asked.code == 0, asked.err
+
+    (place / "t.yaml").write_text(yaml.safe_dump({**bare, "ordre": ["n"]}))
+    [refused] = checked(program, tmp_path / "own")
+    assert refused["dataset"] is None
+    assert program.run("contract", "check", tmp_path / "own").code == 1
+    assert program.run("sql", "--datasets", tmp_path / "own", "-q", "-c", "SELECT 1").code == 1
+
+
 # ---- JSON Schema ---------------------------------------------------------------------------------------------------
 
 
