@@ -76,7 +76,7 @@ enum cadf_table_kind {
 };
 
 /* Options of a listing, each for this table alone; what is not said is as the session has it. Flags are true or false.
- *   file_extension        files that do not end so are none of the table; unsaid: "." and the format
+ *   file_extension        files that do not end so are none of the table; unsaid: as cadf_listing_extension says
  *   partition_columns     names, comma between, in the order of the directories; their values are never null
  *   infer_partitions      without partition_columns, directories "name=value" give the columns of those names
  *   ignore_subdirectories, collect_statistics, metadata_concurrency (files whose columns are read at once)
@@ -86,6 +86,10 @@ enum cadf_table_kind {
  *   unbounded             csv and ndjson: one file or pipe, read as rows come
  *   format.KEY            what the format understands; format.skip_arrow_metadata: Parquet's own types count
  */
+
+/* The file_extension of a listing that says none, over a directory. compression: its format.compression, NULL: none. */
+int32_t cadf_listing_extension(const char *format, const char *compression, cadf_text_fn sink, void *data,
+                               struct cadf_error *err);
 
 /* A source of rows in C. `open` gives one stream for a partition with just the columns `projection` (indices into the
  * schema, in that order; n_projection may be 0: row counts only). `drop` is called once, when the last user is gone. */

@@ -9,6 +9,7 @@ use datafusion::common::ParamValues;
 
 use crate::catalog::CCatalog;
 use crate::error::{CError, Failure, Outcome, Status, panic_text, store};
+use crate::listing::usual_extension;
 use crate::runtime::Cancel;
 use crate::session::{Core, Options};
 use crate::text::{Sink, TextFn};
@@ -147,6 +148,22 @@ pub unsafe extern "C" fn cadf_versions(call: Option<TextFn>, data: *mut c_void) 
         Sink { call, data }.emit(&versions.to_string());
         Ok(())
     });
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cadf_listing_extension(
+    format: *const c_char,
+    compression: *const c_char,
+    call: Option<TextFn>,
+    data: *mut c_void,
+    err: *mut CError,
+) -> i32 {
+    guard(err, || {
+        let format = text::required(format, "format")?;
+        let compression = text::optional(compression, "compression")?;
+        Sink { call, data }.emit(&usual_extension(&format, compression.as_deref())?);
+        Ok(())
+    })
 }
 
 // ---- session ------------------------------------------------------------------------------------------------------

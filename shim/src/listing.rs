@@ -8,14 +8,16 @@
 //! What DataFusion knows only per session is set in a state of the table's own. Such a state takes longer to make than a small query
 //! to run, so it is kept as long as the session's settings are the same, and the groups as long as the files are.
 use std::collections::HashMap;
+use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use datafusion::catalog::{MemoryCatalogProviderList, TableProvider};
-use datafusion::common::ScalarValue;
+use datafusion::common::{GetExt, ScalarValue};
 use datafusion::config::{ConfigNonZeroUsize, ConfigOptions};
 use datafusion::datasource::file_format::FileFormat;
+use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
 use datafusion::datasource::listing::helpers::parse_partitions_for_path;
 use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
 use datafusion::datasource::physical_plan::parquet::metadata::DFParquetMetadata;
@@ -297,7 +299,7 @@ impl Listing {
             return refuse(text);
         }
         let base = self.base(state)?;
-        let extension = self.extension(&url, base.format.as_ref());
+        let extension = self.extension(&url)?;
         if extension.is_empty() {
             return refuse("every file of its location is its own: say a file_extension".to_owned());
         }
@@ -427,7 +429,7 @@ impl Listing {
         }
         let mut places = Vec::with_capacity(urls.len());
         for url in urls {
-            let extension = self.extension(&url, base.format.as_ref());
+            let extension = self.extension(&url)?;
             let store = store_of(&base.state, &url)?;
             let is_parquet = self.format == "parquet";
             let mut files = location::list(&base.state, &url, store.as_ref(), &extension, is_parquet).await?;
@@ -446,17 +448,11 @@ impl Listing {
         Ok(places)
     }
 
-    /// Without an extension every stray file of the directory would be read as data.
-    fn extension(&self, url: &ListingTableUrl, format: &dyn FileFormat) -> String {
+    fn extension(&self, url: &ListingTableUrl) -> Outcome<String> {
         match &self.options.file_extension {
-            Some(extension) => extension.clone(),
-            None if !url.is_collection() || url.get_glob().is_some() => String::new(),
-            None => {
-                let compressed = format.compression_type().and_then(|c| format.get_ext_with_compression(&c).ok());
-                let extension = compressed.unwrap_or_else(|| format.get_ext());
-                // The engine's word is another than the format's.
-                if self.format == "ndjson" { extension.replacen("json", ".ndjson", 1) } else { format!(".{extension}") }
-            }
+            Some(extension) => Ok(extension.clone()),
+            None if !url.is_collection() || url.get_glob().is_some() => Ok(String::new()),
+            None => usual_extension(&self.format, self.options.format_value("compression")),
         }
     }
 
@@ -659,6 +655,16 @@ impl Listing {
         let table = ListingTable::try_new(config).map_err(Failure::planning)?.with_cache(statistics);
         Ok(Group { provider: Arc::new(table), state: Arc::new(state) })
     }
+}
+
+/// What the files of a directory end in where nobody says so: without that every stray file would be read as data.
+pub fn usual_extension(format: &str, compression: Option<&str>) -> Outcome<String> {
+    let compression = compression.map_or(Ok(FileCompressionType::UNCOMPRESSED), FileCompressionType::from_str);
+    let packed = match format {
+        "csv" | "ndjson" => compression.map_err(Failure::planning)?.get_ext(),
+        _ => String::new(),
+    };
+    Ok(format!(".{format}{packed}"))
 }
 
 fn store_of(state: &SessionState, url: &ListingTableUrl) -> Outcome<Arc<dyn ObjectStore>> {

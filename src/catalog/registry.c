@@ -310,18 +310,23 @@ static int by_section_and_name(gconstpointer a, gconstpointer b)
     return by_section ? by_section : strcmp(x->name, y->name);
 }
 
-/* What the session says where a contract is silent, of options that mean something for its format. */
+/* What holds where a contract is silent, of options that mean something for its format: what the session says, or else
+ * the engine's own. */
 static int add_inherited(struct catalog *c, GArray *options, const struct contract *contract, struct ca_error *err)
 {
+    const struct contract_storage *s = &contract->storage;
     int rc = CA_OK;
     g_rw_lock_reader_lock(&c->engine_use);
-    for (size_t i = 0; rc == CA_OK && c->engine && contract->storage.format && i < contract_scan_n_options(); i++) {
+    for (size_t i = 0; rc == CA_OK && c->engine && s->format && i < contract_scan_n_options(); i++) {
         const struct contract_scan_option *o = contract_scan_option_at(i);
-        if (!o->setting || !contract_scan_applies(o, contract->storage.format) ||
-            contract_scan_value(contract, o->name))
+        if (!contract_scan_applies(o, s->format) || contract_scan_value(contract, o->name))
             continue;
         g_autofree char *value = NULL;
-        rc = engine_setting(c->engine, o->setting, &value, err);
+        if (o->setting)
+            rc = engine_setting(c->engine, o->setting, &value, err);
+        else if (strcmp(o->name, "file_extension") == 0 && !contract_scan_is_true(contract, "unbounded") &&
+                 engine_listing_extension(s->format, s->compression, &value, NULL) != CA_OK)
+            continue; /* a compression that there is not: the table says so when it is read */
         if (rc == CA_OK)
             add_option(options, "scan", o->name, value);
     }

@@ -404,6 +404,13 @@ int engine_setting(struct engine *e, const char *key, char **ret, struct ca_erro
     return engine_result(cadf_setting(e->session, key, setting_take, ret, &door_error), &door_error, err);
 }
 
+int engine_listing_extension(const char *format, const char *compression, char **ret, struct ca_error *err)
+{
+    struct cadf_error door_error = {0};
+    *ret = NULL;
+    return engine_result(cadf_listing_extension(format, compression, setting_take, ret, &door_error), &door_error, err);
+}
+
 uint64_t engine_bucket_bytes(const struct engine *e)
 {
     return e->profile.bucket_bytes;

@@ -230,6 +230,11 @@ struct engine_options {
 int engine_open(const struct engine_options *options, struct engine **ret, struct ca_error *err) CA_MUST_CHECK;
 void engine_close(struct engine *e);
 
+/* What the files of a directory end in where a table of `format` says none. compression: NULL is none. *ret is owned by
+ * the caller. */
+int engine_listing_extension(const char *format, const char *compression, char **ret,
+                             struct ca_error *err) CA_MUST_CHECK;
+
 /* Versions of engine, storage, Arrow and shim: a JSON object. */
 void engine_versions(engine_text_fn sink, void *data);
 

@@ -685,6 +685,34 @@ def test_options_in_effect_are_in_the_registry(place: Path, tmp_path: Path) -> N
     assert options["ignore_subdirectories"] == "true"
 
 
+EXTENSIONS: dict[str, tuple[str, dict[str, str], str | None]] = {
+    # format, what is declared besides, the extension
+    "parquet": ("parquet", {}, ".parquet"),
+    "ndjson": ("ndjson", {}, ".ndjson"),
+    "arrow": ("arrow", {}, ".arrow"),
+    "avro": ("avro", {}, ".avro"),
+    "packed csv": ("csv", {"storage": "compression: gzip"}, ".csv.gz"),
+    "packed ndjson": ("ndjson", {"storage": "compression: ZSTD"}, ".ndjson.zst"),
+    "packed parquet": ("parquet", {"storage": "compression: zstd(3)"}, ".parquet"),
+    "unbounded": ("csv", {"scan": "unbounded: true"}, None),
+    "unknown compression": ("csv", {"storage": "compression: rot13"}, None),
+}
+
+
+@pytest.mark.parametrize(("format", "said", "extension"), EXTENSIONS.values(), ids=EXTENSIONS)
+def test_the_extension_in_effect(
+    format: str, said: dict[str, str], extension: str | None, place: Path, tmp_path: Path
+) -> None:
+    """B4: where a contract says no file_extension, registry.options has the one that files are chosen by."""
+    declare(own(tmp_path), COLUMNS, f"{place}/", format=format, **said)
+    asked = "SELECT value FROM registry.options WHERE dataset_name = 't' AND name = 'file_extension'"
+    assert [row["value"] for row in rows_of(own(tmp_path), asked)] == ([] if extension is None else [extension])
+    if extension is not None:
+        with capi.Session(datasets=own(tmp_path)) as session, pytest.raises(capi.Refused) as refused:
+            session.query("SELECT * FROM t")
+        assert f"no file '*{extension}' in" in refused.value.message
+
+
 MEANINGLESS = [
     (
         "csv",
