@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
+import struct
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import capi
 import pyarrow as pa
@@ -282,3 +285,47 @@ def test_a_pipe_in_place_of_a_listed_file(format: str, own: Files, program: Prog
     made = f"CREATE EXTERNAL TABLE u STORED AS {format} LOCATION '{pipe}'"
     asked = at_once(program, "sql", "--datasets", own.datasets, "-q", "--write", "-c", made)
     assert asked.code != 0 and "it is no regular file" in asked.err
+
+
+# ---- deletion vectors ------------------------------------------------------------------------------------------------
+
+Z85 = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"
+
+
+def deletion_vector(row: int) -> dict[str, Any]:
+    """That of one row, as the Delta protocol writes it into the log: a Roaring bitmap, base 85."""
+    bitmap = struct.pack("<IIHHIH", 12346, 1, 0, 0, 16, row)
+    content = struct.pack("<IQI", 1681511377, 1, 0) + bitmap
+    padded = content + bytes(-len(content) % 4)
+    words = struct.unpack(f">{len(padded) // 4}I", padded)
+    text = "".join(Z85[word // 85**power % 85] for word in words for power in (4, 3, 2, 1, 0))
+    return {"storageType": "i", "pathOrInlineDv": text, "sizeInBytes": len(content), "cardinality": 1}
+
+
+def test_a_table_with_deletion_vectors(place: Path, own: Files) -> None:
+    """B1: delta-rs takes no other readers for a table with deletion vectors, whose rows are those that were not
+    deleted; errors of its files have no place."""
+    table = pa.table({"a": [1, 2, 3], "b": ["x", "y", "z"]})
+    pq.write_table(table, place / "part.parquet")
+    fields = [{"name": n, "type": t, "nullable": True, "metadata": {}} for n, t in (("a", "long"), ("b", "string"))]
+    schema = json.dumps({"type": "struct", "fields": fields})
+    features = {"readerFeatures": ["deletionVectors"], "writerFeatures": ["deletionVectors"]}
+    add = {
+        **{"path": "part.parquet", "partitionValues": {}, "size": (place / "part.parquet").stat().st_size},
+        **{"modificationTime": 0, "dataChange": True, "stats": json.dumps({"numRecords": 3})},
+        "deletionVector": deletion_vector(1),
+    }
+    log = [
+        {"protocol": {"minReaderVersion": 3, "minWriterVersion": 7, **features}},
+        {
+            "metaData": {
+                **{"id": "00000000-0000-4000-8000-000000000000", "format": {"provider": "parquet", "options": {}}},
+                **{"schemaString": schema, "partitionColumns": [], "configuration": {}},
+            }
+        },
+        {"add": add},
+    ]
+    (place / "_delta_log").mkdir()
+    (place / "_delta_log" / f"{0:020}.json").write_text("".join(json.dumps(line) + "\n" for line in log))
+    declare(own.datasets, COLUMNS, place, format="delta")
+    assert own.ask("SELECT a, b FROM t ORDER BY a") == [{"a": 1, "b": "x"}, {"a": 3, "b": "z"}]
