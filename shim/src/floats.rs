@@ -92,41 +92,40 @@ impl Numbers {
         Numbers { proved, nans, found: Arc::default() }
     }
 
-    /// Look for NaN in the columns of which statistics would then leave out rows of this plan, which reads `table`.
-    pub async fn look(
-        &self,
-        plan: &Arc<dyn ExecutionPlan>,
-        table: &Arc<str>,
-        context: &Arc<TaskContext>,
-    ) -> Result<()> {
-        let look = || async {
-            match only_scan_of(plan).map(|scan| (scan, sought(scan))) {
-                Some((scan, columns)) if !columns.is_empty() => self.nans.without(scan, columns, table, context).await,
-                _ => Ok(HashSet::new()),
-            }
+    /// Find out what is known of the columns of the plan's filters, which reads `table`, and look for NaN where that pays.
+    pub async fn ask(&self, plan: &Arc<dyn ExecutionPlan>, table: &Arc<str>, context: &Arc<TaskContext>) -> Result<()> {
+        let Some(scan) = only_scan_of(plan) else { return Ok(()) };
+        let ask = || async {
+            let Doubts { columns, sought } = doubts(scan);
+            self.nans.look(scan, sought, table, context).await.map(|()| self.nans.without(scan, columns))
         };
-        self.found.get_or_try_init(look).await?;
-        Ok(())
+        self.found.get_or_try_init(ask).await.map(|_| ())
     }
 }
 
-/// Whether a plan has filters of which more could be said after a look at its files.
+/// Whether the reader has filters of which statistics could say more.
 pub fn is_in_doubt(plan: &Arc<dyn ExecutionPlan>) -> bool {
-    only_scan_of(plan)
-        .and_then(|scan| scan.file_source().filter())
-        .is_some_and(|filter| split_conjunction(&filter).into_iter().all(|part| part.is::<Unpruned>()))
+    let filter = only_scan_of(plan).and_then(|scan| scan.file_source().filter());
+    filter.is_some_and(|filter| split_conjunction(&filter).into_iter().any(|part| part.is::<Unpruned>()))
 }
 
-/// The columns to be looked at: none, if another filter may leave out rows that nobody would read then.
-fn sought(scan: &FileScanConfig) -> Vec<String> {
-    let Some(filter) = scan.file_source().filter() else { return Vec::new() };
+/// Names of columns of a scan of which statistics say too little for its filters.
+#[derive(Default)]
+struct Doubts {
+    columns: Vec<String>,
+    /// Those that would be read from end to end anyway: no other filter and no limit leaves out rows.
+    sought: Vec<String>,
+}
+
+fn doubts(scan: &FileScanConfig) -> Doubts {
+    let Some(filter) = scan.file_source().filter() else { return Doubts::default() };
     let parts = split_conjunction(&filter);
-    let mut columns = Vec::with_capacity(parts.len());
-    for part in parts {
-        let Some(part) = part.downcast_ref::<Unpruned>() else { return Vec::new() };
-        columns.extend(part.sought());
+    let unpruned: Vec<&Unpruned> = parts.iter().filter_map(|part| part.downcast_ref()).collect();
+    let is_read_whole = unpruned.len() == parts.len() && scan.limit.is_none();
+    Doubts {
+        columns: unpruned.iter().flat_map(|part| part.doubtful()).map(|column| column.name().to_owned()).collect(),
+        sought: unpruned.iter().filter(|_| is_read_whole).filter_map(|part| part.sought()).collect(),
     }
-    columns
 }
 
 /// Filters that must hold together, over columns of one schema.

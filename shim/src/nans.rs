@@ -36,27 +36,32 @@ struct File {
 }
 
 impl Nans {
-    /// Those of `columns`, floats of its files, in which no file of the scan holds a NaN; read where that is not known.
-    pub async fn without(
+    /// Those of `columns`, floats of its files, of which it is known that no file of the scan holds a NaN in them.
+    pub fn without(&self, scan: &FileScanConfig, columns: Vec<String>) -> HashSet<String> {
+        let files = || scan.file_groups.iter().flat_map(|group| group.iter());
+        let has_none = |column: &String| files().all(|file| self.has_nan(&file.object_meta, column) == Some(false));
+        columns.into_iter().filter(has_none).collect()
+    }
+
+    /// Read `columns` of the scan's files, which are those of `table`, as far as it is of use: not where a file is known to hold a NaN.
+    pub async fn look(
         &self,
         scan: &FileScanConfig,
         columns: Vec<String>,
         table: &Arc<str>,
         context: &Arc<TaskContext>,
-    ) -> Result<HashSet<String>> {
+    ) -> Result<()> {
         let (files, columns) = self.unknown(scan, columns);
-        if columns.is_empty() || files.is_empty() {
-            return Ok(columns.into_iter().collect());
+        if !files.is_empty() {
+            let found = look(scan, &files, &columns, table, context).await?;
+            for file in &files {
+                self.keep(&file.object_meta, &columns, &found[&file.object_meta.location]);
+            }
         }
-        let found = look(scan, &files, &columns, table, context).await?;
-        for file in &files {
-            self.keep(&file.object_meta, &columns, &found[&file.object_meta.location]);
-        }
-        let holds_none = |i: usize| !found.values().any(|of_file| of_file[i]);
-        Ok(columns.into_iter().enumerate().filter(|(i, _)| holds_none(*i)).map(|(_, column)| column).collect())
+        Ok(())
     }
 
-    /// The columns of which no file is known to hold a NaN, and the files that are to be looked at for that.
+    /// The files to be looked at, and the columns.
     fn unknown(&self, scan: &FileScanConfig, mut columns: Vec<String>) -> (Vec<PartitionedFile>, Vec<String>) {
         let mut files: Vec<PartitionedFile> = scan.file_groups.iter().flat_map(|group| group.iter().cloned()).collect();
         files.sort_by(|a, b| a.object_meta.location.cmp(&b.object_meta.location));

@@ -306,7 +306,7 @@ impl ExecutionPlan for PresentExec {
         let mut rows = self.running().execute(partition, Arc::clone(&context))?;
         if is_in_doubt(&self.input.plan) {
             let (schema, input) = (rows.schema(), self.input.clone());
-            let looked = async move { input.numbers.look(&input.plan, &input.table, &context).await.map(|()| rows) };
+            let looked = async move { input.numbers.ask(&input.plan, &input.table, &context).await.map(|()| rows) };
             rows = Box::pin(RecordBatchStreamAdapter::new(schema, futures::stream::once(looked).try_flatten()));
         }
         let stream = rows.map(move |batch| node.present(&batch?));

@@ -324,6 +324,7 @@ def bytes_read(session: capi.Session, query: str) -> int:
         ("SELECT id FROM t WHERE f > 1e9", True),
         ("SELECT id FROM t ORDER BY f DESC LIMIT 1", True),
         ("SELECT id FROM t WHERE f > 0 AND id = 7", False),
+        ("SELECT id FROM t WHERE f > 0 LIMIT 7", False),
         ("SELECT id FROM t WHERE id = 7 ORDER BY f LIMIT 1", False),
         ("SELECT id, f FROM t ORDER BY id, f LIMIT 1", False),
         ("SELECT id FROM t WHERE f BETWEEN 1e9 AND 2e9", False),
