@@ -4,7 +4,9 @@
 //! `restamp` makes them.
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, StructArray, make_array};
+use arrow::array::{Array, ArrayRef, Scalar, StructArray, make_array};
+use arrow::compute::is_not_null;
+use arrow::compute::kernels::zip::zip;
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::ScalarValue;
 
@@ -62,6 +64,35 @@ pub fn complete(array: &ArrayRef, to: &DataType, path: &str, defaults: &Defaults
         }
         _ => Ok(Arc::clone(array)),
     }
+}
+
+/// The same rows with the default of what is NOT NULL in place of a null: JSON leaves out what is null, and does not tell it from what
+/// is lacking.
+pub fn filled(array: &ArrayRef, declared: &Field, path: &str, defaults: &Defaults) -> Outcome<ArrayRef> {
+    use DataType::{FixedSizeList, LargeList, List, Struct};
+    let whole = match (array.data_type(), declared.data_type()) {
+        (Struct(have), Struct(want)) => {
+            let Some(rows) = array.as_any().downcast_ref::<StructArray>() else { return Ok(Arc::clone(array)) };
+            let of = |(field, column): (&FieldRef, &ArrayRef)| match want.iter().find(|w| w.name() == field.name()) {
+                Some(w) => filled(column, w, &format!("{path}.{}", w.name()), defaults),
+                None => Ok(Arc::clone(column)),
+            };
+            let columns = have.iter().zip(rows.columns()).map(of).collect::<Outcome<Vec<_>>>()?;
+            let rows = StructArray::try_new_with_length(have.clone(), columns, rows.nulls().cloned(), rows.len())?;
+            Arc::new(rows) as ArrayRef
+        }
+        (List(_) | LargeList(_) | FixedSizeList(..), List(item) | LargeList(item) | FixedSizeList(item, _)) => {
+            let items = make_array(array.to_data().child_data()[0].clone());
+            with_child(array, &filled(&items, item, &format!("{path}[]"), defaults)?)?
+        }
+        _ => Arc::clone(array),
+    };
+    let default = defaults.iter().find(|(of, _)| of == path);
+    let Some((_, value)) = default.filter(|_| !declared.is_nullable() && whole.null_count() > 0) else {
+        return Ok(whole);
+    };
+    let value = value.cast_to(whole.data_type()).and_then(|value| value.to_array()).map_err(Failure::running)?;
+    Ok(zip(&is_not_null(&whole)?, &whole, &Scalar::new(value))?)
 }
 
 fn retyped(field: &Field, values: &ArrayRef) -> FieldRef {

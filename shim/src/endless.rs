@@ -61,6 +61,10 @@ impl Endless {
         Ok(Endless { path, encoding, declared })
     }
 
+    pub fn is_json(&self) -> bool {
+        matches!(self.encoding, Encoding::Json)
+    }
+
     pub fn provider(&self, state: &SessionState, name: &str) -> Arc<dyn TableProvider> {
         let schema = relax(&self.declared);
         Arc::new(EndlessTable(Arc::new(Reading {

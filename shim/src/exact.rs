@@ -24,7 +24,7 @@ use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{self, SetExpr};
 
 use crate::error::{Failure, Outcome, Status};
-use crate::schema::restamp;
+use crate::schema::{restamp, same_type};
 use crate::session::{innermost, innermost_mut, parse, planned};
 use crate::table::ContractTable;
 
@@ -286,6 +286,9 @@ impl Exact {
             return Ok(new_null_array(&self.to, value.len()));
         }
         let out = restamp(value, &self.to).map_err(|e| self.refuse(e))?;
+        if same_type(value.data_type(), &self.to) {
+            return Ok(out);
+        }
         let compared = compared(value.data_type(), &self.to);
         let before = positive(restamp(value, &compared).map_err(|e| self.refuse(e))?);
         let lost = |row| {

@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch, new_null_array};
 use arrow::compute::filter_record_batch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{FieldRef, SchemaRef};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Result, ScalarValue, Statistics, internal_err};
 use datafusion::config::ConfigOptions;
@@ -35,7 +35,7 @@ use datafusion::physical_plan::{
 use futures::{StreamExt, TryStreamExt};
 use tokio::sync::Mutex;
 
-use crate::complete::{Defaults, complete};
+use crate::complete::{Defaults, complete, filled};
 use crate::error::Failure;
 use crate::floats::{Guard, Numbers, is_in_doubt};
 use crate::named::named;
@@ -46,8 +46,20 @@ use crate::schema::{new_batch, restamp};
 pub enum Source {
     /// Its index, and the defaults of struct fields that it may lack.
     Input(usize, Option<Arc<Defaults>>),
+    /// The same as it is declared, of which nulls where it is NOT NULL are defaults.
+    Filled(usize, FieldRef, Arc<Defaults>),
     Absent,
     Value(ScalarValue),
+}
+
+impl Source {
+    /// The column of the input that it is made of.
+    fn input(&self) -> Option<usize> {
+        match self {
+            Source::Input(i, _) | Source::Filled(i, ..) => Some(*i),
+            Source::Absent | Source::Value(_) => None,
+        }
+    }
 }
 
 /// The plan over stored rows, and what holds of it.
@@ -193,6 +205,10 @@ impl PresentExec {
                 Source::Input(i, Some(defaults)) => {
                     let column = complete(batch.column(*i), field.data_type(), field.name(), defaults);
                     column.and_then(|column| restamp(&column, field.data_type())).map_err(said)?
+                }
+                Source::Filled(i, declared, defaults) => {
+                    let column = restamp(batch.column(*i), field.data_type());
+                    column.and_then(|column| filled(&column, declared, field.name(), defaults)).map_err(said)?
                 }
                 Source::Absent => new_null_array(field.data_type(), n_rows),
                 Source::Value(value) => value.to_array_of_size(n_rows)?,
@@ -415,11 +431,13 @@ impl EmbeddedProjection for PresentExec {
         let predicates = self.predicates.iter().map(|p| reassign_expr_columns(Arc::clone(p), &middle));
 
         let sources = columns.iter().map(|c| &self.sources[*c]);
-        let mut wanted: Vec<usize> =
-            sources.clone().filter_map(|s| if let Source::Input(i, _) = s { Some(*i) } else { None }).collect();
+        let mut wanted: Vec<usize> = sources.clone().filter_map(Source::input).collect();
         wanted.sort_unstable();
         let sources = sources.map(|source| match source {
             Source::Input(i, defaults) => Source::Input(wanted.partition_point(|w| w < i), defaults.clone()),
+            Source::Filled(i, declared, defaults) => {
+                Source::Filled(wanted.partition_point(|w| w < i), Arc::clone(declared), Arc::clone(defaults))
+            }
             other => other.clone(),
         });
         let sources = sources.collect();

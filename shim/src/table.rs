@@ -107,12 +107,21 @@ struct Inner<'a> {
     state: Option<Arc<SessionState>>,
     batch_rows: BatchRows<'a>,
     takes_filters: bool,
+    /// Rows say nothing of what is null: JSON.
+    leaves_out_nulls: bool,
     numbers: Arc<HashSet<String>>,
 }
 
 impl Inner<'_> {
     fn plain(provider: Arc<dyn TableProvider>) -> Inner<'static> {
-        Inner { provider, state: None, batch_rows: Box::new(|_| None), takes_filters: true, numbers: Arc::default() }
+        Inner {
+            provider,
+            state: None,
+            batch_rows: Box::new(|_| None),
+            takes_filters: true,
+            leaves_out_nulls: false,
+            numbers: Arc::default(),
+        }
     }
 }
 
@@ -347,13 +356,17 @@ impl ContractTable {
                 vec![Inner { batch_rows, ..Inner::plain(provider) }]
             }
             Storage::Stream(table) => vec![Inner::plain(Arc::new(StreamTable::clone(table)))],
-            Storage::Endless(endless) => vec![Inner::plain(endless.provider(state, &self.name))],
+            Storage::Endless(endless) => {
+                let leaves_out_nulls = endless.is_json();
+                vec![Inner { leaves_out_nulls, ..Inner::plain(endless.provider(state, &self.name)) }]
+            }
             Storage::Files { listing, .. } => {
                 let groups = listing.open(state).await.map_err(context)?;
                 let takes_filters = listing.takes_filters();
+                let leaves_out_nulls = listing.format() == "ndjson";
                 let part = |g: &Group| {
                     let state = Some(Arc::clone(&g.state));
-                    Inner { state, takes_filters, ..Inner::plain(Arc::clone(&g.provider)) }
+                    Inner { state, takes_filters, leaves_out_nulls, ..Inner::plain(Arc::clone(&g.provider)) }
                 };
                 groups.iter().map(part).collect()
             }
@@ -598,6 +611,7 @@ impl ContractTable {
         let by_name = index_by_name(&stored);
         let mut wanted: Vec<usize> = Vec::with_capacity(asked.columns.len());
         let mut sources = Vec::with_capacity(asked.columns.len());
+        let mut filled: Vec<&str> = Vec::new();
         for field in middle.fields() {
             match by_name.get(field.name().as_str()) {
                 Some(index) => {
@@ -606,14 +620,28 @@ impl ContractTable {
                         wanted.len() - 1
                     });
                     let is_same = stored.field(*index).data_type() == field.data_type();
-                    let inside = if is_same { Vec::new() } else { self.defaults_inside(state, field.name())? };
-                    sources.push(Source::Input(at, (!inside.is_empty()).then(|| Arc::new(inside))));
+                    let defaults = match is_same && !inner.leaves_out_nulls {
+                        true => Vec::new(),
+                        false => self.defaults_of(state, field.name())?,
+                    };
+                    sources.push(match defaults.is_empty() {
+                        true => Source::Input(at, None),
+                        false if inner.leaves_out_nulls => {
+                            filled.push(field.name().as_str());
+                            let declared = Arc::new(self.declared.field_with_name(field.name())?.clone());
+                            Source::Filled(at, declared, Arc::new(defaults))
+                        }
+                        false => Source::Input(at, Some(Arc::new(defaults))),
+                    });
                 }
                 None => sources.push(self.completion(state, field)?),
             }
         }
 
-        let is_hint = |hint: &&Expr| is_hint(hint, &self.schema, &stored, &inner.numbers);
+        let is_hint = |hint: &&Expr| {
+            is_hint(hint, &self.schema, &stored, &inner.numbers)
+                && hint.column_refs().iter().all(|column| !filled.contains(&column.name()))
+        };
         let hints: Vec<Expr> = asked.hints.iter().filter(is_hint).cloned().collect();
         let own_state = inner.state.as_deref().unwrap_or(state);
         let plan = inner.provider.scan(own_state, Some(&wanted), &hints, asked.limit).await?;
@@ -650,11 +678,11 @@ impl ContractTable {
         Err(Failure::new(Status::Execution, text).into_engine())
     }
 
-    /// The defaults of what lies inside of a column, by path.
-    fn defaults_inside(&self, state: &SessionState, column: &str) -> Result<Defaults> {
-        let is_inside = |path: &str| path.strip_prefix(column).is_some_and(|rest| rest.starts_with(['.', '[', '{']));
-        let inside = self.defaults.iter().filter(|(path, _)| is_inside(path));
-        inside.map(|(path, default)| Ok((path.clone(), literal(state, default)?))).collect()
+    /// The defaults of a column and of what lies inside, by path.
+    fn defaults_of(&self, state: &SessionState, column: &str) -> Result<Defaults> {
+        let is_of = |rest: &str| rest.is_empty() || rest.starts_with(['.', '[', '{']);
+        let own = self.defaults.iter().filter(|(path, _)| path.strip_prefix(column).is_some_and(is_of));
+        own.map(|(path, default)| Ok((path.clone(), literal(state, default)?))).collect()
     }
 
     /// A column that older files may lack; the contract must allow null itself, not only the relaxed schema.

@@ -309,6 +309,34 @@ def test_fields_that_files_lack_have_their_defaults(format: str, large: bool, pl
     )
 
 
+@pytest.mark.parametrize("format", ["ndjson", "stream"])
+def test_what_json_leaves_out(format: str, place: Path, tmp_path: Path) -> None:
+    """B10, B11: where null is refused it is the default, row by row; it came as a null in a NOT NULL column. What may
+    be null is null."""
+    file = place / "1.ndjson"
+    file.write_text(
+        '{"a": 1, "s": {"z": "k"}, "l": [{"v": "i"}]}\n{"a": 2, "n": null, "s": null, "l": null}\n'
+        '{"a": 3, "n": 7, "s": {"x": 1, "y": "n", "z": null}, "l": [{"v": null, "u": 2}]}\n'
+    )
+    held = DEFAULTS_INSIDE[: DEFAULTS_INSIDE.index("  - name: m")].replace(
+        "{name: u, type: int32, nullable: true", "{name: u, type: int32, nullable: false"
+    )
+    columns = held + '  - {name: n, type: int64, nullable: false, default: "5", doc: d}\n'
+    declare(own(tmp_path), columns, file if format == "stream" else place, format=format, evolution="default: allow")
+    with capi.Session(datasets=own(tmp_path)) as session:
+        assert session.rows("SELECT a, n, s, l FROM t") == [
+            {"a": 1, "n": 5, "s": {"x": None, "y": "why", "z": "k"}, "l": [{"u": 4, "v": "i"}]},
+            {"a": 2, "n": 5, "s": None, "l": None},
+            {"a": 3, "n": 7, "s": {"x": 1, "y": "n", "z": None}, "l": [{"u": 2, "v": None}]},
+        ]
+        assert session.rows("SELECT a FROM t WHERE n = 5") == [{"a": 1}, {"a": 2}]
+        assert session.rows("SELECT a FROM t WHERE n IS NULL OR s['y'] = 'why'") == [{"a": 1}]
+        if format == "stream":
+            return
+        assert session.rows("SELECT count(n) AS n, sum(n) AS total FROM t") == [{"n": 3, "total": 17}]
+        assert session.rows("SELECT n FROM t ORDER BY n DESC LIMIT 1") == [{"n": 7}]
+
+
 def test_a_lossy_cast_is_named_by_the_contract(place: Path, tmp_path: Path) -> None:
     """B10: float64 becomes float32 only where the column names it."""
     pq.write_table(pa.table({"a": [0.1]}), place / "1.parquet")
