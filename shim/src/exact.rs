@@ -8,7 +8,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, new_null_array};
-use arrow::datatypes::{DataType, Field, FieldRef, Fields, Float32Type, Float64Type, TimeUnit};
+use arrow::datatypes::{
+    DECIMAL256_MAX_PRECISION, DECIMAL256_MAX_SCALE, DataType, Field, FieldRef, Fields, Float32Type, Float64Type,
+    TimeUnit,
+};
 use arrow::util::display::array_value_to_string;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, Result, ScalarValue};
@@ -30,6 +33,22 @@ use crate::table::ContractTable;
 
 /// Plan an INSERT or UPDATE, also inside of EXPLAIN and PREPARE.
 pub fn plan(state: &SessionState, statement: Statement) -> Outcome<LogicalPlan> {
+    let has_types = match &statement {
+        Statement::Statement(prepare) => {
+            matches!(prepare.as_ref(), ast::Statement::Prepare { data_types, .. } if !data_types.is_empty())
+        }
+        _ => false,
+    };
+    Ok(match plan_with_types(state, statement)? {
+        // What EXECUTE gives would be cast to the types that the planner found for itself.
+        LogicalPlan::Statement(PlannedStatement::Prepare(p)) if !has_types => {
+            LogicalPlan::Statement(PlannedStatement::Prepare(Prepare { fields: Vec::new(), ..p }))
+        }
+        plan => plan,
+    })
+}
+
+fn plan_with_types(state: &SessionState, statement: Statement) -> Outcome<LogicalPlan> {
     let (rows, sets) = match innermost(&statement) {
         Some(ast::Statement::Insert(insert)) => match insert.source.as_deref() {
             Some(query) => match query.body.as_ref() {
@@ -320,7 +339,8 @@ fn positive(array: ArrayRef) -> ArrayRef {
 }
 
 /// The form in which values of `from` and what became of them as `to` are compared: that of `from`, but where a value of `to` is
-/// all there is to know of it. Text says a value in words; floats are as near as they can be; SQL has times in nanoseconds only.
+/// all there is to know of it. Text says a value in words, in full; floats are as near as they can be; SQL has times in nanoseconds
+/// only.
 fn compared(from: &DataType, to: &DataType) -> DataType {
     use DataType::*;
     let item = |f: &FieldRef, to: &DataType| {
@@ -341,10 +361,26 @@ fn compared(from: &DataType, to: &DataType) -> DataType {
             Struct(have.iter().map(field).collect::<Fields>())
         }
         (Map(..), _) => to.clone(),
+        (Utf8 | LargeUtf8 | Utf8View, _) => finest(to),
         (Timestamp(TimeUnit::Nanosecond, _), Timestamp(TimeUnit::Microsecond, _))
         | (Time64(TimeUnit::Nanosecond), Time64(TimeUnit::Microsecond)) => to.clone(),
         _ if is_value(from) && is_value(to) && !(from.is_floating() && to.is_floating()) => from.clone(),
         _ => to.clone(),
+    }
+}
+
+/// What holds all that a text may say of a value of this type.
+fn finest(to: &DataType) -> DataType {
+    use DataType::*;
+    const MORE_DIGITS: i8 = 19;
+    match to {
+        Decimal32(_, scale) | Decimal64(_, scale) | Decimal128(_, scale) | Decimal256(_, scale) => {
+            Decimal256(DECIMAL256_MAX_PRECISION, scale.saturating_add(MORE_DIGITS).min(DECIMAL256_MAX_SCALE))
+        }
+        Date32 | Date64 => Timestamp(TimeUnit::Microsecond, None),
+        Timestamp(TimeUnit::Second | TimeUnit::Millisecond, zone) => Timestamp(TimeUnit::Microsecond, zone.clone()),
+        Time32(_) => Time64(TimeUnit::Microsecond),
+        other => other.clone(),
     }
 }
 

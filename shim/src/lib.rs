@@ -7,6 +7,7 @@
 //! catalog  tables answered from C      memory  the session's own      factory  CREATE EXTERNAL TABLE
 //! table    a contract over storage     view    SQL, planned at use    stream, listing, delta  the storages
 //! present, complete  the plan node above storage             gate, write             no row past its contract
+//! files, named, floats, nans   what a scan reads, and what it may leave out
 //! rules    what a contract demands     check, unique   of rows that pass    exact, insert, change, proof  rows that SQL writes
 //! query    statement → stream          plan    what it reads          function, output
 //! ```

@@ -40,6 +40,8 @@ CHANGED = [
     ("m", "1.005", "1.005 (Float64) would be another value as Decimal128(8, 2)"),
     ("m", "CAST(1.005 AS DECIMAL(8, 3))", "1.005 (Decimal128(8, 3)) would be another value as Decimal128(8, 2)"),
     ("d", "TIMESTAMP '2024-02-29 10:00:00'", "2024-02-29T10:00:00 (Timestamp(ns)) would be another value as Date32"),
+    ("m", "'1.239'", "1.239 (Utf8) would be another value as Decimal128(8, 2)"),
+    ("d", "'2024-02-29 10:00:00'", "2024-02-29 10:00:00 (Utf8) would be another value as Date32"),
     ("b", "5", "5 (Int64) would be another value as Boolean"),
     ("s", "named_struct('x', 1.5, 'y', 'a')", "{x: 1.5, y: a} (Struct("),
     ("l", "[1.0, 2.5]", "[1.0, 2.5] (List("),
@@ -60,6 +62,10 @@ KEPT = [
     ("m", "round(1.005, 1)", decimal.Decimal("1.00")),
     ("d", "'2024-02-29'", dt.date(2024, 2, 29)),
     ("d", "TIMESTAMP '2024-02-29 00:00:00'", dt.date(2024, 2, 29)),
+    ("m", "'19.90'", decimal.Decimal("19.90")),
+    ("m", "'-7.1000'", decimal.Decimal("-7.10")),
+    ("d", "'2024-02-29T00:00:00'", dt.date(2024, 2, 29)),
+    ("d", "'0001-01-01'", dt.date(1, 1, 1)),
     ("t", "TIMESTAMP '2024-02-29 10:00:00.123456'", dt.datetime(2024, 2, 29, 10, 0, 0, 123456)),
     ("t", "TIMESTAMP '2024-02-29 10:00:00.123456789'", dt.datetime(2024, 2, 29, 10, 0, 0, 123456)),
     ("b", "1", True),
@@ -151,6 +157,18 @@ def test_prepared(session: codeanatomy.Session) -> None:
     assert session.sql("SELECT f FROM t WHERE k = 6").to_pylist() == [{"f": 2.5}]
     with pytest.raises(codeanatomy.Error, match=r"column 'k': 6.5 \(Float64\) would be another value"):
         session.sql("EXECUTE add(6.5, 2)")
+
+
+@pytest.mark.parametrize(
+    "sql", ["INSERT INTO t (k, i) VALUES (3, $1)", "INSERT INTO t (k, i) SELECT 3, $1", "UPDATE t SET i = $1"]
+)
+def test_prepared_without_types(sql: str, session: codeanatomy.Session) -> None:
+    """DataFusion 55 finds types by itself, and EXECUTE cuts what it is given to them."""
+    session.sql(f"PREPARE give AS {sql}")
+    with pytest.raises(codeanatomy.Error, match=r"2.5 \(Float64\) would be another value as Int32"):
+        session.sql("EXECUTE give(2.5)")
+    session.sql("EXECUTE give(2.0)")
+    assert session.sql("SELECT max(i) AS i FROM t").to_pylist() == [{"i": 2}]
 
 
 @pytest.mark.parametrize(
