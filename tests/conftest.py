@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -25,6 +26,9 @@ BUILD = Path(os.environ.get("CA_BUILD_DIR", ROOT / "build"))
 # The Python package of this checkout over the library of this build, here and in processes that tests start.
 sys.path.insert(0, str(ROOT / "python"))
 os.environ.setdefault("CODEANATOMY_LIBRARY", str(BUILD / "lib" / "libcodeanatomy.so.0"))
+
+# A shell starts what it runs in the background with Ctrl-C ignored, and children inherit that; some tests send it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Repositories that tests read, with tests of their own inside.
 collect_ignore = ["corpus"]

@@ -108,7 +108,7 @@ def test_killed_while_it_sweeps(program: Program, repo: Path, tmp_path: Path) ->
         (repo / f"changed{i}.py").write_text(f"def changed{i}():\n    return changed{i}()\n")
         build = running.Build(program, repo, store)
         running.wait_until(lambda run=run: (store / "published").read_text().strip() != run)
-        time.sleep(rng.random() * 0.03)
+        time.sleep(rng.random() * 0.02)
         n_killed += build.is_running()
         build.kill()
         assert answers(program, store) != before
