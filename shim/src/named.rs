@@ -10,7 +10,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use datafusion::common::Result;
-use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileOpenFuture, FileOpener, FileScanConfig, FileSource};
 use datafusion::datasource::source::DataSourceExec;
@@ -18,8 +18,8 @@ use datafusion::datasource::table_schema::TableSchema;
 use datafusion::error::DataFusionError;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::projection::ProjectionExprs;
-use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
+use datafusion::physical_plan::{ChildrenPropertiesMode, ExecutionPlan, ReplaceChildrenOptions};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectStore;
@@ -32,13 +32,17 @@ const ANOTHER: &str = "put a whole one in its place";
 /// The plan to run in place of `plan`, which reads a part of `table`. delta-rs (1.1.3) holds the scan of a table with deletion
 /// vectors to the very readers that it planned: that one stays as it is.
 pub fn named(plan: &Arc<dyn ExecutionPlan>, table: &Arc<str>) -> Arc<dyn ExecutionPlan> {
-    let named = Arc::clone(plan).transform_up(|node| {
-        let Some(scan) = scan_of(&node) else { return Ok(Transformed::no(node)) };
+    if let Some(scan) = scan_of(plan) {
         let mut scan = scan.clone();
         scan.file_source = Arc::new(Named { inner: scan.file_source, table: Arc::clone(table) });
-        Ok(Transformed::yes(DataSourceExec::from_data_source(scan) as Arc<dyn ExecutionPlan>))
-    });
-    named.map_or_else(|_| Arc::clone(plan), |named| named.data)
+        return DataSourceExec::from_data_source(scan);
+    }
+    let children: Vec<_> = plan.children().into_iter().map(|child| named(child, table)).collect();
+    if children.is_empty() {
+        return Arc::clone(plan);
+    }
+    let same = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Keep);
+    Arc::clone(plan).replace_children(children, same).unwrap_or_else(|_| Arc::clone(plan))
 }
 
 /// What a reader of `format` says of a file: that it is not what it should be, unless the error speaks of something else.
